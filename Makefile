@@ -1,0 +1,50 @@
+# The ways into this project. `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+export PYTHON
+
+.PHONY: help setup demo test test-fast check format bench requirements schemas clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+setup: ## the virtual environment, with the command at .venv/bin/imagefab
+	@.ci/setup
+
+demo: setup ## build aarch64-musl, run a program compiled in it, print its pinned reference
+	@.ci/demo
+
+test: setup ## all tests: units, the real archive, all engines
+	@.ci/setup-tests
+	@.venv/bin/pytest -n auto -m "not e2e"
+	@.venv/bin/pytest -m e2e
+
+test-fast: setup ## the units only, in a few seconds
+	@.venv/bin/pytest -n auto -m "not e2e"
+
+check: setup ## lint, types, shell scripts, Dockerfiles, generated files
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/shellcheck .ci/*
+	@.venv/bin/hadolint images/*/Dockerfile
+	@.venv/bin/imagefab lock --check
+	@.venv/bin/imagefab render --check
+
+format: setup
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+bench: setup ## ratios against what one would do otherwise, in one run
+	@.ci/setup-tests
+	@.venv/bin/python tests/bench.py
+
+schemas: setup ## write the JSON schemas of recipes again
+	@.venv/bin/python -c 'from imagefab.recipe.project import find_shipped_project as p; from imagefab.recipe.schema import write_schemas as w; from imagefab.toolchains.design import RULES; w(p(), RULES)'
+
+requirements: ## pin the dependencies anew
+	@rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools
+	@.venv-pin/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe --no-header \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
+	@rm -rf .venv-pin
+
+clean:
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,5 @@
+"""`python -m imagefab`."""
+
+from imagefab.cli.main import main
+
+main()

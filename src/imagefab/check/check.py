@@ -1,0 +1,40 @@
+"""Checking one image: probes for its subject, run in it, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from imagefab.check.judge import Report, judge
+from imagefab.check.probe import skipped
+from imagefab.check.probes import RUST, make_probes
+from imagefab.check.session import Execute, run_probes
+from imagefab.check.subject import Subject, guess_triple
+from imagefab.engines.rust import lacks_std
+from imagefab.plan.model import Plan
+from imagefab.platforms import HostPlatform
+
+
+def subject_of_plan(plan: Plan) -> Subject:
+    return Subject(name=plan.recipe, triple=plan.target, env=dict(plan.env), labels=dict(plan.labels))
+
+
+def subject_of_image(
+    name: str, env: Mapping[str, str], labels: Mapping[str, str], entrypoint: tuple[str, ...], target: str | None
+) -> Subject:
+    return Subject(name=name, triple=target or guess_triple(env, labels), env=env, labels=labels, entrypoint=entrypoint)
+
+
+def check_image(
+    subject: Subject, platform: HostPlatform, folder: Path, execute: Execute, *, rust: Path | None
+) -> Report:
+    """`folder` is scratch space; `execute` runs a command in the image."""
+    without = None if rust is None else lacks_std(rust, subject.triple, platform)
+    with_rust = rust is not None and without is None and bool(subject.triple)
+    skips = []
+    if not with_rust:
+        told = f"no Rust toolchain with a standard library for {without or subject.triple or 'its target'} is here"
+        skips = [skipped("rust", f"{told}; --rust DIR gives one")]
+    probes = make_probes(subject, rust=with_rust)
+    binds = ((str(rust), RUST),) if with_rust else ()
+    return judge(subject, probes, run_probes(probes, folder, subject.env, execute, read_only_binds=binds), skips)

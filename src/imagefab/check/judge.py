@@ -1,0 +1,111 @@
+"""From what an image says and what its probes did to rows, facts and a verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from imagefab.check.probe import Probe, Row, Verdict, failed, passed
+from imagefab.check.probes import FACTS
+from imagefab.check.product import Binary, UnreadableError, find_fault, print_version, read_binary
+from imagefab.check.session import LIMIT, Ran
+from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
+
+_FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
+_LAST_LINES = 12
+GLIBC_FLOOR = "glibc-floor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How one image did."""
+
+    name: str
+    triple: str
+    rows: tuple[Row, ...]
+    facts: Mapping[str, str]
+
+    @property
+    def is_good(self) -> bool:
+        return not any(row.verdict is Verdict.FAIL for row in self.rows)
+
+    def names(self, verdict: Verdict) -> list[str]:
+        return [row.name for row in self.rows if row.verdict is verdict]
+
+
+def judge(subject: Subject, probes: Sequence[Probe], ran: Mapping[str, Ran], skips: Sequence[Row] = ()) -> Report:
+    rows = [_judge_labels(subject), _judge_environment(subject)]
+    floors: list[tuple[int, ...]] = []
+    for probe in probes:
+        if probe.name != FACTS:
+            row, binaries = _judge_probe(subject, probe, ran[probe.name])
+            rows.append(row)
+            floors += [binary.glibc for binary in binaries if binary.glibc]
+    facts = dict(_read_facts(ran[FACTS])) if FACTS in ran else {}
+    if floors:
+        facts[GLIBC_FLOOR] = print_version(max(floors))
+    return Report(name=subject.name, triple=subject.triple, rows=(*rows, *skips), facts=facts)
+
+
+def _judge_labels(subject: Subject) -> Row:
+    said = subject.labels.get(FOR_TARGET)
+    if not said:
+        return failed("labels", f"no label {FOR_TARGET} says which target it is for")
+    if subject.triple and said != subject.triple:
+        return failed("labels", f"the label {FOR_TARGET} says {said}; it should say {subject.triple}")
+    if not subject.runs_with:
+        return failed("labels", f"no label {RUNS_WITH} says how programs run")
+    return passed("labels", f"for {said}, runs with {subject.runs_with}")
+
+
+def _judge_environment(subject: Subject) -> Row:
+    """What cargo and the crates must find set."""
+    if not subject.triple:
+        return failed("environment", "nothing says which target the image is for")
+    missing = [stem for stem in ("CC", "AR", "CMAKE_TOOLCHAIN_FILE") if not subject.find(stem)]
+    missing += [
+        f"CARGO_TARGET_…_{what}"
+        for what in ("LINKER", *(() if subject.runs_with in ("none", "") else ("RUNNER",)))
+        if not subject.find_cargo(what)
+    ]
+    if missing:
+        return failed("environment", f"for {subject.triple}, these variables are not set: {', '.join(missing)}")
+    if subject.env.get("PKG_CONFIG_ALLOW_CROSS") != "1":
+        return failed("environment", "PKG_CONFIG_ALLOW_CROSS is not 1; cross of today leaves that to the image")
+    if "HOME" in subject.env:
+        return failed("environment", f"it sets HOME, to {subject.env['HOME']}; whoever runs it has none of that name")
+    return passed("environment", "cargo, cc and cmake find their variables")
+
+
+def _judge_probe(subject: Subject, probe: Probe, ran: Ran) -> tuple[Row, list[Binary]]:
+    output = tuple(ran.output[-_LAST_LINES:])
+    if not ran.began:
+        return failed(probe.name, "the image can't run a shell", output), []
+    if ran.timed_out:
+        return failed(probe.name, f"it did not end within {LIMIT} seconds", output), []
+    if ran.code != 0:
+        return failed(probe.name, _reason(ran), output), []
+    binaries = []
+    for product in probe.products:
+        try:
+            binary = read_binary(ran.folder / product.path)
+        except UnreadableError as error:
+            return failed(probe.name, f"{product.path}: {error}", output), []
+        fault = find_fault(binary, subject.triple, static=product.static)
+        if fault:
+            return failed(probe.name, f"{product.path}: {fault}", output), []
+        binaries.append(binary)
+    return passed(probe.name, probe.what), binaries
+
+
+def _reason(ran: Ran) -> str:
+    """The last thing that was said is mostly why."""
+    lines = [line.strip() for line in ran.output if line.strip()]
+    return lines[-1][:200] if lines else f"exit code {ran.code}"
+
+
+def _read_facts(ran: Ran) -> Iterator[tuple[str, str]]:
+    for line in ran.output:
+        if match := _FACT.match(line):
+            yield match[1], match[2]

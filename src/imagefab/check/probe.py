@@ -1,0 +1,56 @@
+"""Probes, which are scripts that run inside the image, and rows, which say how they went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A file that a probe makes, below its own folder."""
+
+    path: str
+    static: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    name: str
+    what: str
+    """What is true when it passes; one line."""
+    script: str
+    products: tuple[Product, ...] = ()
+    """Each must be for the target."""
+    root: bool = False
+    """Runs as root on a root file system that can be written to, as cross runs pre-build steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a report."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    """What is true, what failed, or why it was skipped."""
+    output: tuple[str, ...] = ()
+    """The last lines of what it said, when it failed."""
+
+
+def passed(name: str, detail: str) -> Row:
+    return Row(name=name, verdict=Verdict.PASS, detail=detail)
+
+
+def failed(name: str, detail: str, output: tuple[str, ...] = ()) -> Row:
+    return Row(name=name, verdict=Verdict.FAIL, detail=detail, output=output)
+
+
+def skipped(name: str, detail: str) -> Row:
+    return Row(name=name, verdict=Verdict.SKIP, detail=detail)

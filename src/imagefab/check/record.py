@@ -1,0 +1,87 @@
+"""images/<recipe>/checked.toml: what the last check of each host platform's image found.
+
+It has no times and no durations, so that checking the same image again changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagefab.check.judge import Report
+from imagefab.check.probe import Verdict
+from imagefab.digest import Digest
+
+FORMAT = 1
+CHECKED_NAME = "checked.toml"
+_NAME = re.compile(r"[A-Za-z0-9+._-]+\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was found for one host platform."""
+
+    manifest: Digest
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    facts: Mapping[str, str]
+
+    @property
+    def is_good(self) -> bool:
+        return not self.failed
+
+
+def make_checked(report: Report, manifest: Digest) -> Checked:
+    return Checked(
+        manifest=manifest,
+        passed=tuple(report.names(Verdict.PASS)),
+        failed=tuple(report.names(Verdict.FAIL)),
+        skipped=tuple(report.names(Verdict.SKIP)),
+        facts=dict(report.facts),
+    )
+
+
+def print_checked(recipe: str, found: Mapping[str, Checked]) -> str:
+    lines = [f"# Written by `imagefab check {recipe}`; do not edit.", f"format = {FORMAT}"]
+    for platform in sorted(found):
+        one = found[platform]
+        lines += ["", f'[platforms."{platform}"]', f'manifest = "{one.manifest}"']
+        for verdict in ("passed", "failed", "skipped"):
+            lines.append(f"{verdict} = [{', '.join(_quote(name) for name in getattr(one, verdict))}]")
+        lines += [f"facts.{name} = {_quote(one.facts[name])}" for name in sorted(one.facts)]
+    return "\n".join(lines) + "\n"
+
+
+def read_checked(text: str) -> dict[str, Checked]:
+    """What a record says; nothing where it can't be read or is of another format. Checking again writes it anew."""
+    try:
+        value = tomllib.loads(text)
+        if value.get("format") != FORMAT:
+            return {}
+        return {name: _read_one(one) for name, one in value.get("platforms", {}).items()}
+    except (tomllib.TOMLDecodeError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _read_one(value: dict[str, Any]) -> Checked:
+    return Checked(
+        manifest=Digest.parse(value["manifest"]),
+        passed=tuple(map(_name, value["passed"])),
+        failed=tuple(map(_name, value["failed"])),
+        skipped=tuple(map(_name, value["skipped"])),
+        facts={_name(name): _name(fact) for name, fact in value.get("facts", {}).items()},
+    )
+
+
+def _name(text: object) -> str:
+    if not isinstance(text, str) or not _NAME.match(text):
+        raise ValueError(f"not a name: {text!r}")
+    return text
+
+
+def _quote(text: str) -> str:
+    return f'"{text}"'

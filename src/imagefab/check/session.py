@@ -1,0 +1,113 @@
+"""Running probes: a folder is laid out, one command in the image works through it, and what it left is read.
+
+All probes of a kind run in one go, because starting a command costs more than most probes do. Each has a time limit
+and a process group of its own, and what one leaves behind does not hinder the next.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.check.probe import Probe
+from imagefab.engines.engine import Command
+
+INSIDE = "/project"
+USER = 12345
+"""No user that an image knows."""
+LIMIT = 120
+"""Seconds that a probe may take; a Rust crate under emulation may take the longest."""
+_MOST_OUTPUT = 1 << 20
+
+_DRIVER = """\
+cd /project || exit 1
+unset HOME
+limit=
+if timeout 1 true 2>/dev/null; then limit="timeout -k 5 $LIMIT"; fi
+echo started >started
+for probe in "$@"; do
+    cd "/project/$probe" || continue
+    $limit sh -eu "/project/$probe.sh" >"/project/$probe.log" 2>&1 </dev/null
+    echo $? >"/project/$probe.code"
+done
+"""
+
+Execute = Callable[[Command], str]
+"""Runs a command in the image within its time limit; what it and its engine said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How a probe's script ended."""
+
+    folder: Path
+    code: int | None
+    """None when it never ended, or never began."""
+    output: tuple[str, ...]
+    began: bool
+    """Whether the image could run anything at all."""
+
+    @property
+    def timed_out(self) -> bool:
+        return self.began and self.code in (None, 124, 137)
+
+
+def run_probes(
+    probes: Sequence[Probe],
+    folder: Path,
+    env: Mapping[str, str],
+    execute: Execute,
+    *,
+    read_only_binds: Sequence[tuple[str, str]] = (),
+) -> dict[str, Ran]:
+    """Run probes, as any user or as root, whichever they are for. Those that did not end have no exit code."""
+    found: dict[str, Ran] = {}
+    for root in (False, True):
+        chosen = [probe for probe in probes if probe.root == root]
+        if chosen:
+            place = folder / ("root" if root else "user")
+            place.mkdir()
+            place.chmod(0o777)
+            _lay_out(chosen, place)
+            command = Command(
+                argv=("sh", "-c", _DRIVER, "check", *(probe.name for probe in chosen)),
+                env=(*env.items(), ("LIMIT", str(LIMIT))),
+                cwd=INSIDE,
+                user=None if root else (USER, USER),
+                binds=((str(place), INSIDE),),
+                read_only_binds=tuple(read_only_binds),
+                read_only=not root,
+                limit=60.0 + LIMIT * len(chosen),
+            )
+            said = execute(command).splitlines()
+            began = (place / "started").is_file()
+            found |= {probe.name: _read(place, probe.name, said, began=began) for probe in chosen}
+    return found
+
+
+def _lay_out(probes: Sequence[Probe], place: Path) -> None:
+    for probe in probes:
+        (place / f"{probe.name}.sh").write_text(probe.script)
+        home = place / probe.name
+        home.mkdir()
+        home.chmod(0o777)
+
+
+def _read(place: Path, name: str, said: Sequence[str], *, began: bool) -> Ran:
+    code = _read_text(place / f"{name}.code").strip()
+    lines = _read_text(place / f"{name}.log").splitlines() if began else said
+    return Ran(folder=place / name, code=int(code) if code.isdecimal() else None, output=tuple(lines), began=began)
+
+
+def _read_text(path: Path) -> str:
+    """What a stranger's program wrote: perhaps nothing, perhaps far too much, perhaps no plain file at all."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _MOST_OUTPUT))
+            return file.read(_MOST_OUTPUT).decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,174 @@
+"""`imagefab build`: recipes into images in the store, and from there to where they are wanted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagefab.cli.session import Session, choose_names, print_json
+from imagefab.errors import ImagefabError, raise_all
+
+if TYPE_CHECKING:
+    from imagefab.engines.engine import Engine
+    from imagefab.factory import Outcome, Prepared
+    from imagefab.oci.store import Store
+
+NAME = "build"
+HELP = "build images into the store; prints name@sha256:…, a line an image"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
+    parser.add_argument("--all", action="store_true", help="all recipes")
+    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    parser.add_argument(
+        "--platform",
+        action="append",
+        metavar="P",
+        help="a host platform (linux/amd64, linux/arm64), or `all` of the recipe's; default: this machine's",
+    )
+    parser.add_argument("--load", action="store_true", help="load the images into the local Docker or Podman")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write the images as an OCI layout folder")
+    parser.add_argument("--no-cache", action="store_true", help="build every layer again")
+    parser.add_argument(
+        "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
+    )
+    parser.add_argument("--json", action="store_true")
+
+
+def parse_count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"not a number of jobs: {text!r}")
+    return int(text)
+
+
+def run(session: Session) -> int:
+    from imagefab.factory import Workshop, build_all
+
+    arguments = session.arguments
+    if arguments.output:
+        from imagefab.oci.layout import check_is_free
+
+        check_is_free(arguments.output)
+    prepared = session.prepare(choose_names(arguments, NAME))
+    workshop = Workshop(
+        store=session.use_store(),
+        progress=session.progress,
+        engine=_choose_once(arguments.engine, session.store),
+        fetch=session.fetch,
+        no_cache=arguments.no_cache,
+        now=session.now,
+    )
+    outcomes: list[Outcome] = []
+
+    def done(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        session.progress.say(summarise(outcome))
+        if arguments.load:
+            _load(session, outcome)
+        if not arguments.json:
+            sys.stdout.write(f"{outcome.images.reference}\n")
+            sys.stdout.flush()
+
+    errors = build_all(
+        prepared, lambda one: _choose_platforms(arguments.platform, one), workshop, jobs=arguments.jobs, done=done
+    )
+    if arguments.output and outcomes:
+        from imagefab.oci.layout import write_layout
+
+        write_layout([outcome.images for outcome in outcomes], arguments.output, session.store)
+    if arguments.json:
+        print_json({"images": [describe_outcome(outcome) for outcome in outcomes]})
+    raise_all(errors)
+    return 0
+
+
+def _choose_once(name: str, store: Store) -> Callable[[], Engine]:
+    """The engine, chosen when somebody asks for it, and only once; also when there is none."""
+    chosen: list[Engine] = []
+    failed: list[ImagefabError] = []
+    guard = threading.Lock()
+
+    def choose() -> Engine:
+        from imagefab.engines.choose import choose_engine
+
+        with guard:
+            if not chosen and not failed:
+                try:
+                    chosen.append(choose_engine(name, store))
+                except ImagefabError as error:
+                    failed.append(error)
+            if failed:
+                raise failed[0]
+            return chosen[0]
+
+    return choose
+
+
+def _choose_platforms(asked: list[str] | None, prepared: Prepared) -> list[str]:
+    from imagefab.platforms import parse_platform
+
+    if asked is None:
+        return [prepared.default_platform]
+    if "all" in asked:
+        return list(prepared.recipe.platforms)
+    wanted = {parse_platform(text).name for text in asked}
+    return [name for name in prepared.recipe.platforms if name in wanted] + sorted(
+        wanted - set(prepared.recipe.platforms)
+    )
+
+
+def _load(session: Session, outcome: Outcome) -> None:
+    from imagefab.engines.load import load_images
+
+    for name, program in load_images(outcome.images, session.store, session.progress):
+        session.progress.say(f"{program} has {name}")
+
+
+def summarise(outcome: Outcome) -> str:
+    """One line when done."""
+    from imagefab.cli.display import format_size
+
+    layers = {layer.key for image in outcome.images.images for layer in image.layers}
+    size = format_size(sum(image.size for image in outcome.images.images))
+    if outcome.engine is None:
+        return f"{outcome.prepared.recipe.name}: {size}, nothing to build ({outcome.seconds:.2f} s)"
+    built = f"{len(outcome.fresh)} of {len(layers)} layers built by {outcome.engine}"
+    return f"{outcome.prepared.recipe.name}: {size}, {built} in {outcome.seconds:.1f} s"
+
+
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    plans = {plan.platform.name: plan for plan in outcome.prepared.plans}
+    platforms = {}
+    for image in outcome.images.images:
+        layers = zip(plans[image.platform.name].layers, image.layers, strict=True)
+        platforms[image.platform.name] = {
+            "manifest": str(image.digest),
+            "config": str(image.config_digest),
+            "size": image.size,
+            "cached": not any(layer.key in outcome.fresh for layer in image.layers),
+            "layers": [
+                {
+                    "name": planned.name,
+                    "digest": str(layer.digest),
+                    "diff_id": str(layer.diff_id),
+                    "size": layer.size,
+                    "cached": planned.key not in outcome.fresh,
+                }
+                for planned, layer in layers
+            ],
+        }
+    return {
+        "recipe": outcome.prepared.recipe.name,
+        "target": outcome.prepared.recipe.target.triple,
+        "digest": str(outcome.images.digest),
+        "reference": outcome.images.reference,
+        "engine": outcome.engine,
+        "seconds": round(outcome.seconds, 3),
+        "platforms": platforms,
+    }

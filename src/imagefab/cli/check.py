@@ -1,0 +1,252 @@
+"""`imagefab check`: is it a good cross image? For recipes, or for any image."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagefab.cli.session import Session, print_json
+from imagefab.errors import CheckError, ImagefabError, UsageError, raise_all
+
+if TYPE_CHECKING:
+    from imagefab.check.judge import Report
+    from imagefab.check.probe import Row
+    from imagefab.engines.foreign import ForeignImage
+    from imagefab.factory import Prepared
+
+NAME = "check"
+HELP = "the contract of cross and the probes, run inside exactly the built image"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="RECIPE|IMAGE", help="recipes; or an image, or an OCI layout folder"
+    )
+    parser.add_argument("--all", action="store_true", help="all recipes, as a matrix")
+    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    parser.add_argument("--platform", action="append", metavar="P", help="a host platform, or `all` that are built")
+    parser.add_argument("--rust", type=Path, metavar="DIR", help="a Rust toolchain (sysroot) with the target's std")
+    parser.add_argument("--target", metavar="TRIPLE", help="what an image is for, if no label of it says so")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(session: Session) -> int:
+    from imagefab.engines.rust import find_rust
+
+    arguments = session.arguments
+    if arguments.all and arguments.names:
+        raise UsageError("recipes and --all exclude each other")
+    if not arguments.all and not arguments.names:
+        raise UsageError("check what?", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`")
+    rust = find_rust(arguments.rust)
+    found: list[dict[str, Any]] = []
+    reports: list[Report] = []
+    errors: list[ImagefabError] = []
+    for job in _list_jobs(session, rust):
+        try:
+            for described, report in job:
+                found.append(described)
+                reports.append(report)
+                if not arguments.json and not arguments.all:
+                    _print_report(report, described["platform"])
+        except ImagefabError as error:
+            errors.append(error)
+    if arguments.json:
+        print_json({"images": found})
+    elif arguments.all:
+        _print_matrix(reports)
+    errors += [_complain(report) for report in reports if not report.is_good]
+    raise_all(errors)
+    return 0
+
+
+Found = Iterator[tuple[dict[str, Any], "Report"]]
+
+
+def _list_jobs(session: Session, rust: Path | None) -> Iterator[Found]:
+    from imagefab.recipe.loader import list_recipes
+
+    names = session.arguments.names
+    recipes = list_recipes(session.project)
+    ours = [name for name in names if name in recipes]
+    for name in names:
+        if name not in recipes:
+            if not _is_image(name):
+                # An unknown recipe, with its hint.
+                session.recipes([name])
+            yield _check_foreign(session, name, rust)
+    if ours or session.arguments.all:
+        for prepared in session.prepare(ours or None):
+            yield _check_recipe(session, prepared, rust)
+
+
+def _is_image(name: str) -> bool:
+    return any(mark in name for mark in "/:@") or (Path(name) / "oci-layout").is_file()
+
+
+def _check_recipe(session: Session, prepared: Prepared, rust: Path | None) -> Found:
+    from imagefab.check.check import check_image, subject_of_plan
+    from imagefab.check.record import make_checked
+    from imagefab.engines.build import find_image
+    from imagefab.engines.command import run_in_image
+    from imagefab.engines.engine import Command
+    from imagefab.engines.load import local_name
+    from imagefab.factory import record_check
+
+    for plan in prepared.choose(_choose_platforms(session, prepared)):
+        image = find_image(plan, session.store, session.progress)
+        if image is None:
+            raise UsageError(
+                f"{plan.recipe} is not built for {plan.platform}",
+                hint=f"run `imagefab build {plan.recipe} --platform {plan.platform}`",
+            )
+
+        def execute(command: Command, image: Any = image, name: str = local_name(plan.recipe)) -> str:
+            return _capture(
+                session,
+                lambda output: run_in_image(
+                    image,
+                    name,
+                    command,
+                    session.store,
+                    session.progress,
+                    engine=session.arguments.engine,
+                    output=output,
+                ),
+            )
+
+        task = session.progress.start(f"check {plan.recipe} ({plan.platform})")
+        with _scratch(session) as folder:
+            report = check_image(subject_of_plan(plan), plan.platform, folder, execute, rust=rust)
+        task.finish()
+        record_check(session.project, plan, make_checked(report, image.digest), session.progress)
+        yield _describe(report, plan.platform.name, str(image.digest)), report
+
+
+def _choose_platforms(session: Session, prepared: Prepared) -> list[str]:
+    from imagefab.engines.build import find_image
+    from imagefab.platforms import parse_platform
+
+    asked = session.arguments.platform
+    if asked is None:
+        return [prepared.default_platform]
+    if "all" in asked:
+        built = [p.platform.name for p in prepared.plans if find_image(p, session.store, session.progress) is not None]
+        return built or list(prepared.recipe.platforms)
+    return list(dict.fromkeys(parse_platform(text).name for text in asked))
+
+
+def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
+    from imagefab.check.check import check_image, subject_of_image
+    from imagefab.engines.command import run_in_container
+    from imagefab.engines.foreign import find_foreign, open_layout
+
+    def check(image: ForeignImage) -> tuple[dict[str, Any], Report]:
+        subject = subject_of_image(name, image.env, image.labels, image.entrypoint, session.arguments.target)
+        task = session.progress.start(f"check {name} in {image.engine.name}")
+        with _scratch(session) as folder:
+            report = check_image(
+                subject,
+                image.platform,
+                folder,
+                lambda command: _capture(
+                    session,
+                    lambda output: run_in_container(image.engine, image.name, image.platform, command, output=output),
+                ),
+                rust=rust,
+            )
+        task.finish()
+        return _describe(report, image.platform.name, image.id), report
+
+    if (Path(name) / "oci-layout").is_file():
+        with open_layout(Path(name), session.store.scratch_folder()) as image:
+            yield check(image)
+    else:
+        yield check(find_foreign(name))
+
+
+@contextmanager
+def _scratch(session: Session) -> Iterator[Path]:
+    """A folder for one check, which the image's users may have filled with files of theirs."""
+    folder = Path(tempfile.mkdtemp(prefix="check-", dir=session.store.scratch_folder()))
+    try:
+        yield folder
+    finally:
+        session.store.remove_folder(folder)
+
+
+def _capture(session: Session, run_command: Any) -> str:
+    """What a command said. That it did not end in time shows in its probes."""
+    from imagefab.engines.engine import TimeLimitError
+
+    with tempfile.TemporaryFile(dir=session.store.scratch_folder()) as output:
+        try:
+            run_command(output)
+        except TimeLimitError as error:
+            return error.problem
+        output.seek(0)
+        return output.read(1 << 20).decode(errors="replace")
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------
+
+
+def _describe(report: Report, platform: str, digest: str) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "target": report.triple,
+        "platform": platform,
+        "digest": digest,
+        "ok": report.is_good,
+        "probes": [
+            {"name": row.name, "verdict": str(row.verdict), "detail": row.detail, "output": list(row.output)}
+            for row in report.rows
+        ],
+        "facts": dict(report.facts),
+    }
+
+
+def _print_report(report: Report, platform: str) -> None:
+    sys.stdout.write(f"{report.name} ({platform}), for {report.triple or 'an unknown target'}\n")
+    width = max(len(row.name) for row in report.rows)
+    for row in report.rows:
+        sys.stdout.write(f"  {row.verdict:<4}  {row.name:<{width}}  {row.detail}\n")
+        for line in row.output:
+            sys.stdout.write(f"        {'':<{width}}  | {_clean(line)}\n")
+    facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
+    sys.stdout.write(f"  {facts}\n" if facts else "")
+    sys.stdout.flush()
+
+
+def _print_matrix(reports: Sequence[Report]) -> None:
+    names = list(dict.fromkeys(row.name for report in reports for row in report.rows))
+    marks: list[dict[str, Row]] = [{row.name: row for row in report.rows} for report in reports]
+    width = max([len(name) for name in names] + [0])
+    columns = [max(len(report.name), 4) for report in reports]
+    header = "  ".join(f"{report.name:<{size}}" for report, size in zip(reports, columns, strict=True))
+    sys.stdout.write(f"{'':<{width}}  {header.rstrip()}\n")
+    for name in names:
+        cells = [
+            f"{str(mark[name].verdict) if name in mark else '-':<{size}}"
+            for mark, size in zip(marks, columns, strict=True)
+        ]
+        sys.stdout.write(f"{name:<{width}}  {'  '.join(cells).rstrip()}\n")
+
+
+def _clean(line: str) -> str:
+    """A stranger's text, without what a terminal would act on."""
+    return "".join(character if character.isprintable() or character == "\t" else "?" for character in line)
+
+
+def _complain(report: Report) -> CheckError:
+    from imagefab.check.probe import Verdict
+
+    broken = report.names(Verdict.FAIL)
+    rows = {row.name: row for row in report.rows}
+    lines = "\n".join(f"  {name}: {_clean(rows[name].detail)}" for name in broken)
+    return CheckError(f"{report.name}: {len(broken)} of {len(report.rows)} probes failed:\n{lines}")

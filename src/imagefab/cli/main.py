@@ -1,0 +1,168 @@
+"""The program: global options, the verbs, and how it ends: with the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from imagefab import __version__
+from imagefab.cli import build, check, context, cross_toml, doctor, gc, init, list_, lock, new, render, run, shell, show
+from imagefab.cli.session import Session
+from imagefab.errors import ImagefabError, UsageError
+
+_INTERRUPTED = 130
+_PATIENCE = 5.0
+"""Seconds that an interrupted run may take to clean up."""
+_VERBS = (list_, show, init, new, lock, render, context, build, check, cross_toml, run, shell, doctor, gc)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
+
+
+def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    """The same before and after the verb; only the ones before it have defaults."""
+
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    group = parser.add_argument_group("global options")
+    group.add_argument(
+        "-C", dest="directory", metavar="DIR", default=default(None), help="work as if started in that folder"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", default=default(False), help="no progress")
+    group.add_argument("-v", "--verbose", action="store_true", default=default(False), help="say more")
+    group.add_argument(
+        "--color", choices=("auto", "always", "never"), default=default("auto"), help="colours in messages"
+    )
+    group.add_argument("--store", metavar="DIR", default=default(None), help="the store (or IMAGEFAB_STORE)")
+    group.add_argument(
+        "--offline", action="store_true", default=default(False), help="never touch the network; say what is missing"
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="imagefab",
+        description="A factory for cross-compilation build images: same lock, same digest, whatever builds it.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"imagefab {__version__}")
+    _add_global_options(parser, top=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
+    for module in _VERBS:
+        verb = verbs.add_parser(module.NAME, help=module.HELP, description=module.HELP, allow_abbrev=False)
+        module.add_arguments(verb)
+        _add_global_options(verb, top=False)
+        verb.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    _open_streams()
+    code = run_main(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"error: can't write the output: {error.strerror}\n")
+            code = code or 1
+    if code == _INTERRUPTED:
+        # An orderly exit would wait for threads that did not stop in time.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Standard streams that the caller closed lead nowhere; Python has None for them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+
+
+def run_main(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code. Only bugs get through as exceptions."""
+    from imagefab.cli.display import print_error
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    color = "auto"
+    try:
+        parsed = make_parser().parse_args(arguments)
+        color = parsed.color
+        if parsed.verb is None:
+            raise UsageError("no verb", hint="`imagefab --help` lists them")
+        with _work_in(parsed.directory):
+            session = Session(parsed)
+            try:
+                return int(parsed.run(session) or 0)
+            except KeyboardInterrupt:
+                _stop_work()
+                raise
+            finally:
+                session.close()
+    except ImagefabError as error:
+        print_error(error, color=color)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print_error(UsageError(f"no space left: {error.filename or 'where the output goes'}"), color=color)
+        return 1
+
+
+@contextlib.contextmanager
+def _work_in(folder: str | None) -> Iterator[None]:
+    """As `make -C` does it: the folder is the working folder for all that follows, for paths in arguments too."""
+    if folder is None:
+        yield
+        return
+    try:
+        before = os.open(".", os.O_PATH | os.O_CLOEXEC)
+        os.chdir(folder)
+    except OSError as error:
+        raise UsageError(f"can't work in {folder}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
+def _stop_work() -> None:
+    """End what runs for us, so that the threads that wait for it clean up after themselves; but not for long."""
+    with contextlib.suppress(OSError):
+        for task in Path("/proc/self/task").iterdir():
+            for child in (task / "children").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""`imagefab render`: the Dockerfiles that people review and engines build."""
+
+from __future__ import annotations
+
+import argparse
+
+from imagefab.cli.session import Session
+from imagefab.errors import StaleError, UsageError
+
+NAME = "render"
+HELP = "write images/<recipe>/Dockerfile; --check exits 4 on a difference"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when a Dockerfile is stale")
+
+
+def run(session: Session) -> int:
+    from imagefab.factory import dockerfile_path, render_recipe
+    from imagefab.oci.store import write_atomic
+
+    if session.project.shipped and not session.arguments.check:
+        raise UsageError(
+            "no project here: the recipes that ship with imagefab are rendered already",
+            hint="`imagefab init` starts one",
+        )
+    stale = []
+    for prepared in session.prepare(session.arguments.recipes or None):
+        path = dockerfile_path(session.project, prepared.recipe.name)
+        text = render_recipe(prepared).encode()
+        if path.is_file() and path.read_bytes() == text:
+            continue
+        if session.arguments.check:
+            stale.append(prepared.recipe.name)
+        else:
+            write_atomic(path, text)
+            session.progress.say(f"{session.project.show(path)} written")
+    if stale:
+        raise StaleError(
+            f"these Dockerfiles are not what their recipes and locks say: {', '.join(stale)}",
+            hint=f"run `imagefab render {' '.join(stale)}`",
+        )
+    return 0

@@ -1,0 +1,74 @@
+"""`imagefab run`: a command in an image, with the working folder, or another one, mounted, as whoever calls."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from imagefab.cli.session import Session, working_folder
+from imagefab.errors import UsageError
+
+NAME = "run"
+HELP = "run a command in an image, the working folder mounted; its exit code is yours"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_image_arguments(parser)
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD…")
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    parser.add_argument(
+        "--mount", type=Path, metavar="DIR", help="the folder to mount and to work in (default: the working folder)"
+    )
+    parser.add_argument("recipe", metavar="RECIPE")
+
+
+def run(session: Session) -> int:
+    words = session.arguments.command
+    words = words[1:] if words[:1] == ["--"] else words
+    if not words:
+        raise UsageError(
+            "run what?", hint="`imagefab run RECIPE -- CMD…`; `imagefab shell RECIPE` is for looking around"
+        )
+    return run_words(session, words)
+
+
+def run_words(session: Session, words: Sequence[str]) -> int:
+    from imagefab.engines.build import find_image
+    from imagefab.engines.command import hides_image, run_in_image
+    from imagefab.engines.engine import Command
+    from imagefab.engines.load import local_name
+    from imagefab.platforms import machine_platform
+
+    (prepared,) = session.prepare([session.arguments.recipe])
+    (plan,) = prepared.choose([machine_platform().name])
+    image = find_image(plan, session.store, session.progress)
+    if image is None:
+        raise UsageError(f"{plan.recipe} is not built", hint=f"run `imagefab build {plan.recipe}`")
+    here = str(_find_folder(session.arguments.mount))
+    if hides_image(image, here, session.store):
+        raise UsageError(f"{here} is a folder of the image too", hint="go to a folder of your own first")
+    command = Command(
+        argv=tuple(words),
+        env=(*plan.env, ("HOME", "/tmp"), ("TERM", os.environ.get("TERM", "dumb"))),  # noqa: S108
+        cwd=here,
+        user=(os.getuid(), os.getgid()),
+        binds=((here, here),),
+    )
+    engine = session.arguments.engine
+    return run_in_image(image, local_name(plan.recipe), command, session.store, session.progress, engine=engine)
+
+
+def _find_folder(asked: Path | None) -> Path:
+    folder = working_folder() / (asked or ".")
+    try:
+        folder = folder.resolve(strict=True)
+    except OSError as error:
+        raise UsageError(f"can't mount {folder}: {error.strerror}") from error
+    if not folder.is_dir():
+        raise UsageError(f"can't mount {folder}: it is not a folder")
+    return folder

@@ -1,0 +1,143 @@
+"""What a run of the command line has at hand: the project, the store, progress, the clock. Made when first asked for.
+
+This is the only room that reads the environment and the clock; what it reads is passed down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagefab.errors import ImagefabError, UsageError, raise_all
+from imagefab.progress import Progress
+
+if TYPE_CHECKING:
+    from imagefab.factory import Prepared, Wanted
+    from imagefab.oci.store import Store
+    from imagefab.recipe.model import Recipe
+    from imagefab.recipe.project import Project
+    from imagefab.sources.fetch import Fetcher
+
+
+class Session:
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.offline: bool = arguments.offline
+        self.verbose: bool = arguments.verbose
+
+    @cached_property
+    def project(self) -> Project:
+        from imagefab.recipe.project import find_project
+
+        return find_project(working_folder())
+
+    @cached_property
+    def store(self) -> Store:
+        from imagefab.engines.sandbox.launch import remove_tree
+        from imagefab.oci.store import Store
+
+        return Store(self._find_store(), remove=remove_tree)
+
+    def use_store(self) -> Store:
+        """The store, for work that leaves something in it or relies on what is there: garbage collection counts us."""
+        from imagefab.keeping import remember_project
+
+        remember_project(self.store, self.project)
+        return self.store
+
+    def _find_store(self) -> Path:
+        named = self.arguments.store or os.environ.get("IMAGEFAB_STORE") or None
+        if named is not None:
+            return Path(named).absolute()
+        if self.project.settings.store is not None:
+            return self.project.settings.store
+        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        return Path(cache) / "imagefab"
+
+    @cached_property
+    def progress(self) -> Progress:
+        from imagefab.cli.display import QuietProgress, make_progress
+
+        if self.arguments.quiet:
+            return QuietProgress()
+        return make_progress(color=self.arguments.color, verbose=self.verbose)
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @contextmanager
+    def fetcher(self) -> Iterator[Fetcher]:
+        from imagefab.sources.fetch import Fetcher
+        from imagefab.sources.mirrors import find_mirrors
+
+        with Fetcher(
+            store=self.use_store(),
+            mirrors=find_mirrors(self.project.settings.mirrors),
+            progress=self.progress,
+            offline=self.offline,
+        ) as fetcher:
+            yield fetcher
+
+    def fetch(self, wanted: Wanted) -> None:
+        """Bring what is missing into the store."""
+        from imagefab.sources.fetch import fetch_packages, fetch_sources
+
+        with self.fetcher() as fetcher:
+            fetch_packages(fetcher, wanted.lock, wanted.pins)
+            fetch_sources(fetcher, wanted.sources)
+
+    def recipes(self, names: Sequence[str] | None) -> tuple[Recipe, ...]:
+        """The recipes of those names, each once; all of them for None."""
+        from imagefab.recipe.loader import load_recipes
+        from imagefab.toolchains.design import RULES
+
+        return load_recipes(self.project, RULES, None if names is None else list(dict.fromkeys(names)))
+
+    def prepare(self, names: Sequence[str] | None) -> tuple[Prepared, ...]:
+        """Recipes with their locks and plans; all that is stale is reported in one run."""
+        from imagefab.factory import prepare_recipe
+
+        prepared, errors = [], []
+        for recipe in self.recipes(names):
+            try:
+                prepared.append(prepare_recipe(self.project, recipe))
+            except ImagefabError as error:
+                errors.append(error)
+        raise_all(errors)
+        return tuple(prepared)
+
+    def close(self) -> None:
+        for name in ("store", "progress"):
+            made = self.__dict__.get(name)
+            if made is not None and hasattr(made, "close"):
+                made.close()
+
+
+def working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working folder is not there any more", hint="go to another one") from None
+
+
+def print_json(value: dict[str, Any]) -> None:
+    json.dump({"schema": 1, **value}, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def choose_names(arguments: argparse.Namespace, verb: str) -> list[str] | None:
+    """Recipes named one by one, or --all."""
+    if arguments.all and arguments.recipes:
+        raise UsageError("recipes and --all exclude each other")
+    if not arguments.all and not arguments.recipes:
+        raise UsageError(f"{verb} what?", hint=f"`imagefab {verb} RECIPE…`, or `imagefab {verb} --all`")
+    return None if arguments.all else list(arguments.recipes)

@@ -1,0 +1,38 @@
+"""One recipe for each target: a file has one place for a target, and several recipes may be for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from imagefab.errors import UsageError
+
+
+class ForTarget(Protocol):
+    @property
+    def recipe(self) -> str: ...
+
+    @property
+    def triple(self) -> str: ...
+
+
+T = TypeVar("T", bound=ForTarget)
+
+
+def choose_one_each(found: Sequence[T], used: Mapping[str, str], *, file: str) -> tuple[T, ...]:
+    """One for each target, in their order. Of rivals the one is taken that the file uses already, by triple in `used`;
+    UsageError where it uses none of them."""
+    chosen: list[T] = []
+    for triple in dict.fromkeys(one.triple for one in found):
+        rivals = [one for one in found if one.triple == triple]
+        if len(rivals) > 1:
+            rivals = [one for one in rivals if one.recipe == used.get(triple)] or rivals
+        if len(rivals) > 1:
+            *first, last = [one.recipe for one in rivals]
+            others = [one.recipe for one in found if one.triple != triple]
+            raise UsageError(
+                f"{', '.join(first)} and {last} are for the same target, {triple}, which has one place in {file}",
+                hint=f"name the recipes to take, like `imagefab cross-toml {' '.join([*others, first[0]])}`",
+            )
+        chosen += rivals
+    return tuple(chosen)

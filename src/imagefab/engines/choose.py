@@ -1,0 +1,56 @@
+"""Which engine builds: the one that is asked for, or the fastest that works on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from imagefab.engines.engine import Engine, Finding
+from imagefab.errors import EngineError
+from imagefab.oci.store import Store
+
+AUTO = "auto"
+
+
+def _sandbox() -> Engine:
+    from imagefab.engines.sandbox.engine import SandboxEngine
+
+    return SandboxEngine()
+
+
+def _docker() -> Engine:
+    from imagefab.engines.docker import DockerEngine
+
+    return DockerEngine()
+
+
+def _podman() -> Engine:
+    from imagefab.engines.podman import PodmanEngine
+
+    return PodmanEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"sandbox": _sandbox, "docker": _docker, "podman": _podman}
+"""The fastest first."""
+
+
+def choose_engine(name: str, store: Store) -> Engine:
+    """An engine that works here. EngineError says what is missing and what mends it."""
+    names = list(ENGINES) if name == AUTO else [name]
+    problems: list[tuple[str, Finding]] = []
+    for candidate in names:
+        engine = ENGINES[candidate]()
+        broken = [finding for finding in engine.inspect(store) if not finding.ok]
+        if not broken:
+            return engine
+        problems += [(candidate, finding) for finding in broken]
+    raise EngineError(
+        f"no engine works here:\n{_list(problems)}"
+        if name == AUTO
+        else f"{name} does not work here:\n{_list(problems)}",
+        hint="; ".join(dict.fromkeys(finding.fix for _, finding in problems if finding.fix))
+        or "`imagefab doctor` says more",
+    )
+
+
+def _list(problems: Sequence[tuple[str, Finding]]) -> str:
+    return "\n".join(f"  {engine}: {finding.what}: {finding.detail}" for engine, finding in problems)

@@ -1,0 +1,112 @@
+"""One command in an image, with the caller's standard streams or with its output in a file.
+
+The sandbox is preferred for images of the store, because it needs no daemon and runs exactly the layers that are there.
+Docker and Podman get the image loaded first; images that imagefab did not build are theirs to run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import resource
+import subprocess
+from typing import IO
+
+from imagefab.engines.choose import AUTO, choose_engine
+from imagefab.engines.container import ContainerEngine
+from imagefab.engines.engine import Command, Engine, TimeLimitError
+from imagefab.engines.load import load_image
+from imagefab.engines.sandbox.engine import run_in_sandbox
+from imagefab.oci.image import Image
+from imagefab.oci.layer import read_tree
+from imagefab.oci.store import Store
+from imagefab.platforms import HostPlatform
+from imagefab.progress import Progress
+
+_PATIENCE = 30
+_MOST_LIMIT = 16384
+
+
+def run_in_image(
+    image: Image,
+    name: str,
+    command: Command,
+    store: Store,
+    progress: Progress,
+    *,
+    engine: str = AUTO,
+    output: IO[bytes] | None = None,
+) -> int:
+    """Its exit code; 128+n when a signal ended it."""
+    chosen = _choose_once(engine, store)
+    if not isinstance(chosen, ContainerEngine):
+        return run_in_sandbox(image.layers, store, command, output=output)
+    load_image(chosen, image, name, store, progress)
+    return run_in_container(chosen, name, image.platform, command, output=output)
+
+
+@functools.cache
+def _choose_once(engine: str, store: Store) -> Engine:
+    """Engines are tried when they are chosen, and some run one command after another."""
+    return choose_engine(engine, store)
+
+
+def run_in_container(
+    engine: ContainerEngine, name: str, platform: HostPlatform, command: Command, *, output: IO[bytes] | None = None
+) -> int:
+    """A command in an image that a container engine has."""
+    limits = _keep_limits() if engine.name == "podman" else []
+    container = f"imagefab-run-{os.getpid()}-{os.urandom(4).hex()}"
+    options = [f"--name={container}", f"--platform={platform.name}", "--pull=never", *limits, *_make_options(command)]
+    if engine.name == "podman" and os.geteuid() != 0 and command.user == (os.getuid(), os.getgid()):
+        options.append("--userns=keep-id")
+    if output is None and os.isatty(0) and os.isatty(1):
+        options.append("--tty")
+    words = [*engine.client(), "run", *options, name, *command.argv]
+    streams = {} if output is None else {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(words, **streams) as process:  # type: ignore[call-overload]
+        try:
+            code: int = process.wait(command.limit)
+        except BaseException as error:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    [*engine.client(), "rm", "--force", container], capture_output=True, check=False, timeout=_PATIENCE
+                )
+            process.kill()
+            if isinstance(error, subprocess.TimeoutExpired) and command.limit is not None:
+                raise TimeLimitError(command.limit) from None
+            raise
+    return code if code >= 0 else 128 - code
+
+
+def hides_image(image: Image, folder: str, store: Store) -> bool:
+    """Whether a folder of the host, at its own place in the image, would hide something that is there."""
+    inside = folder.strip("/")
+    tree = read_tree([store.read_blob(layer.listing) for layer in image.layers])
+    return any(not inside or path.startswith(f"{inside}/") for path in tree)
+
+
+def _keep_limits() -> list[str]:
+    """Podman asks for more files and processes than some machines grant; a part of what this process has will do."""
+    names = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    found = {name: min(_MOST_LIMIT, *map(_bound, resource.getrlimit(number))) for name, number in names.items()}
+    return [f"--ulimit={name}={limit}:{limit}" for name, limit in found.items()]
+
+
+def _bound(limit: int) -> int:
+    return _MOST_LIMIT if limit == resource.RLIM_INFINITY else limit
+
+
+def _make_options(command: Command) -> list[str]:
+    options = ["--rm", "--interactive", f"--workdir={command.cwd}", "--entrypoint="]
+    if not command.network:
+        options.append("--network=none")
+    if command.read_only:
+        options += ["--read-only", "--tmpfs=/tmp:exec,mode=1777"]
+    if command.user is not None:
+        options.append(f"--user={command.user[0]}:{command.user[1]}")
+    options += [f"--volume={host}:{inside}" for host, inside in command.binds]
+    options += [f"--volume={host}:{inside}:ro" for host, inside in command.read_only_binds]
+    options += [f"--env={name}={value}" for name, value in command.env]
+    return options

@@ -1,0 +1,268 @@
+"""What Docker and Podman have in common: they build the rendered Dockerfile and save an image, and we take its layers.
+
+An engine keeps its own cache of steps. Where that cache has the layers below (because the same engine built them), the
+whole Dockerfile is given to it, and it runs only what is new. Where the store has layers that the engine has not seen,
+they are loaded into it as an image to go on from, so that no step runs that has been run already by any engine.
+
+All that a build makes in an engine bears the name of its claim, and is cleared when the build ends, however it ends; or
+else by the next build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.digest import Digest
+from imagefab.engines import trial
+from imagefab.engines.claim import Claim, drop_claim, hold_claim, take_abandoned
+from imagefab.engines.engine import BuildRequest, Finding
+from imagefab.engines.inspect import require_emulation
+from imagefab.engines.rawtar import Span, canonicalise, find_layers
+from imagefab.errors import EngineError, ImagefabError
+from imagefab.oci.image import make_image
+from imagefab.oci.layer import read_tree
+from imagefab.oci.layout import write_archive
+from imagefab.oci.store import Store
+from imagefab.plan.context import write_context
+from imagefab.plan.dockerfile import render_dockerfile
+from imagefab.plan.model import Plan
+from imagefab.platforms import HostPlatform, machine_platform
+from imagefab.progress import Progress, SilentProgress
+
+SEEN = "seen"
+"""Records of layers that an engine has in its own cache."""
+_LOG_LINES = 40
+_ERROR = re.compile(r"error|fail|denied|cannot|not found|no such", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What an engine is to build, and of which Dockerfile."""
+
+    label: str
+    """What progress calls it."""
+    context: Path
+    dockerfile: Path
+    platform: HostPlatform
+    no_cache: bool
+    limit: float = 0
+    """Seconds that it may take; 0 is for ever."""
+
+    @property
+    def target(self) -> str:
+        return f"image-{self.platform.oci_arch}"
+
+
+class BuildFailedError(EngineError):
+    """The engine did not build; its log says why."""
+
+    def __init__(self, program: str, log: Sequence[str]) -> None:
+        super().__init__(f"{program} failed to build")
+        self.program = program
+        self.log = [line.rstrip() for line in log]
+
+
+class ContainerEngine(ABC):
+    """An engine that builds Dockerfiles."""
+
+    name: str
+    is_daemon: bool
+    """Whether it may still be at a build when the program is gone that asked for it."""
+
+    @abstractmethod
+    def look(self) -> Sequence[Finding]:
+        """What of it is there."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Whether images can be found in it and loaded into it, which asks less of it than building."""
+
+    @abstractmethod
+    def mend(self, log: str) -> str:
+        """The command that mends what a trial's log complains about."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Which cache it has: another engine on another machine has not seen what this one built."""
+
+    @abstractmethod
+    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+        """Build, and call the result `claim.image`; BuildFailedError when it does not."""
+
+    @abstractmethod
+    def save(self, tag: str, archive: Path) -> None: ...
+
+    @abstractmethod
+    def load(self, archive: Path) -> None:
+        """Take an archive that `write_archive` made."""
+
+    @abstractmethod
+    def has(self, tag: str) -> bool: ...
+
+    @abstractmethod
+    def tag(self, name: str, other: str) -> None:
+        """Give an image another name as well."""
+
+    @abstractmethod
+    def remove(self, tag: str) -> None: ...
+
+    @abstractmethod
+    def clear(self, claim: Claim) -> None:
+        """Remove all that bears the claim's name, if anything does; EngineError when something stays."""
+
+    @abstractmethod
+    def client(self) -> list[str]:
+        """The program that people use, with the options that it needs here."""
+
+    def inspect(self, store: Store) -> Sequence[Finding]:
+        findings = list(self.look())
+        if all(finding.ok for finding in findings):
+            findings.append(self._try(store))
+        return findings
+
+    def build(self, request: BuildRequest) -> None:
+        plan, have = request.plan, request.have
+        require_emulation(plan.platform)
+        first = 0 if self._can_repeat(request) else len(have)
+        with self._claim(request.store) as claim, contextlib.ExitStack() as stack:
+            if first:
+                self._load_seed(request, claim)
+            context = request.folder / "context"
+            context.mkdir()
+            write_context(
+                context,
+                [given for layer in plan.layers[first:] for given in layer.inputs],
+                epoch=plan.epoch,
+                store=request.store,
+                materialise=request.materialise,
+                link=True,
+            )
+            dockerfile = request.folder / "Dockerfile"
+            dockerfile.write_text(
+                render_dockerfile([plan], first=first, parent_image=claim.seed if first else "scratch")
+            )
+            order = Order(
+                label=plan.recipe,
+                context=context,
+                dockerfile=dockerfile,
+                platform=plan.platform,
+                no_cache=request.no_cache,
+            )
+            try:
+                self.run_build(order, claim, request.progress)
+            except BuildFailedError as error:
+                raise _explain_build_failure(plan, error) from error
+            archive = request.folder / "saved.tar"
+            self.save(claim.image, archive)
+            groups = _group_layers(plan, find_layers(archive), first=first, have=len(have))
+            below = read_tree([request.store.read_blob(layer.listing) for layer in have])
+            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
+            for number, (file, path) in enumerate(canonicalise(groups, below, plan.epoch, request.folder, pool)):
+                request.done(len(have) + number, file, path)
+        for layer in plan.layers[first:]:
+            request.store.write_record(SEEN, self._seen_key(layer.key), {"layer": layer.key.hex})
+
+    @contextlib.contextmanager
+    def _claim(self, store: Store) -> Iterator[Claim]:
+        """For the time of a build; before it, what killed builds left is cleared, and after it, what it made itself."""
+        identity = self.identity()
+        with take_abandoned(store, self.name, identity) as abandoned:
+            for claim in abandoned:
+                if not self._try_to_clear(claim):
+                    break
+                drop_claim(store, claim)
+        with hold_claim(store, self.name, identity) as claim:
+            try:
+                yield claim
+            except BaseException:
+                # A daemon may not have noticed yet that nobody wants the rest, so the next build looks again.
+                if self._try_to_clear(claim) and not self.is_daemon:
+                    drop_claim(store, claim)
+                raise
+            if self._try_to_clear(claim):
+                drop_claim(store, claim)
+
+    def _try_to_clear(self, claim: Claim) -> bool:
+        try:
+            self.clear(claim)
+        except EngineError:
+            return False
+        return True
+
+    def _try(self, store: Store) -> Finding:
+        """Build the smallest thing that there is."""
+        what = "a build"
+        platform = machine_platform()
+        try:
+            with self._claim(store) as claim:
+                context = claim.folder / "trial"
+                context.mkdir()
+                order = Order(
+                    label="trial",
+                    context=context,
+                    dockerfile=trial.write_trial(context, platform),
+                    platform=platform,
+                    no_cache=True,
+                    limit=trial.SECONDS,
+                )
+                self.run_build(order, claim, SilentProgress())
+        except BuildFailedError as error:
+            return Finding(what=what, ok=False, detail=_sum_up(error), fix=self.mend("\n".join(error.log)))
+        except ImagefabError as error:
+            return Finding(what=what, ok=False, detail=error.problem, fix=error.hint or self.mend(error.problem))
+        return Finding(what=what, ok=True, detail="works")
+
+    def _can_repeat(self, request: BuildRequest) -> bool:
+        """Whether the engine's cache has the layers below, and the store has the inputs by which it knows them."""
+        lower = request.plan.layers[: len(request.have)]
+        if not lower or request.no_cache:
+            return False
+        if request.store.read_record(SEEN, self._seen_key(lower[-1].key)) is None:
+            return False
+        digests = {digest for layer in lower for given in layer.inputs for digest in given.digests()}
+        return all(request.store.has_blob(digest) for digest in digests)
+
+    def _seen_key(self, key: Digest) -> Digest:
+        return Digest.of_json([self.name, self.identity(), key.hex])
+
+    def _load_seed(self, request: BuildRequest, claim: Claim) -> None:
+        """The layers that the store has, as an image of the engine's own."""
+        plan = request.plan
+        image = make_image(plan.platform, request.have, epoch=plan.epoch, env=(), labels=(), command=("sh",))
+        archive = request.folder / "seed.tar"
+        with archive.open("wb") as out:
+            write_archive(image, claim.seed, request.store, out)
+        self.load(archive)
+        archive.unlink()
+
+
+def _group_layers(plan: Plan, spans: Sequence[Span], *, first: int, have: int) -> list[Sequence[Span]]:
+    """Which raw layers make which layer of the plan: every step makes one."""
+    counts = [1] * first + [len(layer.steps) for layer in plan.layers[first:]]
+    if len(spans) != sum(counts):
+        raise EngineError(f"the engine made {len(spans)} layers of {sum(counts)} steps; it can't be used")
+    groups: list[Sequence[Span]] = []
+    position = 0
+    for count in counts:
+        groups.append(spans[position : position + count])
+        position += count
+    return groups[have:]
+
+
+def _explain_build_failure(plan: Plan, error: BuildFailedError) -> EngineError:
+    tail = "\n".join(f"  {line}" for line in error.log[-_LOG_LINES:])
+    return EngineError(f"{plan.recipe} ({plan.platform}): {error}\n{tail}")
+
+
+def _sum_up(error: BuildFailedError) -> str:
+    """The line of the log that says most: the last one about something that went wrong."""
+    lines = [line.strip() for line in error.log if line.strip()]
+    telling = [line for line in lines if _ERROR.search(line)]
+    return (telling or lines or [error.problem])[-1]

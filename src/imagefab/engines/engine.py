@@ -1,0 +1,77 @@
+"""What an engine is: something that runs the layers of a plan that the store does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from imagefab.errors import EngineError
+from imagefab.oci.layer import Layer, LayerFile
+from imagefab.oci.store import Store
+from imagefab.plan.context import Materialise
+from imagefab.plan.model import Plan
+from imagefab.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that an engine needs, as doctor tells it."""
+
+    what: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    """The command that mends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """The layers of a plan to build: all from `have` on."""
+
+    plan: Plan
+    have: tuple[Layer, ...]
+    store: Store
+    folder: Path
+    """Scratch space for this build alone."""
+    materialise: Materialise
+    progress: Progress
+    done: Callable[[int, LayerFile, Path], None]
+    """Called with the layer's number and its finished file, in order."""
+    no_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something to run inside an image."""
+
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    cwd: str = "/"
+    user: tuple[int, int] | None = None
+    binds: tuple[tuple[str, str], ...] = ()
+    """Folders of the host and where they are in the image; writable."""
+    read_only_binds: tuple[tuple[str, str], ...] = ()
+    read_only: bool = False
+    """The root file system can't be written to; /tmp can."""
+    network: bool = False
+    limit: float | None = None
+    """Seconds after which it is ended, and TimeLimitError raised."""
+
+
+class TimeLimitError(EngineError):
+    """A command did not end in its time."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(f"the command did not end within {limit:.0f} seconds")
+
+
+class Engine(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def inspect(self, store: Store) -> Sequence[Finding]:
+        """What it needs on this machine, with a try; it can build for that store when all of it is ok."""
+
+    def build(self, request: BuildRequest) -> None: ...

@@ -1,0 +1,201 @@
+"""Images that imagefab did not build: found in the local Docker or Podman, or put there from an OCI layout folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from imagefab.digest import Digest
+from imagefab.engines.container import ContainerEngine
+from imagefab.engines.docker import DockerEngine
+from imagefab.engines.podman import PodmanEngine
+from imagefab.errors import EngineError, ImagefabError, UsageError
+from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
+
+_PATIENCE = 60
+_MOST_JSON = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignImage:
+    """An image that a container engine has."""
+
+    name: str
+    engine: ContainerEngine
+    platform: HostPlatform
+    id: str
+    env: dict[str, str]
+    labels: dict[str, str]
+    entrypoint: tuple[str, ...]
+
+
+class BrokenImageError(ImagefabError):
+    """It can't be used as an image at all."""
+
+    exit_code = 8
+
+
+def find_foreign(name: str) -> ForeignImage:
+    """An image in Docker, else in Podman."""
+    engines = _list_engines()
+    for engine in engines:
+        found = _inspect(engine, name)
+        if found is not None:
+            return _read_inspection(name, engine, found)
+    told = " or ".join(engine.name for engine in engines)
+    raise UsageError(f"{told} has no image {name}", hint=f"`{engines[0].name} pull {name}` brings it")
+
+
+@contextmanager
+def open_layout(folder: Path, scratch: Path) -> Iterator[ForeignImage]:
+    """The image of an OCI layout, for as long as it is looked at: for this machine, if there are several."""
+    layout = _Layout(folder)
+    manifest = layout.find_manifest(machine_platform())
+    config = layout.read(manifest.get("config"))
+    _find_platform(str(folder), config.get("os"), config.get("architecture"))
+    digest = str(_digest_of(manifest.get("config")))
+    name = f"localhost/imagefab-check:{digest[7:23]}"
+    engine = _list_engines()[0]
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        archive = Path(place) / "image.tar"
+        with archive.open("wb") as out:
+            layout.write_archive(manifest, name, out)
+        engine.load(archive)
+    try:
+        found = _inspect(engine, name)
+        if found is None:
+            raise EngineError(f"{engine.name} took the image of {folder} and does not have it")
+        yield _read_inspection(name, engine, found)
+    finally:
+        engine.remove(name)
+
+
+def _list_engines() -> list[ContainerEngine]:
+    engines: list[ContainerEngine] = [DockerEngine(), PodmanEngine("podman")]
+    found = [engine for engine in engines if engine.answers()]
+    if not found:
+        raise EngineError("there is no Docker or Podman to look at images in", hint="`imagefab doctor` says more")
+    return found
+
+
+def _inspect(engine: ContainerEngine, name: str) -> dict[str, Any] | None:
+    if name.startswith("-"):
+        raise UsageError(f"{name!r} is no name of an image")
+    command = [*engine.client(), "image", "inspect", "--", name]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{engine.name} does not answer: {error}") from error
+    if found.returncode != 0:
+        return None
+    value = json.loads(found.stdout)
+    return value[0] if value else None
+
+
+def _read_inspection(name: str, engine: ContainerEngine, value: dict[str, Any]) -> ForeignImage:
+    config = value.get("Config") or {}
+    return ForeignImage(
+        name=name,
+        engine=engine,
+        platform=_find_platform(name, value.get("Os"), value.get("Architecture")),
+        id=str(value.get("Id") or ""),
+        env=dict(pair.split("=", 1) for pair in config.get("Env") or [] if "=" in pair),
+        labels=config.get("Labels") or {},
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+    )
+
+
+def _find_platform(name: str, system: object, architecture: object) -> HostPlatform:
+    if system != "linux":
+        raise BrokenImageError(f"{name} is an image for {system or 'no system'}; cross runs Linux images")
+    platform = HOST_PLATFORMS.get(f"linux/{architecture}")
+    if platform is None:
+        told = f"{name} is an image for {architecture or 'no kind of'} machines"
+        raise BrokenImageError(f"{told}; cross runs on amd64 and arm64")
+    return platform
+
+
+# -- OCI layouts ------------------------------------------------------------------------------------------------------
+
+
+class _Layout:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_manifest(self, platform: HostPlatform) -> dict[str, Any]:
+        value = self._parse((self._folder / "index.json").read_bytes(), "index.json")
+        for _ in range(4):
+            manifests = value.get("manifests")
+            if manifests is None:
+                return value
+            entries = [entry for entry in manifests if isinstance(entry, dict)] if isinstance(manifests, list) else []
+            if not entries:
+                break
+            own = [e for e in entries if (e.get("platform") or {}).get("architecture") == platform.oci_arch]
+            value = self.read((own or entries)[0])
+        raise BrokenImageError(f"{self._folder}: its index leads to no image")
+
+    def read(self, descriptor: object) -> dict[str, Any]:
+        path = self._blob(descriptor)
+        if path.stat().st_size > _MOST_JSON:
+            raise BrokenImageError(f"{path}: too large for what it is")
+        data = path.read_bytes()
+        if Digest.of_bytes(data) != _digest_of(descriptor):
+            raise BrokenImageError(f"{path}: its content is not what its name says")
+        return self._parse(data, str(path))
+
+    def write_archive(self, manifest: dict[str, Any], name: str, out: IO[bytes]) -> None:
+        """As `docker load` takes it."""
+        layers = [self._blob(layer) for layer in manifest.get("layers") or []]
+        digest = _digest_of(manifest.get("config"))
+        entry = {
+            "Config": f"{digest.hex}.json",
+            "RepoTags": [name],
+            "Layers": [f"{n}/layer.tar" for n in range(len(layers))],
+        }
+        with tarfile.open(fileobj=out, mode="w|") as tar:
+            _add(tar, f"{digest.hex}.json", self._blob(manifest.get("config")).read_bytes())
+            for number, layer in enumerate(layers):
+                tar.add(layer, f"{number}/layer.tar", recursive=False)
+            _add(tar, "manifest.json", json.dumps([entry]).encode())
+
+    def _blob(self, descriptor: object) -> Path:
+        path = self._folder / "blobs" / "sha256" / _digest_of(descriptor).hex
+        if not path.is_file():
+            raise BrokenImageError(f"{self._folder}: the blob {path.name} is missing")
+        return path
+
+    def _parse(self, data: bytes, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads(data)
+        except ValueError as error:
+            raise BrokenImageError(f"{self._folder}: {name} is no JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise BrokenImageError(f"{self._folder}: {name} is no JSON object")
+        return value
+
+
+def _digest_of(descriptor: object) -> Digest:
+    text = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    try:
+        return Digest.parse(text) if isinstance(text, str) else _refuse_reference()
+    except ValueError:
+        _refuse_reference()
+
+
+def _refuse_reference() -> NoReturn:
+    raise BrokenImageError("the image refers to a blob without a sha256 digest")
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, BytesIO(data))

@@ -1,0 +1,43 @@
+"""A Rust toolchain of this machine: found or given, to be mounted into images as cross does it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from imagefab.errors import UsageError
+from imagefab.platforms import HostPlatform
+
+_PATIENCE = 30
+
+
+def find_rust(given: Path | None) -> Path | None:
+    """The sysroot that is given, else the one that `rustc` uses, if it can be mounted anywhere."""
+    if given is not None:
+        if not (given / "bin" / "cargo").exists() or not (given / "bin" / "rustc").exists():
+            raise UsageError(
+                f"{given} is no Rust toolchain: it has no bin/cargo and bin/rustc",
+                hint="`rustc --print sysroot` names a folder that is one",
+            )
+        return given.resolve()
+    if shutil.which("rustc") is None:
+        return None
+    try:
+        said = subprocess.run(
+            ["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True, timeout=_PATIENCE
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    sysroot = Path(said)
+    # A distribution's compiler in /usr needs libraries that are not in its sysroot.
+    is_whole = (sysroot / "bin" / "cargo").exists() and sysroot != Path("/usr")
+    return sysroot.resolve() if is_whole else None
+
+
+def lacks_std(sysroot: Path, triple: str, platform: HostPlatform) -> str | None:
+    """Which standard library it would need and does not have."""
+    for needed in (platform.rust_host, triple):
+        if not list((sysroot / "lib" / "rustlib" / needed / "lib").glob("libstd-*")):
+            return needed
+    return None

@@ -1,0 +1,85 @@
+"""What the engine tells its worker, and what the worker answers: plain values that travel as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowerLayer:
+    """A canonical layer out of the store."""
+
+    path: str
+    members: list[int]
+    listing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerJob:
+    name: str
+    inputs: str
+    """The folder with the layer's files, scripts and sources."""
+    packages: list[list[str]]
+    """Path in the store, file name."""
+    bootstrap: bool
+    """Begin with the packages' files unpacked, so that dpkg can run at all."""
+    steps: list[str | None]
+    """Shell commands; None sets everything up and runs nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildJob:
+    folder: str
+    """Scratch space on disk."""
+    memory: int
+    """How much memory scratch space may take; 0 for none."""
+    prefer_disk: bool
+    jobs: int
+    epoch: int
+    env: dict[str, str]
+    lowers: list[LowerLayer]
+    layers: list[LayerJob]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJob:
+    folder: str
+    memory: int
+    prefer_disk: bool
+    jobs: int
+    lowers: list[LowerLayer]
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    user: list[int] | None
+    binds: list[dict[str, Any]]
+    read_only: bool
+    network: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveJob:
+    """Remove a folder with files of all owners that the namespace has."""
+
+    path: str
+
+
+Job = BuildJob | RunJob | RemoveJob
+
+
+def encode_job(job: Job) -> str:
+    return json.dumps({"job": type(job).__name__, **asdict(job)})
+
+
+def decode_job(text: str) -> Job:
+    value = json.loads(text)
+    kind = value.pop("job")
+    if kind == "RemoveJob":
+        return RemoveJob(**value)
+    value["lowers"] = [LowerLayer(**lower) for lower in value["lowers"]]
+    if kind == "RunJob":
+        return RunJob(**value)
+    value["layers"] = [LayerJob(**layer) for layer in value["layers"]]
+    return BuildJob(**value)

@@ -1,0 +1,149 @@
+"""Workers as their parent sees them: started, given ids, followed, killed; and folders that only a worker can remove.
+
+A worker dies with whoever started it, and everything dies with the worker. So there is nothing to clean up but files,
+and on disk these may belong to subordinate ids, which their owner can touch in a user namespace only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from imagefab.engines.sandbox.ids import map_ids
+from imagefab.engines.sandbox.job import Job, RemoveJob, encode_job
+from imagefab.errors import EngineError, FetchError, ImagefabError
+from imagefab.oci.store import STORE, StoreError
+
+_ATTEMPTS, _PAUSE = 100, 0.02
+_working: dict[int, Worker] = {}
+"""The workers of this process, by their process id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    process: subprocess.Popen[str]
+    folder: Path
+    """What it works in."""
+    log: IO[bytes]
+    """What it said on standard error."""
+
+    def send(self, job: Job) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(encode_job(job) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise self.explain_death() from None
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What it tells. Failures that are nobody's in particular are raised."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = json.loads(line)
+            match event["event"]:
+                case "done":
+                    return
+                case "refused" | "failed":
+                    raise _explain_failure(event)
+            yield event
+        raise self.explain_death()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+    def explain_death(self) -> EngineError:
+        code = self.process.wait()
+        self.log.seek(0)
+        log = self.log.read().decode(errors="replace").strip()
+        return EngineError(
+            f"the sandbox's worker ended early (exit code {code})\n{log}".rstrip(),
+            hint="`imagefab doctor` says what it needs",
+        )
+
+
+@contextlib.contextmanager
+def start_worker(folder: Path, streams: tuple[int, ...] = ()) -> Iterator[Worker]:
+    """A worker with its namespaces set up; killed at the end, and all that it started with it.
+
+    `streams` are descriptors that a command is to have as its standard streams.
+    """
+    user_namespace = os.geteuid() != 0
+    arguments = ["user" if user_namespace else "root", str(os.getpid()), *map(str, streams)]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "imagefab.engines.sandbox.worker", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=not streams,
+            pass_fds=streams,
+        )
+        worker = Worker(process=process, folder=folder, log=log)
+        _working[process.pid] = worker
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line or json.loads(line)["event"] != "ready":
+                raise _explain_failure(json.loads(line)) if line else worker.explain_death()
+            if user_namespace:
+                map_ids(process.pid)
+            yield worker
+        finally:
+            worker.kill()
+            del _working[process.pid]
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
+
+
+def _explain_failure(event: dict[str, Any]) -> ImagefabError:
+    if event["event"] == "refused":
+        kind = FetchError if event["code"] == FetchError.exit_code else EngineError
+        return kind(event["problem"], hint=event["hint"])
+    if event["number"] in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(
+            f"the disk is full: {event['problem']}",
+            hint=STORE.full,
+        )
+    return EngineError(f"the sandbox failed: {event['problem']}", hint="`imagefab doctor` says what it needs")
+
+
+# -- removing ---------------------------------------------------------------------------------------------------------
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all that works in it. What can't be removed stays; the next run tries again."""
+    working = [worker for worker in list(_working.values()) if worker.folder.is_relative_to(path)]
+    for worker in working:
+        worker.kill()
+    # The steps of a killed worker die a moment after it, and until then they may write.
+    for _ in range(_ATTEMPTS if working else 1):
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists() and os.geteuid() != 0:
+            with contextlib.suppress(ImagefabError, OSError):
+                _remove_as_others(path)
+        if not path.exists():
+            return
+        time.sleep(_PAUSE)
+
+
+def _remove_as_others(path: Path) -> None:
+    with start_worker(path.parent) as worker:
+        worker.send(RemoveJob(path=str(path)))
+        for _ in worker.events():
+            pass

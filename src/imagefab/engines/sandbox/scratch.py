@@ -1,0 +1,114 @@
+"""Where a job's folders are: in memory where there is enough of it, else beside the store on disk.
+
+Overlays put their upper folder on it, which not every file system can be: another overlay can't, tmpfs of older
+kernels can't for ordinary users. So each place is tried before it is taken.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from imagefab.engines.sandbox import isolate
+
+_NEARLY_FULL = 32 << 20
+_FEW_FILES = 64
+_OPTIONS = "redirect_dir=nofollow,index=off,metacopy=off"
+
+
+class NoPlaceError(Exception):
+    """Overlays can be nowhere that may be used."""
+
+
+class Scratch:
+    """Folders for one job. The process's working folder is set to it."""
+
+    def __init__(self, folder: str, memory: int, *, prefer_disk: bool) -> None:
+        self.root = Path(folder) / "scratch"
+        self.root.mkdir()
+        self.in_memory = False
+        self.memory = memory
+        self._count = 0
+        if not self._choose([False, True] if prefer_disk else [True, False]):
+            raise NoPlaceError(
+                f"neither memory nor the file system of {folder} can hold overlays; use a store on another disk"
+            )
+
+    def make(self, name: str) -> Path:
+        path = self.root / name
+        path.mkdir(parents=True)
+        return path
+
+    def make_another(self, kind: str) -> Path:
+        """A folder of that kind with a name of its own."""
+        self._count += 1
+        return self.make(f"{kind}/{self._count}")
+
+    def is_full(self) -> bool:
+        """Whether something may just have failed for want of space here."""
+        status = os.statvfs(self.root)
+        return status.f_bavail * status.f_frsize < _NEARLY_FULL or status.f_favail < _FEW_FILES
+
+    def _choose(self, places: list[bool]) -> bool:
+        for in_memory in places:
+            if in_memory:
+                if not self.memory:
+                    continue
+                isolate.mount("tmpfs", str(self.root), "tmpfs", isolate.MS_NOSUID, f"mode=755,size={self.memory}")
+            if self._holds_overlays():
+                self.in_memory = in_memory
+                return True
+            if in_memory:
+                isolate.unmount(str(self.root))
+        return False
+
+    def _holds_overlays(self) -> bool:
+        """Whether an upper folder can be here, with the attributes that mark what it hides."""
+        # Overlays name their folders relative to this one: a mount's options have no room for long or odd paths.
+        os.chdir(self.root)
+        folder = self.make("probe")
+        upper, _, merged = (self.make(f"probe/{name}") for name in ("upper", "work", "merged"))
+        space = "user" if in_user_namespace() else "trusted"
+        options = f"lowerdir=probe/merged,upperdir=probe/upper,workdir=probe/work,{_OPTIONS}"
+        try:
+            os.setxattr(upper, f"{space}.imagefab", b"y")
+            isolate.mount("overlay", str(merged), "overlay", isolate.MS_NODEV, _complete(options))
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return False
+        else:
+            isolate.unmount(str(merged))
+            return True
+        finally:
+            shutil.rmtree(folder)
+
+
+class Overlay:
+    """A stack of folders, the lowest first, each the upper folder of one layer."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._lowers = [scratch.make("empty")]
+        self.root = scratch.make("root")
+
+    def add_lower(self, path: Path) -> None:
+        self._lowers.append(path)
+
+    def options(self, upper: Path) -> str:
+        work = self._scratch.make_another("work")
+        lowers = ":".join(self._name(path) for path in reversed(self._lowers))
+        return _complete(f"lowerdir={lowers},upperdir={self._name(upper)},workdir={self._name(work)},{_OPTIONS}")
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._scratch.root))
+
+
+def _complete(options: str) -> str:
+    return f"{options},userxattr" if in_user_namespace() else options
+
+
+def in_user_namespace() -> bool:
+    return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]

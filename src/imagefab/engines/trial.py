@@ -1,0 +1,50 @@
+"""The smallest build that shows whether an engine builds here, with what goes wrong on machines where one is installed.
+
+One step on an empty image: a container has to start without network, with a folder of the context mounted into it, and
+a process in it has to be able to be some other user than root, which packages need and which an ordinary user's engine
+can't do without subordinate ids. The step's program is a few instructions long, so nothing has to be fetched.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from imagefab.platforms import HostPlatform
+
+SECONDS = 60.0
+"""After which a trial has failed."""
+_NOBODY = 65534
+_PROGRAM = "become-nobody"
+_ADDRESS = 0x400000
+_HEADERS = 64 + 56
+
+# setuid(_NOBODY), then exit with the errno that came of it: 0 when it worked.
+_X86_64 = bytes.fromhex(f"bf{_NOBODY.to_bytes(4, 'little').hex()} b869000000 0f05 89c7 f7df b83c000000 0f05")
+_AARCH64 = struct.pack(
+    "<6I", 0xD2800000 | _NOBODY << 5, 0xD2800008 | 146 << 5, 0xD4000001, 0xCB0003E0, 0xD2800008 | 93 << 5, 0xD4000001
+)
+_MACHINES = {"amd64": (62, _X86_64), "arm64": (183, _AARCH64)}
+
+
+def write_trial(folder: Path, platform: HostPlatform) -> Path:
+    """Lay out the trial's context, with its Dockerfile; the path of that."""
+    program = folder / _PROGRAM
+    program.write_bytes(make_program(platform))
+    program.chmod(0o755)
+    dockerfile = folder / "Dockerfile"
+    dockerfile.write_text(
+        f"FROM scratch AS image-{platform.oci_arch}\n"
+        f'RUN --mount=type=bind,source=.,target=/run/imagefab ["/run/imagefab/{_PROGRAM}"]\n'
+    )
+    return dockerfile
+
+
+def make_program(platform: HostPlatform) -> bytes:
+    """An ELF executable that becomes nobody."""
+    machine, code = _MACHINES[platform.oci_arch]
+    size = _HEADERS + len(code)
+    ident = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    header = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, _ADDRESS + _HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _ADDRESS, _ADDRESS, size, size, 0x1000)
+    return ident + header + segment + code

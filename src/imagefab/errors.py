@@ -1,0 +1,110 @@
+"""What can go wrong for a user, as one small tree.
+
+Every error says where (a position, when there is one), what, and what to do (a hint). The exit codes are those of
+the command line's contract; scripts rely on them. Anything that is not an ImagefabError is a bug and shows itself
+with a traceback and exit code 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file that a person wrote, one-based as editors count."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+
+class ImagefabError(Exception):
+    """A problem that the user can do something about."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, *, position: Position | None = None, hint: str | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.position = position
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.problem}" if self.position else self.problem
+
+
+class UsageError(ImagefabError):
+    exit_code = 2
+
+
+class RecipeError(ImagefabError):
+    exit_code = 3
+
+
+class ConfigError(ImagefabError):
+    """A file of the user's that another program reads: Cross.toml, .cargo/config.toml."""
+
+    exit_code = 3
+
+
+class PackageError(RecipeError):
+    """A package that a recipe asks for is not to be had."""
+
+    def __init__(self, problem: str, *, package: str, hint: str | None = None) -> None:
+        super().__init__(problem, hint=hint)
+        self.package = package
+        """`name` or `name:architecture` as it was asked for; `:architecture` for all of that architecture."""
+
+
+class StaleError(ImagefabError):
+    """A lock or a generated file does not match what it was made from."""
+
+    exit_code = 4
+
+
+class EngineError(ImagefabError):
+    exit_code = 5
+
+
+class FetchError(ImagefabError):
+    """The network, a registry or an archive."""
+
+    exit_code = 6
+
+
+class MismatchError(ImagefabError):
+    """A digest that should be equal is not."""
+
+    exit_code = 7
+
+
+class CheckError(ImagefabError):
+    exit_code = 8
+
+
+class SeveralErrors(ImagefabError):
+    """All that is wrong, reported in one run, each once; the first one's kind decides the exit code."""
+
+    def __init__(self, errors: Iterable[ImagefabError]) -> None:
+        self.errors: tuple[ImagefabError, ...] = tuple(_list_distinct(errors))
+        super().__init__("\n".join(str(error) for error in self.errors))
+        self.exit_code = self.errors[0].exit_code  # type: ignore[misc]
+
+
+def raise_all(errors: Sequence[ImagefabError]) -> None:
+    """Raise what was collected, if anything: one error as itself, several together."""
+    distinct = _list_distinct(errors)
+    if distinct:
+        raise distinct[0] if len(distinct) == 1 else SeveralErrors(distinct)
+
+
+def _list_distinct(errors: Iterable[ImagefabError]) -> list[ImagefabError]:
+    """Single errors. Work that is done side by side, on one store and one engine, often fails for one reason."""
+    single = (one for error in errors for one in (error.errors if isinstance(error, SeveralErrors) else (error,)))
+    return list({(type(one), str(one), one.hint): one for one in single}.values())

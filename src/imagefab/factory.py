@@ -1,0 +1,289 @@
+"""From a recipe to an image, through all rooms in their order. This is the flow; the rooms do the work.
+
+recipe ─▶ blueprints ─▶ lock ─▶ plans ─▶ (fetch) ─▶ engine ─▶ layers ─▶ images
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imagefab.check.record import CHECKED_NAME, Checked, print_checked, read_checked
+from imagefab.digest import Digest
+from imagefab.engines.build import Built, build_image, find_image, find_layers
+from imagefab.engines.engine import Engine
+from imagefab.engines.inspect import require_emulation
+from imagefab.errors import EngineError, ImagefabError, PackageError, StaleError, UsageError
+from imagefab.lock.file import LOCK_NAME, read_lock
+from imagefab.lock.model import Lock, PackagePin
+from imagefab.lock.staleness import is_stale, platform_pins
+from imagefab.oci.collect import Kept
+from imagefab.oci.image import ImageSet
+from imagefab.oci.layer import find_layer
+from imagefab.oci.store import DiskError, Store, write_atomic
+from imagefab.plan.dockerfile import render_dockerfile
+from imagefab.plan.make import make_plan
+from imagefab.plan.model import DerivedContent, Input, Plan
+from imagefab.platforms import HOST_PLATFORMS, machine_platform
+from imagefab.progress import Progress
+from imagefab.recipe.model import Recipe, SourceSpec
+from imagefab.recipe.places import place_package
+from imagefab.recipe.project import Project
+from imagefab.sources.derive import Deriver
+from imagefab.toolchains.blueprint import Blueprint
+from imagefab.toolchains.design import design_image
+
+DOCKERFILE_NAME = "Dockerfile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A recipe with a lock that fits it, and its plans."""
+
+    recipe: Recipe
+    lock: Lock
+    plans: tuple[Plan, ...]
+    """One a host platform, in the recipe's order."""
+
+    @property
+    def default_platform(self) -> str:
+        """This machine's, where the recipe is for it."""
+        own = machine_platform().name
+        return own if own in self.recipe.platforms else self.recipe.platforms[0]
+
+    def choose(self, platforms: Sequence[str]) -> tuple[Plan, ...]:
+        """The plans of some platforms; UsageError when the recipe is not made for one."""
+        known = {plan.platform.name: plan for plan in self.plans}
+        for name in platforms:
+            if name not in known:
+                raise UsageError(
+                    f"{self.recipe.name} is not made for {name}", hint=f"its host platforms are {', '.join(known)}"
+                )
+        return tuple(known[name] for name in platforms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What building one recipe came to."""
+
+    prepared: Prepared
+    images: ImageSet
+    fresh: frozenset[Digest]
+    """Keys of the layers that were built now."""
+    engine: str | None
+    """None when nothing had to be built."""
+    seconds: float
+
+
+# -- recipe → plans ---------------------------------------------------------------------------------------------------
+
+
+def design_blueprints(recipe: Recipe) -> tuple[Blueprint, ...]:
+    return tuple(design_image(recipe, HOST_PLATFORMS[name]) for name in recipe.platforms)
+
+
+def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> ImagefabError:
+    """The error with its line and column, where it is about something that a recipe says."""
+    return place_package(project, recipe, error) if isinstance(error, PackageError) else error
+
+
+def lock_path(project: Project, name: str) -> Path:
+    return project.images_dir / name / LOCK_NAME
+
+
+def dockerfile_path(project: Project, name: str) -> Path:
+    return project.images_dir / name / DOCKERFILE_NAME
+
+
+def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
+    """StaleError when the lock is missing, damaged, or made from another recipe."""
+    path = lock_path(project, recipe.name)
+    shown = project.show(path)
+    lock = read_lock(path, recipe=recipe.name, shown=shown)
+    blueprints = design_blueprints(recipe)
+    if is_stale(lock, blueprints):
+        raise StaleError(
+            f"{shown} is stale: {recipe.file}, or how imagefab makes images of its kind, changed since",
+            hint=f"run `imagefab lock {recipe.name}`",
+        )
+    return Prepared(recipe=recipe, lock=lock, plans=tuple(make_plan(blueprint, lock) for blueprint in blueprints))
+
+
+def render_recipe(prepared: Prepared) -> str:
+    return render_dockerfile(prepared.plans)
+
+
+# -- inputs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What has to be in the store before layers can be built."""
+
+    lock: Lock
+    pins: tuple[PackagePin, ...]
+    sources: tuple[SourceSpec, ...]
+
+
+def list_wanted(prepared: Prepared, inputs: Iterable[Input]) -> Wanted:
+    digests = {digest for given in inputs for digest in given.digests()}
+    pins = {pin.sha256: pin for plan in prepared.plans for pin in platform_pins(prepared.lock, plan.platform.name)}
+    additions = (prepared.recipe.additions, *(base.additions for base in prepared.recipe.bases))
+    sources = {source.sha256: source for added in additions for source in added.sources}
+    return Wanted(
+        lock=prepared.lock,
+        pins=tuple(pins[digest] for digest in sorted(digests & pins.keys())),
+        sources=tuple(sources[digest] for digest in sorted(digests & sources.keys())),
+    )
+
+
+def missing_inputs(plan: Plan, store: Store, progress: Progress, *, no_cache: bool = False) -> list[Input]:
+    """The inputs of the layers that have to be built."""
+    have = 0 if no_cache else len(find_layers(plan, store, progress))
+    return [given for layer in plan.layers[have:] for given in layer.inputs]
+
+
+# -- building ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What building needs from outside. `engine` is asked for only when something has to be built."""
+
+    store: Store
+    progress: Progress
+    engine: Callable[[], Engine]
+    fetch: Callable[[Wanted], None]
+    no_cache: bool = False
+    now: datetime | None = None
+    """For a look at the clock: it must not be before the lock."""
+
+
+def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Workshop) -> Outcome:
+    """Images for some host platforms. With all of them in the store, nothing runs and no engine is asked."""
+    began = time.monotonic()
+    plans = prepared.choose(platforms)
+    store, progress = workshop.store, workshop.progress
+    images = [None if workshop.no_cache else find_image(plan, store, progress) for plan in plans]
+    fresh: frozenset[Digest] = frozenset()
+    engine: Engine | None = None
+    if not all(images):
+        for plan, image in zip(plans, images, strict=True):
+            if image is None:
+                require_emulation(plan.platform)
+        todo = [
+            given
+            for plan, image in zip(plans, images, strict=True)
+            if image is None
+            for given in missing_inputs(plan, store, progress, no_cache=workshop.no_cache)
+        ]
+        if workshop.now is not None:
+            _check_clock(prepared.lock, workshop.now)
+        engine = workshop.engine()
+        workshop.fetch(list_wanted(prepared, todo))
+    found = []
+    for plan, image in zip(plans, images, strict=True):
+        if image is None:
+            assert engine is not None
+            materialise = Deriver(store, plan.epoch).materialise
+            built: Built = build_image(plan, engine, store, materialise, progress, no_cache=workshop.no_cache)
+            image, fresh = built.image, fresh | built.fresh  # noqa: PLW2901
+        found.append(image)
+    return Outcome(
+        prepared=prepared,
+        images=ImageSet(recipe=prepared.recipe.name, images=tuple(found)),
+        fresh=fresh,
+        engine=engine.name if engine is not None else None,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _check_clock(lock: Lock, now: datetime) -> None:
+    """A layer has the epoch for all times after it. Earlier ones it keeps: those of files out of packages."""
+    if now.timestamp() < lock.epoch:
+        epoch = datetime.fromtimestamp(lock.epoch, UTC)
+        raise EngineError(
+            f"this machine's clock says {now:%Y-%m-%d %H:%M}, but the lock of {lock.recipe} is of"
+            f" {epoch:%Y-%m-%d %H:%M}: what a build makes now would not have the epoch as its time",
+            hint="set the clock (UTC)",
+        )
+
+
+def build_all(
+    prepared: Sequence[Prepared],
+    platforms: Callable[[Prepared], Sequence[str]],
+    workshop: Workshop,
+    *,
+    jobs: int,
+    done: Callable[[Outcome], None],
+) -> list[ImagefabError]:
+    """Build several recipes at a time; one that fails does not end the others. Returns what went wrong."""
+    errors: list[ImagefabError] = []
+    wanted = [(one, platforms(one)) for one in prepared]
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
+        for future in [pool.submit(build_recipe, *each, workshop) for each in wanted]:
+            try:
+                done(future.result())
+            except ImagefabError as error:
+                errors.append(error)
+    finally:
+        # After an interrupt, builds may still run. Nobody wants to wait for them; they end with the process.
+        pool.shutdown(wait=False, cancel_futures=True)
+    return errors
+
+
+# -- checking ---------------------------------------------------------------------------------------------------------
+
+
+def checked_path(project: Project, name: str) -> Path:
+    return project.images_dir / name / CHECKED_NAME
+
+
+def find_checked(project: Project, name: str) -> dict[str, Checked]:
+    """What the last checks found, by host platform; nothing where there is no record."""
+    try:
+        return read_checked(checked_path(project, name).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def record_check(project: Project, plan: Plan, checked: Checked, progress: Progress) -> None:
+    """Keep what a check found beside the lock. Where nothing can be written, as outside of a project, it is lost."""
+    path = checked_path(project, plan.recipe)
+    found = find_checked(project, plan.recipe)
+    if found.get(plan.platform.name) == checked:
+        return
+    try:
+        write_atomic(path, print_checked(plan.recipe, found | {plan.platform.name: checked}).encode())
+    except (DiskError, OSError) as error:
+        progress.warn(f"what the check found is not kept: {error}")
+
+
+# -- keeping ----------------------------------------------------------------------------------------------------------
+
+
+def list_kept(prepared: Iterable[Prepared], store: Store) -> Kept:
+    """What the locks of a project name, of all that a store can hold."""
+    blobs: set[Digest] = set()
+    records: set[Digest] = set()
+    for one in prepared:
+        blobs |= {source.sha256 for source in one.lock.sources}
+        for plan in one.plans:
+            blobs |= {pin.sha256 for pin in platform_pins(one.lock, plan.platform.name)}
+            for planned in plan.layers:
+                layer = find_layer(store, planned.key, lambda _: None)
+                if layer is not None:
+                    records.add(planned.key)
+                    blobs |= {layer.digest, layer.listing}
+            deriver = Deriver(store, plan.epoch)
+            for given in (given for planned in plan.layers for given in planned.inputs):
+                if isinstance(given.content, DerivedContent):
+                    records.add(deriver.key(given.content))
+                    if (derived := deriver.find(given.content)) is not None:
+                        blobs.add(derived)
+    return Kept(blobs=frozenset(blobs), records=frozenset(records))

@@ -1,0 +1,49 @@
+"""imagefab.lock on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imagefab.errors import StaleError
+from imagefab.lock.model import Lock
+from imagefab.lock.text import parse_lock, render_lock
+from imagefab.oci.store import make_folder, write_atomic
+
+LOCK_NAME = "imagefab.lock"
+
+
+def read_lock(path: Path, *, recipe: str, shown: str | None = None) -> Lock:
+    """The lock in that file; StaleError when there is none or when it cannot be believed. `shown` is its name in
+    messages."""
+    found = find_lock(path, shown=shown)
+    if found is None:
+        raise StaleError(
+            f"{recipe} is not locked yet: there is no {shown or path}", hint=f"run `imagefab lock {recipe}`"
+        )
+    return found
+
+
+def find_lock(path: Path, *, shown: str | None = None) -> Lock | None:
+    """The lock in that file, or None when there is no file."""
+    shown = shown or str(path)
+    try:
+        return parse_lock(path.read_bytes().decode(), file=shown, recipe=path.parent.name)
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text"
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}"
+    raise StaleError(f"{shown}: {problem}", hint=f"mend or remove it, then run `imagefab lock {path.parent.name}`")
+
+
+def write_lock(path: Path, lock: Lock) -> bool:
+    """Write the lock, all of it or nothing; whether that changed the file. An equal file is left alone."""
+    data = render_lock(lock).encode()
+    try:
+        if path.read_bytes() == data:
+            return False
+    except OSError:
+        make_folder(path.parent)
+    write_atomic(path, data)
+    return True

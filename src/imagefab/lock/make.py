@@ -1,0 +1,123 @@
+"""Making a lock: blueprints and the archives' present state in, pins out; what is pinned already stays if it can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from imagefab.digest import Digest
+from imagefab.errors import FetchError, RecipeError
+from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
+from imagefab.lock.staleness import inputs_digest, platform_pins
+from imagefab.sources.debian.archive import ArchiveReader
+from imagefab.sources.debian.deb import read_control
+from imagefab.sources.debian.package import Package, read_package
+from imagefab.sources.debian.resolve import resolve
+from imagefab.sources.debian.universe import Universe
+from imagefab.sources.fetch import Fetcher, package_download
+from imagefab.toolchains.blueprint import Blueprint
+
+
+def make_lock(
+    blueprints: Sequence[Blueprint], reader: ArchiveReader, *, old: Lock | None = None, upgrade: bool = False
+) -> Lock:
+    """The lock for one recipe: `old` itself when nothing has to change.
+
+    A lock whose inputs are unchanged is kept. When the recipe changed, the old pins are preferred, also those that
+    the archive has left behind, as long as they can be had. `upgrade` starts from nothing but the archives, except
+    for architectures of which an index could not be read: those would go back to older versions.
+    """
+    inputs = inputs_digest(blueprints)
+    if old is not None and old.inputs == inputs and not upgrade:
+        return old
+    platforms: list[PlatformLock] = []
+    archives: tuple[ArchivePin, ...] = ()
+    for blueprint in blueprints:
+        universe = _open_universe(blueprint, reader)
+        archives = universe.pins
+        pins = _usable_pins(old, blueprint.platform.name, archives)
+        if upgrade:
+            pins = [pin for pin in pins if pin.architecture in universe.incomplete]
+        universe = universe.restrict(universe.architectures[1:], extra=_recover_departed(pins, universe, old, reader))
+        versions = {(pin.name, pin.architecture): pin.version for pin in pins}
+        platforms.append(PlatformLock(platform=blueprint.platform.name, layers=resolve(blueprint, universe, versions)))
+    new = Lock(
+        recipe=blueprints[0].recipe,
+        inputs=inputs,
+        epoch=reader.open_suite(blueprints[0].archives[0]).epoch,
+        archives=archives,
+        sources=_pin_sources(blueprints),
+        platforms=tuple(platforms),
+    )
+    return _keep_identity(new, old, upgrade=upgrade)
+
+
+def _open_universe(blueprint: Blueprint, reader: ArchiveReader) -> Universe:
+    """Foreign architectures are read where packages of theirs are asked for; an image may allow more than it has."""
+    named = (package.partition(":")[2] for layer in blueprint.layers for package in layer.packages)
+    foreign = dict.fromkeys(architecture for architecture in named if architecture)
+    return reader.open_universe(blueprint.archives, (blueprint.platform.debian_arch, *foreign))
+
+
+def _keep_identity(new: Lock, old: Lock | None, *, upgrade: bool) -> Lock:
+    """The old date and archive states where they still say all that is to be said, so that layers stay the same."""
+    if old is None or _suites(old) != _suites(new):
+        return new
+    if new.platforms == old.platforms:
+        return replace(new, epoch=old.epoch, archives=old.archives)
+    return new if upgrade else replace(new, epoch=old.epoch)
+
+
+def _suites(lock: Lock) -> list[tuple[str, str, str]]:
+    return [(archive.name, archive.archive, archive.suite) for archive in lock.archives]
+
+
+def _usable_pins(old: Lock | None, platform: str, archives: tuple[ArchivePin, ...]) -> list[PackagePin]:
+    """Old pins from suites that the recipe still uses."""
+    if old is None:
+        return []
+    now = {archive.name: (archive.archive, archive.suite) for archive in archives}
+    same = {archive.name for archive in old.archives if now.get(archive.name) == (archive.archive, archive.suite)}
+    return [pin for pin in platform_pins(old, platform) if pin.archive in same]
+
+
+def _recover_departed(
+    pins: Sequence[PackagePin], universe: Universe, old: Lock | None, reader: ArchiveReader
+) -> list[Package]:
+    """Pinned packages that no index has any more, read from their files, as far as those can still be had."""
+    departed = [
+        pin
+        for pin in pins
+        if not any(
+            package.version == pin.version and package.architecture == pin.architecture
+            for package in universe.packages(pin.name)
+        )
+    ]
+    if old is None or not departed:
+        return []
+    archives = {archive.name: archive for archive in old.archives}
+    return [package for pin in departed if (package := _recover(pin, archives, reader.fetcher)) is not None]
+
+
+def _recover(pin: PackagePin, archives: Mapping[str, ArchivePin], fetcher: Fetcher) -> Package | None:
+    try:
+        fetcher.fetch_blobs([package_download(fetcher.mirrors, archives, pin)], label=f"{pin.name} {pin.version}")
+        return read_package(
+            read_control(fetcher.store.blob_path(pin.sha256)),
+            archive=pin.archive,
+            path=pin.path,
+            size=pin.size,
+            sha256=pin.sha256,
+            seen=pin.seen or archives[pin.archive].date,
+        )
+    except (FetchError, ValueError, KeyError) as error:
+        fetcher.progress.warn(f"{pin.name} {pin.version} cannot be kept: {error}")
+        return None
+
+
+def _pin_sources(blueprints: Sequence[Blueprint]) -> tuple[SourcePin, ...]:
+    found: dict[str, Digest] = {}
+    for source in (source for b in blueprints for layer in b.layers for source in layer.sources):
+        if found.setdefault(source.name, source.sha256) != source.sha256:
+            raise RecipeError(f"{blueprints[0].recipe}: two different sources are called {source.name}")
+    return tuple(SourcePin(name=name, sha256=found[name]) for name in sorted(found))

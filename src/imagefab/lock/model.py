@@ -1,0 +1,75 @@
+"""The Lock: every byte that goes into an image, named by its hash and by where archives keep it, never by a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagefab.digest import Digest
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePin:
+    """The state of one suite that was read."""
+
+    name: str
+    archive: str
+    suite: str
+    components: tuple[str, ...]
+    date: str
+    """The Release file's Date as `YYYYMMDDTHHMMSSZ`: the name of that moment in the snapshot archive."""
+    release: Digest
+    """Of the InRelease file, which names the indexes by hash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePin:
+    name: str
+    version: str
+    architecture: str
+    archive: str
+    """The ArchivePin's name."""
+    path: str
+    """Inside the archive: `pool/main/…`."""
+    size: int
+    sha256: Digest
+    seen: str | None = None
+    """When the archive has moved on without it: the date at which the suite last had it."""
+
+    @property
+    def file_name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerLock:
+    name: str
+    packages: tuple[PackagePin, ...] = ()
+    """What is installed in this layer, on top of the layers before it; sorted by name and architecture."""
+    extracts: tuple[PackagePin, ...] = ()
+    """Packages from which single files are taken, without being installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePin:
+    name: str
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformLock:
+    platform: str
+    layers: tuple[LayerLock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    recipe: str
+    inputs: Digest
+    """Of the recipe and of what its kind asks for; a lock whose inputs differ from the recipe's is stale."""
+    epoch: int
+    """Seconds since 1970: the date of the base suite. Nothing in the image is newer."""
+    archives: tuple[ArchivePin, ...]
+    sources: tuple[SourcePin, ...]
+    platforms: tuple[PlatformLock, ...]

@@ -1,0 +1,50 @@
+"""One recipe's imagefab.lock brought up to date: read, made anew where it must be, written when it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.errors import StaleError
+from imagefab.lock.file import find_lock, write_lock
+from imagefab.lock.make import make_lock
+from imagefab.lock.model import Lock
+from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.lock.text import NewerLockError
+from imagefab.sources.debian.archive import ArchiveReader
+from imagefab.toolchains.blueprint import Blueprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    recipe: str
+    changed: bool
+    first: bool
+    """There was no lock to begin with, or none that could be believed."""
+    packages: tuple[PackageChange, ...]
+
+
+def update_lock(
+    path: Path, shown: str, blueprints: Sequence[Blueprint], reader: ArchiveReader, *, upgrade: bool
+) -> Update:
+    old = _find_old(path, shown, reader, upgrade=upgrade)
+    new = make_lock(blueprints, reader, old=old, upgrade=upgrade)
+    return Update(
+        recipe=new.recipe,
+        changed=write_lock(path, new),
+        first=old is None,
+        packages=compare_locks(old, new),
+    )
+
+
+def _find_old(path: Path, shown: str, reader: ArchiveReader, *, upgrade: bool) -> Lock | None:
+    """The present lock. One that can't be believed is made anew, with a warning; a newer one only when asked to."""
+    try:
+        return find_lock(path, shown=shown)
+    except NewerLockError:
+        if not upgrade:
+            raise
+    except StaleError as error:
+        reader.fetcher.progress.warn(f"{error.problem}; none of its pins are kept")
+    return None

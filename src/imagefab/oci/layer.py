@@ -1,0 +1,195 @@
+"""The canonical layer: written once from a difference, recorded in the store under its key.
+
+A layer's record keeps the digest of the compressed file (what manifests name), of the plain tar (the diff id: what
+configs name), and of the listing: every path in the layer with what it is and the hash of its content. The listing
+lets the layers above be compared with it, and differences be named by file, without unpacking anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from imagefab.digest import Digest
+from imagefab.oci.compress import MemberWriter
+from imagefab.oci.store import Store
+from imagefab.oci.tarfmt import END, encode_node, encode_whiteout, padding
+from imagefab.oci.tree import Difference, Node, RawLayer, Tree, apply_layer, sort_paths
+
+RECORDS = "layers"
+Reader = Callable[[Node], IO[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    key: Digest
+    name: str
+    digest: Digest
+    """Of the compressed file."""
+    diff_id: Digest
+    """Of the plain tar."""
+    size: int
+    plain_size: int
+    members: tuple[int, ...]
+    """The sizes of the gzip members, so that they can be read in parallel."""
+    listing: Digest
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "key": str(self.key),
+            "name": self.name,
+            "digest": str(self.digest),
+            "diff_id": str(self.diff_id),
+            "size": self.size,
+            "plain_size": self.plain_size,
+            "members": list(self.members),
+            "listing": str(self.listing),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Layer:
+        return cls(
+            key=Digest.parse(record["key"]),
+            name=record["name"],
+            digest=Digest.parse(record["digest"]),
+            diff_id=Digest.parse(record["diff_id"]),
+            size=record["size"],
+            plain_size=record["plain_size"],
+            members=tuple(map(int, record["members"])),
+            listing=Digest.parse(record["listing"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFile:
+    """A layer that has been written to a file and is not in the store yet."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    plain_size: int
+    members: tuple[int, ...]
+    listing: bytes
+
+
+def write_layer(difference: Difference, epoch: int, read: Reader, out: IO[bytes], executor: Executor) -> LayerFile:
+    """Write a difference as a compressed canonical tar. Fills in the hashes of the contents that it reads."""
+    writer = MemberWriter(out, executor)
+    whiteouts = {_marker(path): path for path in difference.removed}
+    first_names: dict[Any, str] = {}
+    for path in sort_paths([*difference.changed, *whiteouts]):
+        if path in whiteouts:
+            writer.write(encode_whiteout(whiteouts[path], epoch))
+            continue
+        node = difference.changed[path]
+        first = first_names.setdefault(node.inode, path) if node.inode is not None else path
+        if first != path:
+            node.sha = difference.changed[first].sha
+            writer.write(encode_node(path, node, hard_link=first))
+            continue
+        writer.write(encode_node(path, node))
+        if node.kind == "file":
+            _copy_content(node, read, writer)
+    writer.write(END)
+    diff_id, digest = writer.close()
+    return LayerFile(
+        digest=Digest(digest),
+        diff_id=Digest(diff_id),
+        size=writer.size,
+        plain_size=writer.plain_size,
+        members=tuple(writer.members),
+        listing=_encode_listing(difference),
+    )
+
+
+def _copy_content(node: Node, read: Reader, writer: MemberWriter) -> None:
+    sha = hashlib.sha256()
+    copied = 0
+    with read(node) as file:
+        while chunk := file.read(4 << 20):
+            sha.update(chunk)
+            writer.write(chunk)
+            copied += len(chunk)
+    if copied != node.size:
+        raise OSError(f"a file changed while it was read: {copied} bytes instead of {node.size}")
+    writer.write(padding(copied))
+    node.sha = sha.hexdigest()
+
+
+def _marker(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.wh.{name}" if folder else f".wh.{name}"
+
+
+# -- listings ---------------------------------------------------------------------------------------------------------
+
+
+def _encode_listing(difference: Difference) -> bytes:
+    paths = sort_paths(difference.changed)
+    value = {
+        "removed": list(difference.removed),
+        "nodes": [[path, *difference.changed[path].row()] for path in paths],
+    }
+    return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 3)
+
+
+def decode_listing(data: bytes) -> RawLayer:
+    value = json.loads(zlib.decompress(data))
+    return RawLayer({row[0]: Node.from_row(row[1:]) for row in value["nodes"]}, set(value["removed"]), set())
+
+
+def read_tree(listings: list[bytes]) -> Tree:
+    """The tree that a chain of layers makes, from their listings, the lowest first."""
+    tree: Tree = {}
+    for listing in listings:
+        tree = apply_layer(tree, decode_listing(listing))
+    return tree
+
+
+# -- the store --------------------------------------------------------------------------------------------------------
+
+
+def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer | None:
+    """The layer that the store has for a key, if all of it is there and sound. A damaged one is dropped, and said."""
+    record = store.read_record(RECORDS, key)
+    if record is None:
+        return None
+    try:
+        layer = Layer.from_record(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        layer = None
+    if layer is None or layer.key != key or sum(layer.members) != layer.size:
+        warn(f"the store's record of layer {key.short} is damaged; building it again")
+        store.drop_record(RECORDS, key)
+        return None
+    for digest in (layer.digest, layer.listing):
+        if not store.check_blob(digest):
+            state = "damaged" if store.has_blob(digest) else "gone"
+            warn(f"layer {layer.name}: {digest} in the store is {state}; building it again")
+            store.drop_record(RECORDS, key)
+            store.drop_blob(digest)
+            return None
+    return layer
+
+
+def record_layer(store: Store, key: Digest, name: str, file: LayerFile, path: Path) -> Layer:
+    """Take a finished layer file into the store. The record comes last: what has a record is complete."""
+    layer = Layer(
+        key=key,
+        name=name,
+        digest=file.digest,
+        diff_id=file.diff_id,
+        size=file.size,
+        plain_size=file.plain_size,
+        members=file.members,
+        listing=store.write_blob(file.listing),
+    )
+    store.adopt_blob(path, file.digest)
+    store.write_record(RECORDS, key, layer.record())
+    return layer

@@ -1,0 +1,111 @@
+"""Images as folders and archives that other tools read: the OCI layout, and what `docker load` takes.
+
+The archive is both at once: an OCI layout with Docker's manifest.json beside it, whose paths lead to the same blobs.
+Old engines read the one, newer engines and Podman the other, and both give the image the config's digest as its id.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from imagefab.digest import Digest, canonical_json
+from imagefab.errors import UsageError
+from imagefab.oci.image import INDEX, MANIFEST, Image, ImageSet
+from imagefab.oci.store import OUTPUT, Store, explain_disk_errors, make_folder
+
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+def write_layout(images: Sequence[ImageSet], folder: Path, store: Store) -> None:
+    """An OCI layout folder, complete or not there at all. Nothing that is there is replaced."""
+    folder = Path(os.path.realpath(folder))
+    check_is_free(folder)
+    make_folder(folder.parent, OUTPUT)
+    with explain_disk_errors(folder, OUTPUT, every=True):
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.parent))
+    with explain_disk_errors(folder, OUTPUT):
+        try:
+            blobs = fresh / "blobs" / "sha256"
+            blobs.mkdir(parents=True)
+            for image_set in images:
+                for digest, data in _documents(image_set):
+                    (blobs / digest.hex).write_bytes(data)
+                for layer in {layer.digest for image in image_set.images for layer in image.layers}:
+                    if not (blobs / layer.hex).exists():
+                        shutil.copyfile(store.blob_path(layer), blobs / layer.hex)
+            (fresh / "oci-layout").write_bytes(_LAYOUT)
+            (fresh / "index.json").write_bytes(canonical_json(_outer_index(images)))
+            fresh.chmod(0o755)
+            fresh.rename(folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+
+def check_is_free(folder: Path) -> None:
+    """UsageError unless a layout can be written there: to a folder that is new or empty."""
+    with explain_disk_errors(folder, OUTPUT, every=True):
+        is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free:
+        raise UsageError(f"{folder} is there already and not empty", hint="name a new folder")
+
+
+def _documents(images: ImageSet) -> Iterator[tuple[Digest, bytes]]:
+    for image in images.images:
+        yield image.config_digest, image.config
+        yield image.digest, image.manifest
+    if images.index is not None:
+        yield images.digest, images.index
+
+
+def _outer_index(images: Sequence[ImageSet]) -> dict[str, Any]:
+    """The layout's entry point: one descriptor a recipe, named as skopeo and others look for it."""
+    return {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": [
+            {
+                "mediaType": MANIFEST if given.index is None else INDEX,
+                "digest": str(given.digest),
+                "size": len(given.index or given.images[0].manifest),
+                "annotations": {"org.opencontainers.image.ref.name": given.recipe},
+            }
+            for given in images
+        ],
+    }
+
+
+def write_archive(image: Image, name: str, store: Store, out: IO[bytes]) -> None:
+    """One image as a stream for `docker load` and `podman load`, under a name (`imagefab/aarch64-musl:latest`)."""
+    config = f"blobs/sha256/{image.config_digest.hex}"
+    layers = [f"blobs/sha256/{layer.digest.hex}" for layer in image.layers]
+    single = ImageSet(recipe=name, images=(image,))
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, "oci-layout", _LAYOUT)
+        _add(tar, "index.json", canonical_json(_outer_index([single])))
+        _add(tar, config, image.config)
+        _add(tar, f"blobs/sha256/{image.digest.hex}", image.manifest)
+        for path, digest in dict(zip(layers, (layer.digest for layer in image.layers), strict=True)).items():
+            info = tarfile.TarInfo(path)
+            info.size = store.blob_path(digest).stat().st_size
+            with store.open_blob(digest) as file:
+                tar.addfile(info, file)
+        _add(
+            tar,
+            "manifest.json",
+            json.dumps([{"Config": config, "RepoTags": [name], "Layers": layers}]).encode(),
+        )
+
+
+def _add(tar: tarfile.TarFile, path: str, data: bytes) -> None:
+    info = tarfile.TarInfo(path)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))

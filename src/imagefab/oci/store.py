@@ -1,0 +1,323 @@
+"""The store: a content-addressed folder that all recipes and all runs share.
+
+    blobs/sha256/<2 hex>/<hex>   every file, named by its hash, read-only
+    checked/<hex>                what stat said of a blob when its hash was last seen to be right
+    layers/<hex>.json            layer key → the layer that was built for it
+    locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
+
+Nothing appears under its final name before it is complete: files are written in tmp/ and renamed. A blob's hash is
+checked again whenever stat no longer answers what it answered at the last check, so that a damaged entry is found
+without reading hundreds of megabytes on every run. All coordination between processes is flock, which the kernel
+drops when a process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from imagefab.digest import Digest
+from imagefab.errors import ImagefabError
+
+_CHUNK = 1 << 20
+
+
+class DiskError(ImagefabError):
+    """A file can't be written: the disk is full or read-only, the place is somebody else's or taken."""
+
+    exit_code = 5
+
+
+class StoreError(DiskError):
+    """The store can't be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What to do when something can't be written, which depends on what it is."""
+
+    error: type[DiskError] = DiskError
+    full: str
+    """When the disk is full."""
+    forbidden: str
+    """When it is read-only, or not the user's."""
+    obstructed: str
+    """When something else is in the way, or the place is none for files."""
+
+
+STORE = Remedy(
+    error=StoreError,
+    full="free some space, run `imagefab gc`, or use another store with --store DIR",
+    forbidden="use a store that is yours: --store DIR or IMAGEFAB_STORE",
+    obstructed="the store must be a folder: --store DIR or IMAGEFAB_STORE",
+)
+PROJECT = Remedy(
+    full="free some space there",
+    forbidden="imagefab writes into the project: make it writable for you, or work in a copy",
+    obstructed="move away what is in its place",
+)
+OUTPUT = Remedy(
+    full="free some space there, or name a folder on another disk",
+    forbidden="name a folder where you may write",
+    obstructed="name a folder that can be made",
+)
+
+
+class Store:
+    def __init__(self, root: Path, *, remove: Callable[[Path], None] | None = None) -> None:
+        """`remove` removes a scratch folder, in which there may be files that only whoever made them can remove."""
+        self.root = root
+        self.remove_folder = remove or _remove_folder
+        self._scratch: Path | None = None
+        self._scratch_lock: int | None = None
+        self._scratch_owner = 0
+        self._user_lock: int | None = None
+        self._user_owner = 0
+        self._making_scratch = threading.Lock()
+
+    # -- folders ------------------------------------------------------------------------------------------------
+
+    def folder(self, name: str) -> Path:
+        """A folder of the store, made when it is not there."""
+        path = self.root / name
+        make_folder(path, STORE)
+        return path
+
+    def scratch_folder(self) -> Path:
+        """This process's own scratch space. It goes with the process: the next run clears what is not locked."""
+        with self._making_scratch:
+            if self._scratch is None or self._scratch_owner != os.getpid():
+                self._hold()
+                self._scratch, self._scratch_lock = self._make_scratch(self.folder("tmp"))
+                self._scratch_owner = os.getpid()
+            return self._scratch
+
+    def hold(self) -> None:
+        """Let nobody have the store alone until it is closed."""
+        with self._making_scratch:
+            self._hold()
+
+    def _hold(self) -> None:
+        if self._user_lock is None or self._user_owner != os.getpid():
+            self._user_lock = self._open_lock("store")
+            self._user_owner = os.getpid()
+            fcntl.flock(self._user_lock, fcntl.LOCK_SH)
+
+    def _make_scratch(self, parent: Path) -> tuple[Path, int]:
+        # One process at a time: a folder whose lock is not held yet would be taken for an abandoned one.
+        with self.lock("scratch"), explain_disk_errors(parent, STORE):
+            _clear_abandoned(parent, self.remove_folder)
+            path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return path, descriptor
+
+    def scratch_file(self, suffix: str = "") -> Path:
+        """A new empty file in the scratch space."""
+        with explain_disk_errors(self.root, STORE):
+            descriptor, name = tempfile.mkstemp(suffix=suffix, dir=self.scratch_folder())
+        os.close(descriptor)
+        return Path(name)
+
+    def close(self) -> None:
+        if self._scratch is not None and self._scratch_owner == os.getpid():
+            self.remove_folder(self._scratch)
+            assert self._scratch_lock is not None
+            os.close(self._scratch_lock)
+        if self._user_lock is not None and self._user_owner == os.getpid():
+            os.close(self._user_lock)
+        self._scratch = self._scratch_lock = self._user_lock = None
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock that other processes and threads wait for."""
+        descriptor = self._open_lock(name)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the store for oneself: no run that makes something is using it, and none can begin."""
+        descriptor = self._open_lock("store")
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreError(f"the store {self.root} is in use", hint="try again when the build is done") from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self, name: str) -> int:
+        path = self.folder("locks") / name
+        with explain_disk_errors(path, STORE):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    # -- blobs --------------------------------------------------------------------------------------------------
+
+    def blob_path(self, digest: Digest) -> Path:
+        return self.root / "blobs" / "sha256" / digest.hex[:2] / digest.hex
+
+    def has_blob(self, digest: Digest) -> bool:
+        try:
+            return self.blob_path(digest).is_file()
+        except OSError:
+            return False
+
+    def open_blob(self, digest: Digest) -> IO[bytes]:
+        return self.blob_path(digest).open("rb")
+
+    def read_blob(self, digest: Digest) -> bytes:
+        return self.blob_path(digest).read_bytes()
+
+    def adopt_blob(self, path: Path, digest: Digest) -> Path:
+        """Move a file whose hash the caller has verified to its place. It takes the place of an entry that is there."""
+        final = self.blob_path(digest)
+        with explain_disk_errors(final, STORE):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o444)
+            path.replace(final)
+            self._remember(digest, final)
+        return final
+
+    def write_blob(self, data: bytes) -> Digest:
+        digest = Digest.of_bytes(data)
+        if not self.check_blob(digest):
+            path = self.scratch_file()
+            with explain_disk_errors(path, STORE):
+                path.write_bytes(data)
+            self.adopt_blob(path, digest)
+        return digest
+
+    def check_blob(self, digest: Digest) -> bool:
+        """Whether the blob is there and is what its name says. Reads it only when stat says that it was touched."""
+        path = self.blob_path(digest)
+        try:
+            identity = _stat_identity(path)
+        except OSError:
+            return False
+        try:
+            remembered = (self.root / "checked" / digest.hex).read_text()
+        except OSError:
+            remembered = ""
+        if remembered == identity:
+            return True
+        if _hash_file(path) != digest.hex:
+            return False
+        with contextlib.suppress(OSError, StoreError):
+            self._remember(digest, path)
+        return True
+
+    def drop_blob(self, digest: Digest) -> None:
+        with explain_disk_errors(self.root, STORE):
+            self.blob_path(digest).unlink(missing_ok=True)
+            (self.root / "checked" / digest.hex).unlink(missing_ok=True)
+
+    def _remember(self, digest: Digest, path: Path) -> None:
+        write_atomic(self.folder("checked") / digest.hex, _stat_identity(path).encode(), remedy=STORE)
+
+    # -- records ------------------------------------------------------------------------------------------------
+
+    def read_record(self, kind: str, key: Digest) -> Any | None:
+        """A small JSON value filed under a key; None when there is none or when it can't be read."""
+        try:
+            return json.loads((self.root / kind / f"{key.hex}.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def write_record(self, kind: str, key: Digest, value: Any) -> None:
+        data = json.dumps(value, indent=1, sort_keys=True).encode()
+        write_atomic(self.folder(kind) / f"{key.hex}.json", data, remedy=STORE)
+
+    def drop_record(self, kind: str, key: Digest) -> None:
+        with explain_disk_errors(self.root, STORE):
+            (self.root / kind / f"{key.hex}.json").unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, remedy: Remedy = PROJECT) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    with explain_disk_errors(path, remedy):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            os.chmod(name, mode)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def make_folder(path: Path, remedy: Remedy = PROJECT) -> None:
+    """Make a folder where there is none, and all above it."""
+    with explain_disk_errors(path, remedy, every=True):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def explain_disk_errors(path: Path, remedy: Remedy = PROJECT, *, every: bool = False) -> Iterator[None]:
+    """Turn what a disk can say into what a person can do.
+
+    `every` is for what touches a place for the first time. Odd places have odd reasons: nothing can be made in /proc,
+    and a path may be too long, or lead in a circle. Later, the same errors would be bugs.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise remedy.error(f"the disk is full: {path}", hint=remedy.full) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise remedy.error(f"can't write {path}: {error.strerror}", hint=remedy.forbidden) from error
+        if every or error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise remedy.error(f"can't use {path}: {error.strerror}", hint=remedy.obstructed) from error
+        raise
+
+
+def _remove_folder(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
+    """Remove the scratch folders of runs that are no more: those whose lock nobody holds."""
+    for path in parent.glob("run-*"):
+        try:
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # Its run died before it had a lock.
+            remove(path)
+            continue
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def _stat_identity(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

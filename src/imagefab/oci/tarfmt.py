@@ -1,0 +1,229 @@
+"""Tar as canonical layers have it: ustar headers, pax records only where ustar has no room, no names, whole seconds.
+
+Reading is for our own layers only; what others wrote is read with the standard library's tarfile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from imagefab.oci.tree import Node
+
+BLOCK = 512
+END = b"\0" * (2 * BLOCK)
+WHITEOUT = ".wh."
+
+_TYPES = {"file": b"0", "folder": b"5", "link": b"2", "char": b"3", "block": b"4", "fifo": b"6"}
+_KINDS = {flag: kind for kind, flag in _TYPES.items()}
+_CAPABILITY = "SCHILY.xattr.security.capability"
+_MOST_RECORDS = 1 << 20
+
+
+def padding(size: int) -> bytes:
+    return b"\0" * (-size % BLOCK)
+
+
+def encode_node(path: str, node: Node, hard_link: str | None = None) -> bytes:
+    """The header of an entry (with its pax record, when it needs one); content and padding follow it."""
+    name = path.encode(errors="surrogateescape")
+    if node.kind == "folder":
+        name += b"/"
+    if hard_link is not None:
+        target, flag, size = hard_link.encode(errors="surrogateescape"), b"1", 0
+    else:
+        target, flag = node.target.encode(errors="surrogateescape"), _TYPES[node.kind]
+        size = node.size if node.kind == "file" else 0
+    records: dict[str, bytes] = {}
+    if len(name) > 100:
+        records["path"], name = name, name[:100]
+    if len(target) > 100:
+        records["linkpath"], target = target, target[:100]
+    if size >= 1 << 33:
+        records["size"] = str(size).encode()
+    if node.uid >= 1 << 21:
+        records["uid"] = str(node.uid).encode()
+    if node.gid >= 1 << 21:
+        records["gid"] = str(node.gid).encode()
+    if node.capability and hard_link is None:
+        records[_CAPABILITY] = bytes.fromhex(node.capability)
+    header = _encode_header(
+        name,
+        mode=node.mode,
+        uid=0 if "uid" in records else node.uid,
+        gid=0 if "gid" in records else node.gid,
+        size=0 if "size" in records else size,
+        mtime=max(0, node.mtime),
+        flag=flag,
+        target=target,
+        device=node.device if node.kind in ("char", "block") else None,
+    )
+    if not records:
+        return header
+    body = b"".join(_encode_record(key, records[key]) for key in sorted(records))
+    extended = _encode_header(b"pax", mode=0o644, size=len(body), mtime=max(0, node.mtime), flag=b"x")
+    return extended + body + padding(len(body)) + header
+
+
+def encode_whiteout(path: str, epoch: int) -> bytes:
+    folder, _, name = path.rpartition("/")
+    marker = f"{folder}/{WHITEOUT}{name}" if folder else f"{WHITEOUT}{name}"
+    return encode_node(marker, Node("file", 0o644, mtime=epoch))
+
+
+def _encode_header(
+    name: bytes,
+    *,
+    mode: int,
+    flag: bytes,
+    uid: int = 0,
+    gid: int = 0,
+    size: int = 0,
+    mtime: int = 0,
+    target: bytes = b"",
+    device: tuple[int, int] | None = None,
+) -> bytes:
+    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, mtime)
+    devices = b"%07o\0%07o\0" % device if device else b"\0" * 16
+    header = b"%s%s        %s%s%s%s%s" % (
+        name.ljust(100, b"\0"),
+        numbers,
+        flag,
+        target.ljust(100, b"\0"),
+        b"ustar\00000" + b"\0" * 64,
+        devices,
+        b"\0" * 167,
+    )
+    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+
+
+def _encode_record(key: str, value: bytes) -> bytes:
+    body = b" %s=%s\n" % (key.encode(), value)
+    length = len(body)
+    while len(b"%d" % length) + len(body) != length:
+        length = len(b"%d" % length) + len(body)
+    return b"%d%s" % (length, body)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry of a canonical tar: what to make, without a file's content."""
+
+    path: str
+    node: Node
+    hard_link: str | None
+
+
+class TarError(ValueError):
+    """Bytes that are not a canonical tar."""
+
+
+class TarReader:
+    """Reads a canonical tar that comes in chunks, of which it holds one at a time."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._chunk = memoryview(b"")
+        self._before = 0
+        """How many bytes the chunks before this one had."""
+        self._place = 0
+        self._left = 0
+        """How much of the present entry's content has not been read."""
+        self._padding = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """The entries as they come. What is not read of one's content is passed over."""
+        records: dict[str, bytes] = {}
+        while True:
+            start = self._before + self._place
+            header = self._read(BLOCK)
+            if not header.strip(b"\0"):
+                return
+            try:
+                size = int(header[124:135], 8)
+                if header[156:157] == b"x":
+                    records = _decode_records(self._read_record(size))
+                    continue
+                entry = _decode_entry(header, records, size)
+            except (ValueError, KeyError) as error:
+                raise TarError(f"at byte {start}: {error}") from error
+            records = {}
+            self._begin_content(int(entry.node.size))
+            yield entry
+            for _ in self.content():
+                pass
+            self._read(self._padding)
+
+    def content(self) -> Iterator[memoryview]:
+        """What is left of the present entry's content, piece by piece."""
+        while self._left:
+            piece = self._take(self._left)
+            self._left -= len(piece)
+            yield piece
+
+    def _begin_content(self, size: int) -> None:
+        self._left, self._padding = size, -size % BLOCK
+
+    def _read_record(self, size: int) -> bytes:
+        if not 0 <= size <= _MOST_RECORDS:
+            raise ValueError(f"a record of {size} bytes")
+        return self._read(size + -size % BLOCK)[:size]
+
+    def _read(self, size: int) -> bytes:
+        found = self._take(size)
+        if len(found) == size:
+            return bytes(found)
+        parts = [found]
+        while (missing := size - sum(map(len, parts))) > 0:
+            parts.append(self._take(missing))
+        return b"".join(parts)
+
+    def _take(self, most: int) -> memoryview:
+        """The next bytes: as many as are asked for, or fewer, but some."""
+        while self._place == len(self._chunk) and most:
+            self._before += len(self._chunk)
+            self._place = 0
+            try:
+                self._chunk = memoryview(next(self._chunks))
+            except StopIteration:
+                raise TarError(f"at byte {self._before}: ends in the middle") from None
+        found = self._chunk[self._place : self._place + most]
+        self._place += len(found)
+        return found
+
+
+def _decode_entry(header: bytes, records: Mapping[str, bytes], size: int) -> Entry:
+    flag = header[156:157]
+    if "size" in records:
+        size = int(records["size"])
+    if size < 0:
+        raise ValueError(f"an entry of {size} bytes")
+    name = records.get("path", header[:100].rstrip(b"\0")).decode(errors="surrogateescape")
+    target = records.get("linkpath", header[157:257].rstrip(b"\0")).decode(errors="surrogateescape")
+    node = Node(
+        "file" if flag == b"1" else _KINDS[flag],  # type: ignore[arg-type]
+        mode=int(header[100:107], 8),
+        uid=int(records.get("uid", header[108:115]), 8 if "uid" not in records else 10),
+        gid=int(records.get("gid", header[116:123]), 8 if "gid" not in records else 10),
+        size=size,
+        mtime=int(header[136:147], 8),
+        target="" if flag == b"1" else target,
+        capability=records.get(_CAPABILITY, b"").hex(),
+    )
+    if node.kind in ("char", "block"):
+        node.device = (int(header[329:336], 8), int(header[337:344], 8))
+    return Entry(name.rstrip("/"), node, target if flag == b"1" else None)
+
+
+def _decode_records(body: bytes) -> dict[str, bytes]:
+    records: dict[str, bytes] = {}
+    while body:
+        digits, _, _ = body.partition(b" ")
+        length = int(digits)
+        record = body[len(digits) + 1 : length]
+        key, equals, value = record.partition(b"=")
+        if not (len(digits) < length <= len(body)) or not equals or not value.endswith(b"\n"):
+            raise ValueError("a broken pax record")
+        records[key.decode()] = value[:-1]
+        body = body[length:]
+    return records

@@ -1,0 +1,115 @@
+"""Which image a Cross.toml is to name: what was published, else what the store has for the lock as it is.
+
+A published image goes by what images/<recipe>/published.toml records, so that a checkout is enough to pin it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from imagefab.emit.pin import Pin, Published, parse_published
+from imagefab.engines.build import find_image
+from imagefab.errors import StaleError, UsageError
+from imagefab.factory import prepare_recipe
+from imagefab.oci.image import ImageSet, local_pin
+from imagefab.oci.store import Store
+from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
+from imagefab.progress import Progress, SilentProgress
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.project import Project
+from imagefab.toolchains.runner import runner_name
+
+PUBLISHED_NAME = "published.toml"
+
+
+def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress, *, to: str | None = None) -> Pin:
+    """The name by which anybody pulls a recipe's image: as it was published, else as the store has it for the lock.
+
+    What was published stays pinned when the lock has moved on, with a warning: nothing else can be pulled. What was
+    built is found by the lock, so that a build from before a change is never taken for it. `to` is the registry and
+    namespace that images are pulled from, when it is not where they were published.
+    """
+    published = find_published(project, recipe.name)
+    if published is not None:
+        _warn_if_moved(project, recipe, published, store, progress)
+        name = published.name if to is None else f"{to}/{recipe.name}"
+        return Pin(reference=f"{name}@{published.digest}", digest=published.digest, platforms=published.platforms)
+    namespace = to or project.settings.publish_to
+    if namespace is None:
+        raise UsageError(
+            f"{recipe.name} is not published, so nobody could pull it",
+            hint="`--to REGISTRY/NAMESPACE`, or `[publish] to` in imagefab.toml, says where it goes; `--local` is for "
+            f"an image that `imagefab build {recipe.name} --load` put into this machine's engine",
+        )
+    images = _find_images(project, recipe, store)
+    if not images.images:
+        raise _not_built(recipe, "build {}")
+    return Pin(
+        reference=f"{namespace}/{images.reference}",
+        digest=images.digest,
+        platforms=tuple(image.platform for image in images.images),
+        is_there=False,
+    )
+
+
+def find_local_pin(project: Project, recipe: Recipe, store: Store, is_loaded: Callable[[str], bool]) -> Pin:
+    """The name by which this machine's engine knows the image that the lock makes. `is_loaded` asks the engine."""
+    own = machine_platform()
+    platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
+    images = _find_images(project, recipe, store, [platform])
+    if not images.images:
+        raise _not_built(recipe, "build {} --load")
+    reference = local_pin(recipe.name, images.digest)
+    if not is_loaded(reference):
+        raise StaleError(
+            f"{recipe.name} is not loaded: the engine has no {reference}",
+            hint=f"run `imagefab build {recipe.name} --load`",
+        )
+    return Pin(reference=reference, digest=images.digest, platforms=(platform,))
+
+
+def find_published(project: Project, name: str) -> Published | None:
+    """What was published, as images/<recipe>/published.toml says. StaleError when it cannot be believed."""
+    path = project.images_dir / name / PUBLISHED_NAME
+    shown = project.show(path)
+    try:
+        return parse_published(path.read_bytes().decode(), file=shown, recipe=name)
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StaleError(f"{shown} can't be read: {error}", hint=f"run `imagefab publish {name}` again") from None
+
+
+def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> frozenset[str]:
+    """What CROSS_RUNNER can be in the recipe's image, on all of those host platforms."""
+    names = [runner_name(recipe, platform) for platform in platforms]
+    known = [{"qemu-user", "native"} if name == "qemu-user" else {name} - {"none"} for name in names]
+    return frozenset.intersection(*map(frozenset, known))
+
+
+def _find_images(
+    project: Project, recipe: Recipe, store: Store, platforms: Sequence[HostPlatform] | None = None
+) -> ImageSet:
+    """What the store has of the images that the lock makes: of all of the recipe's platforms, or of some."""
+    plans = prepare_recipe(project, recipe).plans
+    wanted = [plan for plan in plans if platforms is None or plan.platform in platforms]
+    found = [find_image(plan, store, SilentProgress()) for plan in wanted]
+    return ImageSet(recipe=recipe.name, images=tuple(image for image in found if image is not None))
+
+
+def _not_built(recipe: Recipe, command: str) -> StaleError:
+    return StaleError(
+        f"{recipe.name} has no image to pin: the store has none that its lock makes",
+        hint=f"run `imagefab {command.format(recipe.name)}`",
+    )
+
+
+def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store: Store, progress: Progress) -> None:
+    """The lock gives another image now than the one that is published, as far as can be told without building."""
+    try:
+        images = _find_images(project, recipe, store, published.platforms)
+    except StaleError as error:
+        progress.warn(f"{recipe.name}: the pin stays at what was published: {error.problem}")
+        return
+    if len(images.images) == len(published.platforms) and images.digest != published.digest:
+        progress.warn(f"{recipe.name}: the pin stays at what was published; its lock gives {images.digest} now")

@@ -1,0 +1,126 @@
+"""The Dockerfile: the plan as people review it and as container engines build it.
+
+One file serves all host platforms: each has its chain of stages, one stage a layer, and the last line picks the chain
+of the platform that is built for. BuildKit skips the other one. An engine that continues on a layer which it did not
+build itself gets the same text with that layer as the first stage's parent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from imagefab.plan.model import MOUNT, AddRootfs, Plan, Run, Step
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_TEMPLATE = """\
+# {{ recipe }}: cross-compiles for {{ target }}
+#
+# Written by `imagefab render {{ recipe }}`; do not edit. It says what recipes/{{ recipe }}.toml and imagefab.lock mean.
+# `imagefab context {{ recipe }} DIR` lays out all that it needs, checked against the lock. Then, without imagefab:
+#
+#     docker buildx build --network none DIR
+
+{% for plan in plans %}
+# ==== {{ plan.platform.name }} ====
+{% for layer in plan.layers[first:] %}
+# -- {{ layer.name }}: {{ layer.comment | line }}
+FROM {{ parent(plan, loop.index0 + first) }} AS {{ stage(plan, layer.name) }}
+{% if layer.steps | runs %}
+{% for name, value in plan.step_environment | dictsort %}
+ARG {{ name }}={{ value }}
+{% endfor %}
+{% endif %}
+{% for step in layer.steps %}
+{{ step | instruction(loop.previtem) }}
+{% endfor %}
+
+{% endfor %}
+FROM {{ parent(plan, plan.layers | length) }} AS image-{{ plan.platform.oci_arch }}
+{% if plan.labels %}
+LABEL {{ plan.labels | pairs }}
+{% endif %}
+{% if plan.env %}
+ENV {{ plan.env | pairs }}
+{% endif %}
+CMD ["bash"]
+{% endfor %}
+
+# hadolint ignore=DL3006
+FROM image-${TARGETARCH}
+"""
+
+_UNPRINTABLE = re.compile(r"[^\t\x20-\x7e\xa0-\u2027\u202f-\U0010ffff]")
+_MOST_IN_LINE = 500
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]+\Z")
+_BEFORE_QUOTE = re.compile(r'(\\+(?="|\Z))')
+
+
+def render_dockerfile(plans: Sequence[Plan], *, first: int = 0, parent_image: str = "scratch") -> str:
+    """The Dockerfile for one plan a host platform; `first` skips layers that `parent_image` has."""
+
+    def parent(plan: Plan, index: int) -> str:
+        return parent_image if index == first else stage_name(plan, plan.layers[index - 1].name)
+
+    return _template().render(
+        recipe=plans[0].recipe, target=plans[0].target, plans=plans, first=first, parent=parent, stage=stage_name
+    )
+
+
+def stage_name(plan: Plan, layer: str) -> str:
+    """Docker takes no stage name that begins with a digit, as a base's name may."""
+    return f"{'layer-' if layer[0].isdigit() else ''}{layer}-{plan.platform.oci_arch}"
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(  # noqa: S701 - the output is no HTML
+        trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters |= {
+        "instruction": _render_step,
+        "line": _print_line,
+        "pairs": _render_pairs,
+        "runs": lambda steps: any(isinstance(s, Run) for s in steps),
+    }
+    return environment.from_string(_TEMPLATE)
+
+
+def _render_step(step: Step, previous: object) -> str:
+    match step:
+        case AddRootfs(source=source):
+            return f"ADD {source} /"
+        case Run(commands=commands, mount=mount, comment=comment):
+            lines = [f"#   {_print_line(line)}".rstrip() for line in comment]
+            if isinstance(previous, Run):
+                lines.append("# hadolint ignore=DL3059")  # each is a step of its own, and says what it does
+            mounted = f"RUN --mount=type=bind,source={mount},target={MOUNT} \\"
+            return "\n".join([*lines, mounted, "    " + " \\\n && ".join(commands)])
+
+
+def _print_line(text: str) -> str:
+    """A text as a comment can carry it: nothing in it ends the line, for whoever reads the file. Docker refuses lines
+    of more than 64 KiB, and nobody reads them."""
+    text = _UNPRINTABLE.sub("?", text)
+    return text if len(text) <= _MOST_IN_LINE else f"{text[:_MOST_IN_LINE]} …"
+
+
+def _render_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    return " \\\n    ".join(f"{name}={_quote(value)}" for name, value in pairs)
+
+
+def _quote(value: str) -> str:
+    """A value as ENV and LABEL read it. The characters that they would act on are escaped.
+
+    Backslashes that would come before a quote are left outside of the quotes: hadolint takes them for its escape.
+    """
+    if _PLAIN.match(value):
+        return value
+    parts = [re.sub(r'(["\\$])', r"\\\1", part) for part in _BEFORE_QUOTE.split(value)]
+    return "".join(part if number % 2 else f'"{part}"' for number, part in enumerate(parts))

@@ -1,0 +1,185 @@
+"""Blueprint and lock in, Plan out. Pure.
+
+Within a layer the order is always the same: files, then packages, then the recipe's own steps. Files come first so
+that dpkg's configuration is there before dpkg runs; dpkg keeps them where a package ships another version.
+
+Every step ends by tidying: what is volatile goes, because the canonical layer will not have it. So the next step finds
+the same whether the layer below was built a moment ago or came out of the store, and whichever engine built it.
+
+Packages are unpacked all together and then configured all together. Unpacking ignores dependencies, because a set
+that is complete at the end need not be complete in alphabetical order; configuring does not.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from imagefab.digest import Digest
+from imagefab.errors import RecipeError, StaleError
+from imagefab.lock.model import LayerLock, Lock, PlatformLock
+from imagefab.plan.model import (
+    CANONICAL_FORM,
+    MOUNT,
+    STEP_ENVIRONMENT,
+    TIDY,
+    AddRootfs,
+    BlobContent,
+    BytesContent,
+    Content,
+    ExtractContent,
+    Input,
+    Plan,
+    PlanLayer,
+    RootfsContent,
+    Run,
+    Step,
+    TarballContent,
+)
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.format import FILE_PATH
+from imagefab.toolchains.blueprint import IMAGE_PATH, Blueprint, LayerSpec
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DPKG = "dpkg --force-unsafe-io --force-confold"
+
+
+def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
+    """The plan for one host platform. The lock must be the blueprint's own; the lock room sees to that."""
+    pins = _find_pins(lock, blueprint)
+    layers: list[PlanLayer] = []
+    parent: Digest | None = None
+    for number, (spec, pinned) in enumerate(zip(blueprint.layers, pins.layers, strict=True)):
+        draft = _draft_layer(blueprint.platform, spec, pinned, lock.epoch, bootstrap=number == 0)
+        key = Digest.of_json(
+            {
+                "form": CANONICAL_FORM,
+                "parent": str(parent) if parent else None,
+                "platform": blueprint.platform.name,
+                "epoch": lock.epoch,
+                "steps": [_describe_step(step) for step in draft.steps],
+                "inputs": [given.describe() for given in draft.inputs],
+            }
+        )
+        layers.append(
+            PlanLayer(
+                name=spec.name, comment=spec.comment, key=key, steps=tuple(draft.steps), inputs=tuple(draft.inputs)
+            )
+        )
+        parent = key
+    for name, value in (*blueprint.env, *blueprint.labels):
+        if _CONTROL.search(name + value):
+            raise RecipeError(f"the value of {name!r} can't be in an image: it has a control character or a line break")
+    return Plan(
+        recipe=blueprint.recipe,
+        target=blueprint.target,
+        platform=blueprint.platform,
+        epoch=lock.epoch,
+        layers=tuple(layers),
+        env=blueprint.env,
+        labels=blueprint.labels,
+    )
+
+
+def _find_pins(lock: Lock, blueprint: Blueprint) -> PlatformLock:
+    """The platform's part of the lock, which has what the blueprint asks for, layer for layer."""
+    for pins in lock.platforms:
+        if pins.platform == blueprint.platform.name and len(pins.layers) == len(blueprint.layers):
+            pairs = list(zip(blueprint.layers, pins.layers, strict=True))
+            if all(
+                spec.name == pinned.name and set(spec.opened) <= {p.name for p in pinned.extracts}
+                for spec, pinned in pairs
+            ):
+                return pins
+    raise StaleError(
+        f"the lock of {lock.recipe} does not have what the recipe asks for on {blueprint.platform}",
+        hint=f"run `imagefab lock --upgrade {lock.recipe}`",
+    )
+
+
+@dataclass(slots=True)
+class _Draft:
+    home: str
+    """The layer's folder in the build context."""
+    steps: list[Step]
+    inputs: list[Input]
+
+    def add_input(self, path: str, content: Content) -> str:
+        """A file of the context; where steps find it."""
+        self.inputs.append(Input(path=f"{self.home}/{path}", content=content))
+        return f"{MOUNT}/{path}"
+
+    def add_run(self, *commands: str, comment: tuple[str, ...] = ()) -> None:
+        self.steps.append(Run(commands=(*commands, f"sh {MOUNT}/tidy.sh"), mount=self.home, comment=comment))
+
+
+def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, epoch: int, *, bootstrap: bool) -> _Draft:
+    draft = _Draft(f"{platform.debian_arch}/{spec.name}", [], [])
+    if bootstrap:
+        draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages))
+        draft.steps.append(AddRootfs(source=f"{draft.home}/rootfs.tar"))
+    draft.add_input("tidy.sh", BytesContent(data=TIDY.encode()))
+    installing = [
+        *(f"dpkg --add-architecture {architecture}" for architecture in spec.architectures),
+        *_install_files(draft, spec, pinned),
+        *_install_packages(draft, pinned),
+    ]
+    if installing:
+        draft.add_run(*installing)
+    _add_scripts(draft, spec, pinned, epoch)
+    return draft
+
+
+def _install_files(draft: _Draft, spec: LayerSpec, pinned: LayerLock) -> list[str]:
+    packages = {pin.name: pin for pin in pinned.extracts}
+    given: list[tuple[str, Content, int]] = [
+        *((e.path, ExtractContent(package=packages[e.package], member=e.member), e.mode) for e in spec.extracts),
+        *((f.path, BytesContent(data=f.content), f.mode) for f in spec.files),
+    ]
+    for path in (*spec.folders, *(path for path, _, _ in given)):
+        if (broken := FILE_PATH.find_broken(path)) is not None:
+            raise RecipeError(broken.explain(path), hint=broken.hint)
+    # `install` puts a new file in the place of whatever is there: it does not write through links, and with -T not
+    # into a folder.
+    folders = [f"install -d -m 755 {' '.join(spec.folders)}"] if spec.folders else []
+    return folders + [
+        f"install -DT -m {mode:03o} {draft.add_input(f'files{path}', content)} {path}" for path, content, mode in given
+    ]
+
+
+def _install_packages(draft: _Draft, pinned: LayerLock) -> list[str]:
+    for pin in pinned.packages:
+        draft.add_input(f"debs/{pin.file_name}", BlobContent(sha256=pin.sha256))
+    if not pinned.packages:
+        return []
+    return [f"{_DPKG} --force-depends --unpack {MOUNT}/debs/*.deb", f"{_DPKG} --configure --pending"]
+
+
+def _add_scripts(draft: _Draft, spec: LayerSpec, pinned: LayerLock, epoch: int) -> None:
+    packages = {pin.name: pin for pin in pinned.extracts}
+    for t in spec.tarballs:
+        content = TarballContent(package=packages[t.package], member=t.member, keep=t.keep, drop=t.drop)
+        draft.add_input(f"sources/{t.name}", content)
+    for source in spec.sources:
+        draft.add_input(f"sources/{source.name}", BlobContent(sha256=source.sha256))
+    # Engines differ in what else they set.
+    fixed = {"SOURCE_DATE_EPOCH": str(epoch), "SOURCES": f"{MOUNT}/sources"}
+    environment = {"PATH": IMAGE_PATH, "HOME": "/root", **STEP_ENVIRONMENT, **fixed}
+    shell = f"env -i {' '.join(f'{name}={value}' for name, value in environment.items())} sh"
+    if env := [f"{name}={value}" for name, value in spec.env if name not in fixed]:
+        # A file of its own carries the recipe's values, some of whose names a shell can't set.
+        lines = ["exec env", *map(shlex.quote, env), '"$@"']
+        wrapper = draft.add_input("run/environment.sh", BytesContent(data=(" \\\n    ".join(lines) + "\n").encode()))
+        shell = f"{shell} {wrapper} /bin/sh"
+    for number, run in enumerate(spec.run, start=1):
+        script = draft.add_input(f"run/{number}.sh", BytesContent(data=run.script.encode()))
+        draft.add_run(f"{shell} -eu {script}", comment=(run.name, *run.script.strip().split("\n")))
+
+
+def _describe_step(step: Step) -> list[str]:
+    match step:
+        case AddRootfs(source=source):
+            return ["add", source]
+        case Run(mount=mount):
+            return ["run", mount, step.shell]

@@ -1,0 +1,170 @@
+"""The Plan: typed steps, grouped into layers, with every input named by its hash.
+
+The plan is the contract between what a recipe means and what engines do. Each step is one Dockerfile instruction, and
+nothing in a step is a recipe's own text: paths are checked, package files are named by their folder, and scripts are
+files that a fixed command runs. A layer's key covers its parent's key, its steps and its inputs, so equal keys mean
+equal layers whichever recipe asks for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagefab.digest import Digest
+from imagefab.lock.model import PackagePin
+from imagefab.platforms import HostPlatform
+
+CANONICAL_FORM = 1
+"""Goes into every layer key. To be raised when the same inputs would give other bytes than before."""
+
+MOUNT = "/run/imagefab"
+"""Where a step finds its layer's inputs. Below /run, of which nothing stays in an image."""
+
+TIDY = """\
+# Removes what depends on when and where a step ran: logs, caches, temporary files. No layer keeps it.
+exec 2>/dev/null
+for folder in /run /tmp /var/cache/apt /var/lib/apt/lists /var/log /var/tmp; do
+    find $folder -mindepth 1 -maxdepth 1 ! -path /run/imagefab -exec rm -rf {} +
+done
+find / -xdev -name __pycache__ -prune -exec rm -rf {} +
+find /var/lib/dpkg /var/cache/debconf -name '*-old' ! -type d -delete
+find /var/lib/dpkg -name lock ! -type d -delete
+rm -f /etc/machine-id /var/lib/dbus/machine-id /var/cache/ldconfig/aux-cache
+exit 0
+"""
+"""Ends every step. It removes all that is volatile, but for what engines mount, so that a step finds the same on top of
+a layer that was built a moment ago as on top of the same layer out of the store."""
+
+STEP_ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "LC_ALL": "C.UTF-8",
+}
+"""For steps only; none of it is in the image. SOURCE_DATE_EPOCH joins it."""
+
+
+# -- inputs: the files of the build context ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobContent:
+    """A file that the lock names by its hash: a package, a source."""
+
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytesContent:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractContent:
+    """One file out of a package."""
+
+    package: PackagePin
+    member: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TarballContent:
+    """Some files of a tarball inside a package."""
+
+    package: PackagePin
+    member: str
+    keep: tuple[str, ...]
+    drop: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootfsContent:
+    """The first root file system: packages unpacked, so that dpkg can run and install them properly."""
+
+    packages: tuple[PackagePin, ...]
+
+
+DerivedContent = ExtractContent | TarballContent | RootfsContent
+Content = BlobContent | BytesContent | DerivedContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    path: str
+    """In the build context."""
+    content: Content
+
+    def digests(self) -> tuple[Digest, ...]:
+        """The files in the store that it is made from."""
+        match self.content:
+            case BlobContent(sha256=sha256):
+                return (sha256,)
+            case ExtractContent(package=package) | TarballContent(package=package):
+                return (package.sha256,)
+            case RootfsContent(packages=packages):
+                return tuple(package.sha256 for package in packages)
+            case BytesContent():
+                return ()
+
+    def describe(self) -> list[str]:
+        """What identifies it in a layer's key."""
+        match self.content:
+            case BlobContent(sha256=sha256):
+                what = str(sha256)
+            case BytesContent(data=data):
+                what = str(Digest.of_bytes(data))
+            case ExtractContent(package=package, member=member):
+                what = f"{package.sha256}!{member}"
+            case TarballContent(package=package, member=member, keep=keep, drop=drop):
+                what = f"{package.sha256}!{member}!{Digest.of_json([list(keep), list(drop)])}"
+            case RootfsContent(packages=packages):
+                what = "rootfs of " + str(Digest.of_json([str(p.sha256) for p in packages]))
+        return [self.path, what]
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddRootfs:
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    commands: tuple[str, ...]
+    """Shell commands, each to succeed before the next one runs."""
+    mount: str
+    """The folder of the context that is at MOUNT, read-only."""
+    comment: tuple[str, ...] = ()
+    """What the script says that the commands run, for readers."""
+
+    @property
+    def shell(self) -> str:
+        return " && ".join(self.commands)
+
+
+Step = AddRootfs | Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanLayer:
+    name: str
+    comment: str
+    key: Digest
+    steps: tuple[Step, ...]
+    inputs: tuple[Input, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    recipe: str
+    target: str
+    platform: HostPlatform
+    epoch: int
+    layers: tuple[PlanLayer, ...]
+    env: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def step_environment(self) -> dict[str, str]:
+        return {**STEP_ENVIRONMENT, "SOURCE_DATE_EPOCH": str(self.epoch)}

@@ -1,0 +1,42 @@
+"""Host platforms: the machines on which an image runs, as container engines and as Debian name them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from imagefab.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlatform:
+    name: str
+    """As engines write it: `linux/amd64`."""
+    oci_arch: str
+    debian_arch: str
+    gnu_triplet: str
+    machine: str
+    """As uname says, and as QEMU names it."""
+    rust_host: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+AMD64 = HostPlatform("linux/amd64", "amd64", "amd64", "x86_64-linux-gnu", "x86_64", "x86_64-unknown-linux-gnu")
+ARM64 = HostPlatform("linux/arm64", "arm64", "arm64", "aarch64-linux-gnu", "aarch64", "aarch64-unknown-linux-gnu")
+
+HOST_PLATFORMS: dict[str, HostPlatform] = {p.name: p for p in (AMD64, ARM64)}
+
+
+def parse_platform(text: str) -> HostPlatform:
+    """`linux/amd64`, `linux/arm64` (also with a variant, `linux/arm64/v8`)."""
+    name = text.removesuffix("/v8")
+    if name not in HOST_PLATFORMS:
+        raise UsageError(f"no host platform {text!r}", hint=f"the host platforms are {', '.join(HOST_PLATFORMS)}")
+    return HOST_PLATFORMS[name]
+
+
+def machine_platform() -> HostPlatform:
+    """The platform of this machine (amd64 where it is neither: images for it can still be locked and rendered)."""
+    return ARM64 if os.uname().machine in ("aarch64", "arm64") else AMD64

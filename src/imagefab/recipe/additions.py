@@ -1,0 +1,112 @@
+"""What a recipe or a base adds to an image: packages, files, sources, run steps, environment.
+
+Checks what the format cannot say of one value alone: a run step names sources of its own file, a path is written once
+in a chain, and a copied file lies inside the recipes folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from imagefab.digest import Digest
+from imagefab.errors import RecipeError
+from imagefab.recipe.document import Document, read_bytes
+from imagefab.recipe.grammar import quote, suggest
+from imagefab.recipe.model import Additions, Base, FileSpec, RunSpec, SourceSpec
+
+
+def load_additions(
+    document: Document, table: dict[str, Any], below: tuple[Base, ...], recipes_dir: Path
+) -> Additions | None:
+    """The additions of a document that was read; None when the document has problems."""
+    _check_run_sources(document, table)
+    _check_sources(document, table, below)
+    _check_paths(document, table, below)
+    files = [_load_file(document, index, file, recipes_dir) for index, file in _entries(table, "files")]
+    if document.problems:
+        return None
+    packages = table.get("packages", {})
+    return Additions(
+        host_packages=tuple(packages.get("host", ())),
+        target_packages=tuple(packages.get("target", ())),
+        files=tuple(file for file in files if file),
+        sources=tuple(
+            SourceSpec(name=source["name"], url=source["url"], sha256=Digest.parse(source["sha256"]))
+            for source in table.get("sources", ())
+        ),
+        run=tuple(
+            RunSpec(name=run["name"], script=run["script"], sources=tuple(run.get("sources", ())))
+            for run in table.get("run", ())
+        ),
+        env=tuple(table.get("env", {}).items()),
+    )
+
+
+def _entries(table: dict[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:
+    """The tables of an array of tables that could be read, with their index."""
+    return [(index, entry) for index, entry in enumerate(table.get(key, ())) if entry is not None]
+
+
+def _check_run_sources(document: Document, table: dict[str, Any]) -> None:
+    known = [source["name"] for _, source in _entries(table, "sources") if "name" in source]
+    for index, run in _entries(table, "run"):
+        for place, name in enumerate(run.get("sources", ())):
+            if name is not None and name not in known:
+                spot = document.spot("run", index, "sources", place)
+                spot.report(f"no source {quote(name)} in this file", suggest(name, known, noun="sources"))
+
+
+def _check_sources(document: Document, table: dict[str, Any], below: tuple[Base, ...]) -> None:
+    """One name means one file, all along a chain: so locks tell them apart."""
+    inherited = {source.name: (base.name, source.sha256.hex) for base in below for source in base.additions.sources}
+    for index, source in _entries(table, "sources"):
+        if "sha256" in source and (found := inherited.get(source.get("name", ""))) and found[1] != source["sha256"]:
+            document.spot("sources", index, "name").report(
+                f"the base `{found[0]}` has another file called {quote(source['name'])}", "give it a name of its own"
+            )
+
+
+def _check_paths(document: Document, table: dict[str, Any], below: tuple[Base, ...]) -> None:
+    """No path twice in a chain (the format sees to a single file), and nothing inside of what is a file."""
+    inherited = {file.path: base.name for base in below for file in base.additions.files}
+    own = {file["path"]: index for index, file in _entries(table, "files") if "path" in file}
+    for path, index in own.items():
+        spot = document.spot("files", index, "path")
+        if path in inherited:
+            spot.report(f"{quote(path)} is written by the base `{inherited[path]}` already")
+        for parent in map(str, PurePosixPath(path).parents):
+            if parent in inherited or parent in own:
+                spot.report(f"{quote(path)} cannot be there: {quote(parent)} is a file")
+    folders = {str(parent): path for path in inherited for parent in PurePosixPath(path).parents}
+    for path in own.keys() & folders.keys():
+        document.spot("files", own[path], "path").report(
+            f"{quote(path)} cannot be a file: {quote(folders[path])} is in it"
+        )
+
+
+def _load_file(document: Document, index: int, file: dict[str, Any], recipes_dir: Path) -> FileSpec | None:
+    content = file["content"].encode() if "content" in file else None
+    if "source" in file:
+        content = _read_source(document, index, file["source"], recipes_dir)
+    if content is None or "path" not in file:
+        return None
+    return FileSpec(path=file["path"], content=content, mode=int(file.get("mode", "0644"), 8))
+
+
+def _read_source(document: Document, index: int, source: str, recipes_dir: Path) -> bytes | None:
+    """The content of a file in the recipes folder; what leads out of it, by `..` or by a link, is refused."""
+    spot = document.spot("files", index, "source")
+    path = document.path.parent / source
+    try:
+        inside = path.resolve().is_relative_to(recipes_dir.resolve())
+    except (OSError, RuntimeError):
+        inside = True  # a circle of links: reading says so
+    if not inside:
+        spot.report(f"{quote(source)} is outside the recipes folder")
+        return None
+    try:
+        return read_bytes(path)
+    except RecipeError as error:
+        spot.report(f"{quote(source)}: {error.problem}")
+        return None

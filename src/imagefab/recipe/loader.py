@@ -1,0 +1,217 @@
+"""TOML → Recipe: reads recipes and the bases they stand on, and reports everything that is wrong in one run.
+
+What one value may look like is declared in the format; what values mean together is checked here: kinds against
+targets, names against what they name, bases against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imagefab.errors import Position, RecipeError, SeveralErrors, UsageError
+from imagefab.platforms import HOST_PLATFORMS
+from imagefab.recipe.additions import load_additions
+from imagefab.recipe.document import Document, read_document
+from imagefab.recipe.format import BASE, STEM, declare_options, declare_recipe, declare_runner
+from imagefab.recipe.grammar import quote, suggest
+from imagefab.recipe.model import Archive, Base, Recipe
+from imagefab.recipe.project import Project
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import TARGETS
+
+_DEEPEST = 16
+"""Bases under one recipe. Each is a layer, and overlay mounts take only so many."""
+
+
+def list_recipes(project: Project) -> tuple[str, ...]:
+    """The names of all recipes of a project, without reading them."""
+    return tuple(sorted(_list_stems(project.recipes_dir)))
+
+
+def load_recipes(
+    project: Project, rules: Mapping[str, KindRules], names: Iterable[str] | None = None
+) -> tuple[Recipe, ...]:
+    """The recipes of a project, or those named, in that order, once each.
+
+    Raises SeveralErrors with all that is wrong in them and their bases, and UsageError for a name that is no recipe.
+    With names, other recipes need not be valid.
+    """
+    known = list_recipes(project)
+    wanted = known if names is None else _choose(tuple(dict.fromkeys(names)), known)
+    loading = _Loading(project, rules)
+    recipes = [loading.load_recipe(name) for name in wanted]
+    if names is None:
+        loading.load_all_bases()
+    if errors := loading.errors():
+        raise SeveralErrors(errors)
+    return tuple(recipe for recipe in recipes if recipe)
+
+
+def _choose(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    errors = [
+        UsageError(f"no recipe {quote(name)}", hint=suggest(name, known, noun="recipes"))
+        for name in names
+        if name not in known
+    ]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise SeveralErrors(errors)
+    return names
+
+
+def _list_stems(folder: Path) -> list[str]:
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RecipeError(f"cannot be read: {error.strerror}", position=Position(str(folder))) from None
+    # Hidden files are what editors leave beside the file that is open in them.
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml") and not name.startswith("."))
+
+
+@dataclass
+class _Loading:
+    """One run: what was read so far, and what is wrong with it."""
+
+    project: Project
+    rules: Mapping[str, KindRules]
+    documents: list[Document] = field(default_factory=list)
+    unreadable: list[RecipeError] = field(default_factory=list)
+    chains: dict[str, tuple[Base, ...] | None] = field(default_factory=dict)
+    """A base's name → it and all below it, root first; None for a broken one."""
+
+    def __post_init__(self) -> None:
+        self.recipe_names = _list_stems(self.project.recipes_dir)
+        self.base_names = _list_stems(self.project.bases_dir)
+        self.recipe_table = declare_recipe(self.rules)
+
+    def errors(self) -> list[RecipeError]:
+        found = [*self.unreadable, *(error for document in self.documents for error in document.errors())]
+        return sorted(found, key=_order)
+
+    def load_recipe(self, name: str) -> Recipe | None:
+        document = self._read(self.project.recipes_dir / f"{name}.toml", self.recipe_names)
+        if document is None:
+            return None
+        table = document.read(self.recipe_table)
+        options = _check_kind(document, table, self.rules)
+        bases = self._find_chain(document, table.get("base"))
+        additions = load_additions(document, table, bases or (), self.project.recipes_dir)
+        if additions is None or bases is None:
+            return None
+        target = TARGETS[table["target"]]
+        platforms = table.get("platforms", HOST_PLATFORMS)
+        recipe = Recipe(
+            name=name,
+            file=document.file,
+            description=table["description"],
+            target=target,
+            kind=table["kind"],
+            runner=table.get("runner") or self.rules[table["kind"]].default_runner(target),
+            platforms=tuple(platform for platform in HOST_PLATFORMS if platform in platforms),
+            bases=bases,
+            additions=additions,
+            options=options,
+            size_budget=table.get("size-budget"),
+        )
+        _check_layer_names(document, recipe, self.rules[recipe.kind])
+        return recipe
+
+    def load_all_bases(self) -> None:
+        for name in self.base_names:
+            if name not in self.chains:
+                self.chains[name] = self._load_base(name, (name,))
+
+    def _load_base(self, name: str, trail: tuple[str, ...]) -> tuple[Base, ...] | None:
+        """A base and all below it. `trail` is the way here, to tell when it goes in a circle."""
+        document = self._read(self.project.bases_dir / f"{name}.toml", self.base_names)
+        if document is None:
+            return None
+        table = document.read(BASE)
+        below = self._find_chain(document, table.get("base"), trail) if "base" in table else ()
+        additions = load_additions(document, table, below or (), self.project.recipes_dir)
+        if additions is None or below is None:
+            return None
+        archives = tuple(
+            Archive(
+                name=archive["name"],
+                archive=archive["archive"],
+                suite=archive["suite"],
+                components=tuple(archive.get("components", ("main",))),
+            )
+            for archive in table.get("archives", ())
+        )
+        base = Base(name=name, description=table["description"], archives=archives, additions=additions)
+        return (*below, base)
+
+    def _find_chain(self, document: Document, name: str | None, trail: tuple[str, ...] = ()) -> tuple[Base, ...] | None:
+        """The bases that a document's `base` stands for."""
+        if name is None:
+            return None
+        spot = document.spot("base")
+        if name not in self.base_names:
+            spot.report(f"no base {quote(name)}", suggest(name, self.base_names, noun="bases"))
+        elif name in trail:
+            circle = " → ".join((*trail[trail.index(name) :], name))
+            spot.report(f"the bases stand on each other in a circle: {circle}")
+        else:
+            if name not in self.chains and len(trail) < _DEEPEST:
+                self.chains[name] = self._load_base(name, (*trail, name))
+            chain = self.chains.get(name, ())
+            if chain is None or 0 < len(chain) < _DEEPEST:
+                return chain
+            spot.report(f"more than {_DEEPEST} bases stand on each other here")
+        return None
+
+    def _read(self, path: Path, siblings: list[str]) -> Document | None:
+        file = self.project.show(path)
+        try:
+            _check_stem(path.name.removesuffix(".toml"), file, siblings)
+            document = read_document(path, file)
+        except RecipeError as error:
+            self.unreadable.append(error)
+            return None
+        self.documents.append(document)
+        return document
+
+
+def _order(error: RecipeError) -> tuple[str, int, int]:
+    position = error.position or Position("")
+    return position.file, position.line or 0, position.column or 0
+
+
+def _check_stem(stem: str, file: str, known: list[str]) -> None:
+    if stem != stem.lower() and stem.lower() in known:
+        raise RecipeError(f"{quote(stem)} and `{stem.lower()}` differ only in case", position=Position(file))
+    if (broken := STEM.find_broken(stem)) is not None:
+        raise RecipeError(broken.explain(stem), position=Position(file), hint=broken.hint)
+
+
+def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> None:
+    """Every base but the root lends its name to a layer; the names of an image's layers differ."""
+    taken = set(kind.layer_names(recipe))
+    for base in recipe.bases[1:]:
+        if base.name in taken:
+            document.spot("base").report(
+                f"two layers of this image would be called `{base.name}`", f"give the base `{base.name}` another name"
+            )
+
+
+def _check_kind(
+    document: Document, table: dict[str, Any], rules: Mapping[str, KindRules]
+) -> tuple[tuple[str, str | int | bool], ...]:
+    """Hold a recipe to its kind's rules; return its options, with the kind's defaults where it chooses nothing."""
+    kind = rules.get(table.get("kind", ""))
+    if kind is None:
+        return ()
+    if "target" in table and (reason := kind.accepts(TARGETS[table["target"]])):
+        document.spot("target").report(f"kind `{kind.name}` makes no images for `{table['target']}`", reason)
+    if "runner" in table:
+        declare_runner(kind).read(table["runner"], document.spot("runner"))
+    chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
+    return tuple((rule.name, chosen.get(rule.name, rule.default)) for rule in kind.options)

@@ -1,0 +1,102 @@
+"""The Recipe and its parts: frozen values, complete and valid once made. The loader makes them; the rest reads them.
+
+A recipe stands on a chain of bases (recipes/bases/*.toml), the root first. The root names the distribution; every
+base adds what its images share. Each base becomes one layer, so images with the same bases share those layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imagefab.digest import Digest
+from imagefab.recipe.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """One suite of a package archive, without the host that serves it."""
+
+    name: str
+    """How locks refer to it, e.g. `trixie-security`."""
+    archive: str
+    """Which archive it is a part of; mirrors are configured by this name: `debian` or `debian-security`."""
+    suite: str
+    components: tuple[str, ...] = ("main",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSpec:
+    """A file that goes into the image as it stands."""
+
+    path: str
+    """Absolute, normalised, inside the image."""
+    content: bytes
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec:
+    """A file from the web, pinned by hash, that run steps may use. It is not in the image by itself."""
+
+    name: str
+    url: str
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """A shell script that runs in the build, as root, without network; `sources` are there under $SOURCES.
+
+    A recipe's scripts have the image's environment, a base's have what it and the bases below it set.
+    """
+
+    name: str
+    script: str
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """What both a base and a recipe can add to an image. Becomes one layer."""
+
+    host_packages: tuple[str, ...] = ()
+    target_packages: tuple[str, ...] = ()
+    files: tuple[FileSpec, ...] = ()
+    sources: tuple[SourceSpec, ...] = ()
+    run: tuple[RunSpec, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What images share."""
+
+    name: str
+    description: str
+    archives: tuple[Archive, ...] = ()
+    """Only the root of a chain has archives. The first is the base suite; its date is the lock's epoch."""
+    additions: Additions = field(default_factory=Additions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    name: str
+    """The short name that people type: the file's stem."""
+    file: str
+    """Where it was read, as shown to the user. Not part of what the recipe means."""
+    description: str
+    target: Target
+    kind: str
+    runner: str
+    platforms: tuple[str, ...]
+    bases: tuple[Base, ...]
+    """Root first."""
+    additions: Additions = field(default_factory=Additions)
+    options: tuple[tuple[str, str | int | bool], ...] = ()
+    """What the kind lets a recipe choose, as the kind declares it."""
+    size_budget: int | None = None
+    """The most that an image may weigh, compressed, in MB; a test holds it."""
+
+    @property
+    def archives(self) -> tuple[Archive, ...]:
+        return self.bases[0].archives

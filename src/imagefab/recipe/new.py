@@ -1,0 +1,89 @@
+"""The beginning of a recipe and of a project: what `imagefab new` and `imagefab init` write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from imagefab.errors import UsageError
+from imagefab.recipe.format import STEM
+from imagefab.recipe.grammar import quote, suggest
+from imagefab.recipe.project import Project
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import TARGETS
+
+DEFAULT_BASE = "trixie"
+
+_TEXT = """\
+#:schema ./recipe.schema.json
+description = "{kind} image for {triple}"
+target = "{triple}"
+kind = "{kind}"
+base = "{base}"
+# runner = "{runner}"
+# size-budget = 300                # MB, compressed
+
+# [packages]
+# host = ["protobuf-compiler"]     # tools that run in the build
+# target = ["libssl-dev"]          # libraries to link against
+"""
+
+
+def compose_recipe(
+    name: str, *, target: str, kind: str, rules: Mapping[str, KindRules], base: str = DEFAULT_BASE
+) -> str:
+    """The text of a new recipe. Raises UsageError for what no recipe can be."""
+    for text in (name, base):
+        if (broken := STEM.find_broken(text)) is not None:
+            raise UsageError(broken.explain(text), hint=broken.hint)
+    if target not in TARGETS:
+        raise UsageError(f"unknown target {quote(target)}", hint=suggest(target, TARGETS, noun="targets"))
+    if kind not in rules:
+        raise UsageError(f"unknown kind {quote(kind)}", hint=suggest(kind, rules, noun="kinds"))
+    chosen = rules[kind]
+    if reason := chosen.accepts(TARGETS[target]):
+        raise UsageError(f"kind `{kind}` makes no images for `{target}`", hint=reason)
+    text = _TEXT.format(kind=kind, triple=target, base=base, runner=chosen.default_runner(TARGETS[target]))
+    return text + _compose_options(chosen)
+
+
+def write_recipe(project: Project, name: str, text: str) -> Path:
+    """Write a new recipe into a project; never over one that is there."""
+    if project.shipped:
+        raise UsageError("no project here to write a recipe to", hint="`imagefab init` starts a project")
+    path = project.recipes_dir / f"{name}.toml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("x", encoding="utf-8", newline="\n")
+    except OSError as error:
+        if path.exists():
+            raise UsageError(f"{project.show(path)} is there already") from None
+        raise UsageError(f"can't write {project.show(path)}: {error.strerror}") from error
+    with file:
+        file.write(text)
+    return path
+
+
+def copy_bases(project: Project, shipped: Project) -> list[Path]:
+    """Give a project the shipped bases that it lacks, so that its recipes have something to stand on."""
+    copied = []
+    for source in sorted(shipped.bases_dir.glob("*.toml")):
+        path = project.bases_dir / source.name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(source.read_bytes())
+            copied.append(path)
+    return copied
+
+
+def _compose_options(kind: KindRules) -> str:
+    """What the kind lets a recipe choose, as comments with the defaults."""
+    if not kind.options:
+        return ""
+    lines = ["", "# [options]"]
+
+    for rule in kind.options:
+        choices = f" ({', '.join(rule.choices)})" if rule.choices else ""
+        value = f'"{rule.default}"' if isinstance(rule.default, str) else str(rule.default).lower()
+        lines.append(f"# {rule.name} = {value}  # {rule.description}{choices}")
+    return "\n".join(lines) + "\n"

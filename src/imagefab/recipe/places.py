@@ -1,0 +1,30 @@
+"""Where a recipe, or a base of it, says what turned out later not to be possible. For error messages only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from imagefab.errors import PackageError, RecipeError
+from imagefab.recipe.document import read_document
+from imagefab.recipe.model import Additions, Recipe
+from imagefab.recipe.project import Project
+
+
+def place_package(project: Project, recipe: Recipe, error: PackageError) -> RecipeError:
+    """The error at the place where that package is asked for; as it is, when a kind of toolchain asks for it."""
+    for path, additions in _list_files(project, recipe):
+        for key, names in (("host", additions.host_packages), ("target", additions.target_packages)):
+            for index, name in enumerate(names):
+                asked = f"{name}:{recipe.target.debian_arch}" if key == "target" else name
+                if error.package in (name, asked, f":{asked.partition(':')[2]}"):
+                    document = read_document(path, project.show(path))
+                    document.spot("packages", key, index).report(error.problem, error.hint)
+                    return document.errors()[0]
+    return error
+
+
+def _list_files(project: Project, recipe: Recipe) -> Iterator[tuple[Path, Additions]]:
+    yield project.recipes_dir / f"{recipe.name}.toml", recipe.additions
+    for base in reversed(recipe.bases):
+        yield project.bases_dir / f"{base.name}.toml", base.additions

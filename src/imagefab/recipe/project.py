@@ -1,0 +1,112 @@
+"""Where recipes are: the project that a folder belongs to, its settings, and the recipes that ship with the package.
+
+A project is the nearest folder upwards with an imagefab.toml or a recipes folder. Outside of one, what the package
+ships serves, so that building a well-known image works anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imagefab
+from imagefab.errors import SeveralErrors, UsageError
+from imagefab.recipe.document import read_document
+from imagefab.recipe.format import SETTINGS
+from imagefab.recipe.grammar import escape
+
+SETTINGS_FILE = "imagefab.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What imagefab.toml says."""
+
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Archive name → the URLs to ask, in this order, without a slash at the end."""
+    publish_to: str | None = None
+    """Registry and namespace."""
+    store: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    root: Path
+    recipes_dir: Path
+    images_dir: Path
+    shipped: bool = False
+    """Whether it came with the package, so that nothing should be written to it."""
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def bases_dir(self) -> Path:
+        return self.recipes_dir / "bases"
+
+    def show(self, path: Path) -> str:
+        """A path inside the project as users see it."""
+        return escape(path.relative_to(self.root).as_posix())
+
+
+def find_project(start: Path) -> Project:
+    """The project that a folder is in, else the shipped one. Raises SeveralErrors for a bad imagefab.toml."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if _is_project(folder):
+            return open_project(folder)
+    return find_shipped_project()
+
+
+def open_project(root: Path) -> Project:
+    """The project at a folder, which need not have anything in it yet."""
+    return Project(
+        root=root,
+        recipes_dir=root / "recipes",
+        images_dir=root / "images",
+        settings=load_settings(root / SETTINGS_FILE),
+    )
+
+
+def find_shipped_project() -> Project:
+    """The recipes and locks inside the installed package; for an editable install those of its source tree."""
+    package = Path(imagefab.__file__).resolve().parent
+    for root in (package / "shipped", package.parent.parent):
+        if (root / "recipes").is_dir():
+            return _lay_out(root, shipped=True)
+    raise UsageError(
+        "no project here, and no recipes in the installed package", hint="`imagefab init` starts a project"
+    )
+
+
+def load_settings(path: Path) -> Settings:
+    """Read imagefab.toml; its absence is the default. Raises RecipeError or SeveralErrors."""
+    if not path.exists() and not path.is_symlink():
+        return Settings()
+    document = read_document(path, path.name)
+    table = document.read(SETTINGS)
+    if errors := document.errors():
+        raise SeveralErrors(errors)
+    mirrors = {name: tuple(url.rstrip("/") for url in urls) for name, urls in table.get("mirrors", {}).items()}
+    store = table.get("store", {}).get("path")
+    return Settings(
+        mirrors=mirrors,
+        publish_to=table.get("publish", {}).get("to"),
+        store=None if store is None else path.parent / store,
+    )
+
+
+def _lay_out(root: Path, *, shipped: bool = False, settings: Settings | None = None) -> Project:
+    return Project(
+        root=root,
+        recipes_dir=root / "recipes",
+        images_dir=root / "images",
+        shipped=shipped,
+        settings=settings or Settings(),
+    )
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        return (folder / SETTINGS_FILE).is_file() or (folder / "recipes").is_dir()
+    except PermissionError:
+        return False

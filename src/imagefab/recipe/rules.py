@@ -1,0 +1,37 @@
+"""What a kind of toolchain lets a recipe say. Each kind declares its rules; the loader and the schema hold to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRule:
+    """One key of a recipe's `[options]` table."""
+
+    name: str
+    type: type[str] | type[int] | type[bool]
+    description: str
+    default: str | int | bool
+    choices: tuple[str, ...] = ()
+    """For text: the only values allowed, when not empty."""
+    pattern: str = ""
+    """For text: a regular expression that a value must match, when not empty; anchor it with ^ and $."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRules:
+    name: str
+    summary: str
+    accepts: Callable[[Target], str | None]
+    """None when the kind can make images for the target, else the reason why not."""
+    runners: tuple[str, ...]
+    """The runners that a recipe may name."""
+    default_runner: Callable[[Target], str]
+    options: tuple[OptionRule, ...] = ()
+    layer_names: Callable[[Recipe], Iterable[str]] = lambda recipe: ()
+    """What the layers of an image are called that no base gives its name to."""

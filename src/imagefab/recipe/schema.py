@@ -1,0 +1,75 @@
+"""JSON schemas of the files that people write, so that editors complete and check them.
+
+They come from the declarations that the loader reads by. What a schema cannot say (names that refer to each other,
+paths that collide) only the loader says; nothing that the loader accepts does the schema refuse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imagefab.recipe.format import BASE, SETTINGS, declare_options, declare_recipe, declare_runner
+from imagefab.recipe.grammar import Table
+from imagefab.recipe.project import Project
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import TARGETS
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def build_recipe_schema(rules: Mapping[str, KindRules]) -> dict[str, Any]:
+    schema = _build_schema("imagefab recipe", declare_recipe(rules))
+    schema["allOf"] = [_describe_kind(kind) for kind in rules.values()]
+    return schema
+
+
+def build_base_schema() -> dict[str, Any]:
+    return _build_schema("imagefab base", BASE)
+
+
+def build_settings_schema() -> dict[str, Any]:
+    return _build_schema("imagefab settings", SETTINGS)
+
+
+def render_schemas(rules: Mapping[str, KindRules]) -> dict[str, str]:
+    """The schema files by their path inside the recipes folder."""
+    schemas = {
+        "recipe.schema.json": build_recipe_schema(rules),
+        "bases/base.schema.json": build_base_schema(),
+        "imagefab.schema.json": build_settings_schema(),
+    }
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+
+
+def write_schemas(project: Project, rules: Mapping[str, KindRules]) -> list[Path]:
+    """Write the schema files into a project; return those that changed."""
+    changed = []
+    for name, text in render_schemas(rules).items():
+        path = project.recipes_dir / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            changed.append(path)
+    return changed
+
+
+def _build_schema(title: str, table: Table) -> dict[str, Any]:
+    return {"$schema": _DIALECT, "title": title} | table.schema()
+
+
+def _describe_kind(kind: KindRules) -> dict[str, Any]:
+    """What holds for the recipes of one kind."""
+    return {
+        "if": {"properties": {"kind": {"const": kind.name}}, "required": ["kind"]},
+        "then": {
+            "description": kind.summary,
+            "properties": {
+                "target": {"enum": [triple for triple, target in TARGETS.items() if kind.accepts(target) is None]},
+                "runner": declare_runner(kind).schema(),
+                "options": declare_options(kind).schema(),
+            },
+        },
+    }

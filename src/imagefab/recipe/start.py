@@ -1,0 +1,70 @@
+"""The files that a project begins with. None takes the place of one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from imagefab.errors import UsageError
+from imagefab.recipe.loader import list_recipes
+from imagefab.recipe.new import copy_bases
+from imagefab.recipe.project import SETTINGS_FILE, Project
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.schema import render_schemas
+
+FIRST_RECIPE = "aarch64-musl"
+
+_SETTINGS = """\
+#:schema ./recipes/imagefab.schema.json
+# The settings of this project. All of them can be left out.
+
+# Where packages are fetched from, by archive; several are tried in turn. Whoever serves them, every byte is checked
+# against the lock. Without this, the mirrors of the machine's own apt serve, else Debian's.
+# [mirrors]
+# debian = ["https://mirror.example.org/debian"]
+# debian-security = ["https://mirror.example.org/debian-security"]
+
+# The registry and namespace that images are published to.
+# [publish]
+# to = "ghcr.io/example/images"
+
+# Where built images and fetched files are kept; without this, in the user's cache folder.
+# [store]
+# path = ".imagefab"
+"""
+_IGNORED = """\
+# The store, where imagefab.toml has it in the project. Recipes, locks and Dockerfiles are kept.
+/.imagefab/
+"""
+
+
+def start_project(project: Project, shipped: Project, rules: Mapping[str, KindRules]) -> list[Path]:
+    """Write what the project lacks; return what was written."""
+    try:
+        project.recipes_dir.mkdir(parents=True, exist_ok=True)
+        written = copy_bases(project, shipped)
+        written += [path for path, text in _list_files(project, shipped, rules) if _write_new(path, text)]
+    except OSError as error:
+        raise UsageError(f"can't start a project in {project.root}: {error.strerror}: {error.filename}") from error
+    return sorted(written)
+
+
+def _list_files(project: Project, shipped: Project, rules: Mapping[str, KindRules]) -> Iterator[tuple[Path, str]]:
+    yield project.root / SETTINGS_FILE, _SETTINGS
+    yield project.root / ".gitignore", _IGNORED
+    for name, text in render_schemas(rules).items():
+        yield project.recipes_dir / name, text
+    if not list_recipes(project):
+        name = f"{FIRST_RECIPE}.toml"
+        yield project.recipes_dir / name, (shipped.recipes_dir / name).read_text("utf-8")
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Write a file where nothing is, not even a link; whether that was so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True

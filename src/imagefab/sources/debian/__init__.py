@@ -1,0 +1,1 @@
+"""Debian archives: signed indexes, the resolver that chooses packages from them, and the packages themselves."""

@@ -1,0 +1,292 @@
+"""One file over HTTP into one local file: bounded, resumable, patient where that helps and never where it does not.
+
+Connection errors, stalls and a server's own troubles (5xx, 408, 429) are tried again after a pause, going on where
+the transfer broke off; a plain no (404 and the like) is believed at once. What arrives is hashed on the way, and only
+a file of exactly the wanted size and digest is a success.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from imagefab.digest import Digest
+from imagefab.errors import FetchError
+
+if TYPE_CHECKING:
+    import httpx
+
+_CHUNK = 1 << 18
+_MOST_REDIRECTS = 8
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)\Z")
+_PASSING = {408, 425, 429}
+
+
+class TransferError(FetchError):
+    """This address did not give the file, after all attempts that make sense; another may."""
+
+
+class NotThereError(TransferError):
+    """The server says that it does not have the file."""
+
+
+class UnreachableError(TransferError):
+    """There is not even a connection to the host."""
+
+
+class WrongBytesError(TransferError):
+    """The server gave something else. Worth a warning even when another mirror gives the right bytes."""
+
+
+class FullDiskError(FetchError):
+    """No other address can help. It ends like every full disk, wherever that is noticed."""
+
+    exit_code = 5
+
+
+class StoppedError(FetchError):
+    """Other work that this was a part of failed or was interrupted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait, for what."""
+
+    connect: float = 10
+    read: float = 30
+    attempts: int = 4
+    pause: float = 0.5
+    """Before the second attempt; doubled each time."""
+    slowest: int = 256
+    """Bytes a second, over `read` seconds: a server that trickles is as good as silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a transfer must come to."""
+
+    digest: Digest | None
+    size: int | None
+    most: int
+    """Never read more, whatever the server says."""
+
+
+@dataclass(slots=True)
+class Transport:
+    """A client that many threads share."""
+
+    patience: Patience = field(default_factory=Patience)
+    stop: threading.Event = field(default_factory=threading.Event)
+    _client: httpx.Client | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def download(self, url: str, file: IO[bytes], expected: Expected, advance: Callable[[int], None]) -> None:
+        """Bring the file to its expected content, going on from what it holds; one of the errors above if not."""
+        problem, reason = TransferError, ""
+        for attempt in range(self.patience.attempts):
+            if attempt:
+                self._pause(attempt)
+            held = _measure(file, expected)
+            if held and expected.digest is not None and _is_right(file, expected):
+                return
+            try:
+                self._receive(url, file, held, expected, advance)
+            except _BrokenOffError as error:
+                problem = UnreachableError if error.is_silent else TransferError
+                reason = str(error)
+                continue
+            if _is_right(file, expected):
+                return
+            was_resumed = bool(held)
+            _restart(file, advance)
+            if not was_resumed:
+                raise WrongBytesError(f"{name_host(url)} gave other bytes than the expected ones")
+            # What was there before may have been wrong; what this server gives has not been seen whole yet.
+            problem, reason = TransferError, "the transfer could not be continued"
+        raise problem(f"{name_host(url)}: {reason}")
+
+    def close(self) -> None:
+        with self._guard:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _receive(
+        self, url: str, file: IO[bytes], held: int, expected: Expected, advance: Callable[[int], None]
+    ) -> None:
+        headers = {"Accept-Encoding": "identity"}
+        if held:
+            headers["Range"] = f"bytes={held}-"
+        with self._open(url, headers) as response:
+            if response.status_code == 416 or (response.status_code == 206 and not _continues(response, held)):
+                _restart(file, advance)
+                raise _BrokenOffError("the server cannot continue the transfer")
+            if response.status_code == 200:
+                _restart(file, advance)
+                held = 0
+            length = response.headers.get("Content-Length", "")
+            most = min(expected.most, expected.size if expected.size is not None else expected.most)
+            if length.isdigit() and held + int(length) > most:
+                raise WrongBytesError(f"{name_host(url)} offers {held + int(length)} bytes where {most} are the most")
+            for chunk in self._chunks(response):
+                held += len(chunk)
+                if held > most:
+                    _restart(file, advance)
+                    raise WrongBytesError(f"{name_host(url)} sends more than the expected {most} bytes")
+                with telling_full_disk():
+                    file.write(chunk)
+                advance(len(chunk))
+            with telling_full_disk():
+                file.flush()
+            if expected.size is not None and held < expected.size and not length:
+                # Without a length, an end that comes too early cannot be told from a broken connection.
+                raise _BrokenOffError("the transfer broke off")
+
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        import httpx
+
+        since, received = time.monotonic(), 0
+        try:
+            for chunk in response.iter_raw():
+                if self.stop.is_set():
+                    raise StoppedError("stopped")
+                received += len(chunk)
+                elapsed = time.monotonic() - since
+                if elapsed > self.patience.read:
+                    if received < self.patience.slowest * elapsed:
+                        raise _BrokenOffError("the server sends next to nothing")
+                    since, received = time.monotonic(), 0
+                yield chunk
+        except (httpx.TransportError, httpx.StreamError) as error:
+            raise _BrokenOffError(_reason(error)) from error
+
+    @contextmanager
+    def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """The answer at the end of redirects, which never lead from https to http."""
+        import httpx
+
+        for _ in range(_MOST_REDIRECTS):
+            try:
+                request = self._shared_client().build_request("GET", url, headers=headers)
+                response = self._shared_client().send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                raise _BrokenOffError(_reason(error), is_silent=True) from error
+            except httpx.TransportError as error:
+                raise _BrokenOffError(_reason(error)) from error
+            except (httpx.InvalidURL, ValueError, OverflowError) as error:
+                raise TransferError(f"{name_host(url)}: {error}") from error
+            try:
+                if response.is_redirect:
+                    url = _follow(url, response.headers.get("Location", ""))
+                    continue
+                _check_status(url, response.status_code)
+                yield response
+                return
+            finally:
+                response.close()
+        raise TransferError(f"{name_host(url)} redirects without end")
+
+    def _shared_client(self) -> httpx.Client:
+        import httpx
+
+        with self._guard:
+            if self._client is None:
+                timeout = httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None)
+                self._client = httpx.Client(timeout=timeout, follow_redirects=False, headers={"User-Agent": "imagefab"})
+            return self._client
+
+    def _pause(self, attempt: int) -> None:
+        if self.stop.wait(self.patience.pause * 2 ** (attempt - 1)):
+            raise StoppedError("stopped")
+
+
+class _BrokenOffError(Exception):
+    """Worth another attempt at the same address."""
+
+    def __init__(self, reason: str, *, is_silent: bool = False) -> None:
+        super().__init__(reason)
+        self.is_silent = is_silent
+
+
+def _check_status(url: str, status: int) -> None:
+    if status in (200, 206, 416):
+        return
+    if status in (404, 410):
+        raise NotThereError(f"{name_host(url)} does not have it")
+    if status >= 500 or status in _PASSING:
+        raise _BrokenOffError(f"the server answers {status}")
+    raise TransferError(f"{name_host(url)} answers {status}")
+
+
+def _follow(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        scheme, before = urlsplit(target).scheme, urlsplit(url).scheme
+    except ValueError as error:
+        raise TransferError(f"{name_host(url)} redirects to no address: {error}") from error
+    if scheme not in ("http", "https") or (before == "https" and scheme == "http"):
+        raise TransferError(f"{name_host(url)} redirects to {scheme or 'nothing'}, which is not followed")
+    return target
+
+
+def _continues(response: httpx.Response, held: int) -> bool:
+    match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+    return bool(held and match and int(match[1]) == held)
+
+
+def _measure(file: IO[bytes], expected: Expected) -> int:
+    """How much of the file is there already; nothing when that is too much. Leaves the position at the end."""
+    held = file.seek(0, 2)
+    if held > (expected.size if expected.size is not None else expected.most):
+        file.seek(0)
+        file.truncate()
+        return 0
+    return held
+
+
+def _is_right(file: IO[bytes], expected: Expected) -> bool:
+    if expected.size is not None and file.seek(0, 2) != expected.size:
+        return False
+    if expected.digest is None:
+        return True
+    file.seek(0)
+    found = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        found.update(chunk)
+    return found.hexdigest() == expected.digest.hex
+
+
+def _restart(file: IO[bytes], advance: Callable[[int], None]) -> None:
+    advance(-file.seek(0, 2))
+    file.seek(0)
+    file.truncate()
+
+
+@contextmanager
+def telling_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise FullDiskError(
+            "the disk is full: no space is left in the store",
+            hint="`imagefab gc` drops what no lock names; --store names another place",
+        ) from error
+
+
+def name_host(url: str) -> str:
+    """Whom to name in a message: the address's host and port, without credentials. It need not be a good address."""
+    return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

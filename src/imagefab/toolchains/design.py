@@ -1,0 +1,97 @@
+"""The design: a recipe for one host platform, put together from its bases, runner, toolchain and own additions.
+
+Layers go from the most shared to the least: the bases, the emulator (every image for that target has it, whatever the
+toolchain), the toolchain, what is the recipe's own. Layers that would be empty on a platform are left out there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from imagefab.platforms import HOST_PLATFORMS, HostPlatform
+from imagefab.recipe.model import Additions, Recipe
+from imagefab.recipe.rules import KindRules
+from imagefab.toolchains import gcc, musl
+from imagefab.toolchains.blueprint import Blueprint, LayerSpec
+from imagefab.toolchains.environment import make_build_systems_layer, make_environment
+from imagefab.toolchains.runner import runner_layers, runner_name
+from imagefab.toolchains.toolchain import Kind, Toolchain, is_native
+
+KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in (gcc.KIND, musl.KIND)}
+_ROOT, _OWN = "base", "extras"
+_IMAGE = "image"
+"""No layer's name: the Dockerfile calls the finished image so."""
+
+
+def list_layer_names(recipe: Recipe) -> Iterator[str]:
+    """The names that no other base than the root may have."""
+    yield from (_ROOT, _OWN, _IMAGE)
+    for platform in (HOST_PLATFORMS[name] for name in recipe.platforms):
+        yield from (layer.name for layer in _tool_layers(recipe, platform, KINDS[recipe.kind].make(recipe, platform)))
+
+
+def _tool_layers(recipe: Recipe, platform: HostPlatform, toolchain: Toolchain) -> tuple[LayerSpec, ...]:
+    return (*runner_layers(recipe, platform), *toolchain.layers, make_build_systems_layer(recipe, toolchain))
+
+
+RULES: dict[str, KindRules] = {name: replace(kind.rules, layer_names=list_layer_names) for name, kind in KINDS.items()}
+
+
+def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
+    toolchain = KINDS[recipe.kind].make(recipe, platform)
+    env = make_environment(recipe, platform, toolchain)
+    layers = (
+        *_base_layers(recipe, platform),
+        *_tool_layers(recipe, platform, toolchain),
+        _additions_layer(recipe, platform, recipe.additions, env, name=_OWN, comment="what the recipe itself adds"),
+    )
+    return Blueprint(
+        recipe=recipe.name,
+        target=recipe.target.triple,
+        platform=platform,
+        archives=recipe.archives,
+        layers=tuple(layer for n, layer in enumerate(layers) if n == 0 or not layer.is_empty),
+        env=env,
+        labels=(
+            ("org.cross-rs.for-cross-target", recipe.target.triple),
+            ("org.cross-rs.runs-with", runner_name(recipe, platform)),
+            ("org.opencontainers.image.title", recipe.name),
+            ("org.opencontainers.image.description", recipe.description),
+        ),
+    )
+
+
+def _base_layers(recipe: Recipe, platform: HostPlatform) -> Iterator[LayerSpec]:
+    """Their scripts have the variables of the bases so far, and none of the recipe's: it shares these layers."""
+    env: dict[str, str] = {}
+    for number, base in enumerate(recipe.bases):
+        env |= dict(base.additions.env)
+        name = _ROOT if number == 0 else base.name
+        yield _additions_layer(
+            recipe, platform, base.additions, tuple(env.items()), name=name, comment=base.description
+        )
+
+
+def _additions_layer(
+    recipe: Recipe,
+    platform: HostPlatform,
+    additions: Additions,
+    env: tuple[tuple[str, str], ...],
+    *,
+    name: str,
+    comment: str,
+) -> LayerSpec:
+    foreign = not is_native(recipe, platform)
+    suffix = f":{recipe.target.debian_arch}" if foreign else ""
+    return LayerSpec(
+        name=name,
+        comment=comment,
+        # Where the toolchain adds the architecture already, dpkg takes a second time as said once.
+        architectures=(recipe.target.debian_arch,) if additions.target_packages and foreign else (),
+        packages=(*additions.host_packages, *(f"{package}{suffix}" for package in additions.target_packages)),
+        files=additions.files,
+        sources=additions.sources,
+        run=additions.run,
+        env=env if additions.run else (),
+    )

@@ -1,0 +1,93 @@
+"""What an image tells build tools about its target: variables for cargo, for crates that build C, and for cross.
+
+And the file that tells CMake the same. All of it is computed here, from the target and its toolchain.
+
+The CMake file has the facts themselves and reads no variable, so it serves whoever names it, under `env -i` too. The
+CROSS_CMAKE variables say the same to files and scripts that people bring along.
+
+Where a triple has a dot, no shell hands on a variable with the triple in its name (CC_<triple>), and the cmake crate
+refuses it. There the crates' other spelling is used: TARGET_CC and so on.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import IMAGE_PATH, LayerSpec
+from imagefab.toolchains.runner import runner_command, runner_environment
+from imagefab.toolchains.toolchain import Toolchain, is_native
+
+CMAKE_FILE = "/opt/toolchain.cmake"
+
+_OBJECT_FLAGS = "-ffunction-sections -fdata-sections -fPIC"
+
+
+def make_environment(recipe: Recipe, platform: HostPlatform, toolchain: Toolchain) -> tuple[tuple[str, str], ...]:
+    """What the image sets. The bases' and the recipe's own variables come last and win."""
+    target = recipe.target
+    env: dict[str, str] = {"PATH": IMAGE_PATH, f"CARGO_TARGET_{target.upper}_LINKER": toolchain.linker}
+    env |= dict(runner_environment(recipe, platform, toolchain.sysroot))
+    env[variable("CC", target)] = toolchain.cc
+    if toolchain.cxx is not None:
+        env[variable("CXX", target)] = toolchain.cxx
+    env[variable("AR", target)] = toolchain.ar
+    env[variable("CMAKE_TOOLCHAIN_FILE", target)] = CMAKE_FILE
+    env |= {
+        "CROSS_CMAKE_SYSTEM_NAME": target.cmake_system,
+        "CROSS_CMAKE_SYSTEM_PROCESSOR": target.cmake_processor,
+        "CROSS_CMAKE_CRT": target.libc,
+        "CROSS_CMAKE_OBJECT_FLAGS": _OBJECT_FLAGS,
+        "CROSS_TOOLCHAIN_PREFIX": toolchain.prefix,
+        "CROSS_TOOLCHAIN_SUFFIX": "",
+        "CROSS_SYSROOT": toolchain.sysroot,
+    }
+    if toolchain.bindgen:
+        # bindgen spells its variable with the triple as it is or with dashes as underscores, and knows no other.
+        env[f"BINDGEN_EXTRA_CLANG_ARGS_{target.underscored}"] = " ".join(toolchain.bindgen)
+    env |= {"PKG_CONFIG_PATH": pkg_config_folder(target), "PKG_CONFIG_ALLOW_CROSS": "1"}
+    if not is_native(recipe, platform):
+        env["CROSS_DEB_ARCH"] = target.debian_arch
+    env |= dict(toolchain.env)
+    for base in recipe.bases:
+        env |= dict(base.additions.env)
+    env |= dict(recipe.additions.env)
+    return tuple(env.items())
+
+
+def variable(stem: str, target: Target) -> str:
+    """How the cc and cmake crates spell a variable for a target."""
+    return f"TARGET_{stem}" if "." in target.triple else f"{stem}_{target.underscored}"
+
+
+def pkg_config_folder(target: Target) -> str:
+    return f"/usr/lib/{target.musl_triplet if target.is_musl else target.gnu_triplet}/pkgconfig"
+
+
+def make_build_systems_layer(recipe: Recipe, toolchain: Toolchain) -> LayerSpec:
+    cmake = make_cmake_file(recipe.target, toolchain, runner_command(recipe))
+    return LayerSpec(
+        name="build-systems",
+        comment="what CMake and pkg-config ask about the target",
+        folders=(pkg_config_folder(recipe.target),),
+        files=(FileSpec(path=CMAKE_FILE, content=cmake.encode(), mode=0o644),),
+    )
+
+
+def make_cmake_file(target: Target, toolchain: Toolchain, runner: tuple[str, ...]) -> str:
+    lines = [
+        f"# For CMake: builds for {target.triple}. The cmake crate finds this file by itself; others name it as",
+        "# CMAKE_TOOLCHAIN_FILE.",
+        f"set(CMAKE_SYSTEM_NAME {target.cmake_system})",
+        f"set(CMAKE_SYSTEM_PROCESSOR {target.cmake_processor})",
+        f"set(CMAKE_C_COMPILER {toolchain.cc})",
+        *([f"set(CMAKE_CXX_COMPILER {toolchain.cxx})"] if toolchain.cxx else []),
+        f"set(CMAKE_ASM_COMPILER {toolchain.cc})",
+        *([f"set(CMAKE_CROSSCOMPILING_EMULATOR {';'.join(runner)})"] if runner else []),
+        "# Programs are the image's own; the rest is the target's.",
+        "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)",
+    ]
+    if toolchain.cmake_root is not None:
+        lines.append(f"set(CMAKE_FIND_ROOT_PATH {toolchain.cmake_root})")
+        lines += [f"set(CMAKE_FIND_ROOT_PATH_MODE_{what} ONLY)" for what in ("INCLUDE", "LIBRARY", "PACKAGE")]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,302 @@
+"""`make bench`: how long things take against what one would do otherwise, as ratios of medians, in one run.
+
+The other way is a Dockerfile with the same packages, installed by apt-get on a Debian base image that is there already,
+built by buildx without cache, and pushed to a registry on this machine (or saved). What imagefab builds includes the
+base. The floor is what no builder can avoid: decode every package once, write its files once, compress them once.
+
+Absolute times depend on the machine; the ratios are what counts. IMAGEFAB_BENCH_RUNS sets how many runs a median has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from imagefab.oci.compress import MEMBER, compress_member
+
+ROOT = Path(__file__).parents[1]
+RUNS = int(os.environ.get("IMAGEFAB_BENCH_RUNS", "3"))
+RECIPE, SIBLING = "aarch64-gnu", "aarch64-musl"
+REGISTRY = "127.0.0.1:5056"
+BASE_TAG = "localhost/imagefab-bench-base:latest"
+NAIVE_TAG = f"{REGISTRY}/bench/naive:latest"
+PACKAGES = "gcc g++ libc6-dev make cmake ninja-build pkg-config perl file g++-aarch64-linux-gnu"
+"""The emulator is left out: the other way would have to install all of them."""
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="imagefab-bench-") as name:
+        bench = Bench(Path(name))
+        with bench.registry():
+            bench.prepare()
+            bench.measure()
+        bench.clean()
+    return 0
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.packages = folder / "packages"
+        self.medians: dict[str, float] = {}
+
+    # -- preparation --------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Packages fetched, a base image for the other way, nothing built."""
+        say(f"preparing: packages, a base image, a registry ({RUNS} runs each)")
+        shutil.copytree(ROOT / "recipes", self.folder / "project/recipes")
+        shutil.copytree(ROOT / "images", self.folder / "project/images")
+        self.imagefab(self.packages, "lock", "--upgrade")
+        self.imagefab(self.packages, "build", RECIPE, SIBLING)
+        self._load_base()
+
+    def _load_base(self) -> None:
+        """The base layer alone, as the Debian image that people have."""
+        (self.folder / "project/recipes/bases/bench.toml").write_text('description = "b"\nbase = "debian-trixie"\n')
+        (self.folder / "project/recipes/bench.toml").write_text(
+            'description = "the base alone"\ntarget = "x86_64-unknown-linux-gnu"\nkind = "gcc"\nbase = "bench"\n'
+            'platforms = ["linux/amd64"]\nrunner = "none"\n'
+        )
+        self.imagefab(self.packages, "lock", "bench")
+        self.imagefab(self.packages, "build", "bench", "--load")
+        run("docker", "tag", "localhost/imagefab/bench:latest", BASE_TAG)
+        names = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "localhost/imagefab/bench")
+        run("docker", "rmi", *names.split())
+        (self.folder / "project/recipes/bench.toml").unlink()
+
+    def store(self) -> Path:
+        """A store with the packages in it and nothing built or derived."""
+        store = self.folder / "store"
+        shutil.rmtree(store, ignore_errors=True)
+        for record in ("layers", "derived"):
+            assert (self.packages / record).is_dir()
+        built = {path.stem for path in (self.packages / "layers").glob("*.json")}
+        assert built
+        run("cp", "-al", self.packages / "blobs", mkdir(store) / "blobs")
+        run("cp", "-a", self.packages / "checked", store / "checked")
+        return store
+
+    def imagefab(self, store: Path, *arguments: str) -> None:
+        run(sys.executable, "-m", "imagefab", "-C", self.folder / "project", "--store", store, "-q", *arguments)
+
+    @contextmanager
+    def registry(self) -> Iterator[None]:
+        config = self.folder / "registry.yml"
+        config.write_text(
+            "version: 0.1\nlog: {accesslog: {disabled: true}, level: error}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.folder}/registry}}}}\nhttp: {{addr: '{REGISTRY}'}}\n"
+        )
+        with subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL) as process:
+            time.sleep(1)
+            try:
+                yield
+            finally:
+                process.terminate()
+
+    def clean(self) -> None:
+        for tag in (NAIVE_TAG, BASE_TAG):
+            subprocess.run(["docker", "rmi", tag], capture_output=True, check=False)
+
+    # -- measuring ----------------------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        self.median("naive build and push", self.naive_push)
+        self.median("naive build and save", self.naive_save)
+        for engine in ("sandbox", "docker", "podman"):
+            self.median(f"cold, {engine}", partial(self.cold, engine), against="naive build and push")
+        self.median("second sibling, sandbox", self.sibling, against="naive build and push")
+        self.median("floor of the cold build", self.floor)
+        times = self.medians["cold, sandbox"] / self.medians["floor of the cold build"]
+        say(f"{'cold, sandbox':<28} {times:7.2f} times the floor")
+        self.median("nothing changed", self.nothing, against="naive build and push")
+        self.median("apt-get update", self.apt_update)
+        self.median("lock of all recipes, warm", self.lock, against="apt-get update")
+        plain = self.layer()
+        self.median("docker push of a layer", lambda: self.push_layer(plain))
+        self.median("our compression of it", lambda: compress_all(plain), against="docker push of a layer")
+
+    def median(self, name: str, work: Callable[[], float], against: str | None = None) -> None:
+        """Print the median of several runs; `work` says how long the part took that counts."""
+        seconds = statistics.median(work() for _ in range(RUNS))
+        self.medians[name] = seconds
+        ratio = f"  {seconds / self.medians[against]:6.3f} of {against}" if against else ""
+        say(f"{name:<28} {seconds:7.2f} s{ratio}")
+
+    def cold(self, engine: str) -> float:
+        store = self.store()
+        return timed(lambda: self.imagefab(store, "build", RECIPE, "--engine", engine, "--no-cache"))
+
+    def sibling(self) -> float:
+        store = self.store()
+        self.imagefab(store, "build", RECIPE)
+        return timed(lambda: self.imagefab(store, "build", SIBLING))
+
+    def nothing(self) -> float:
+        return timed(lambda: self.imagefab(self.packages, "build", RECIPE))
+
+    def lock(self) -> float:
+        return timed(lambda: self.imagefab(self.packages, "lock", "--upgrade"))
+
+    def floor(self) -> float:
+        """Every package decoded, its files written, and all of it compressed: on all cores, and nothing else."""
+        from imagefab.sources.debian.ar import find_member, list_members, open_member
+
+        packages = [path for path in self.blobs() if path.open("rb").read(8) == b"!<arch>\n" and not is_extract(path)]
+        target = mkdir(self.folder / "floor")
+
+        def decode(path: Path) -> bytes:
+            with (
+                path.open("rb") as file,
+                open_member(file, find_member(list_members(file), "data.tar"), decode=True) as data,
+            ):
+                return data.read()
+
+        def work() -> None:
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                for number, data in enumerate(pool.map(decode, packages)):
+                    (target / str(number)).write_bytes(data)
+                    for start in range(0, len(data), MEMBER):
+                        pool.submit(compress_member, data[start : start + MEMBER])
+
+        seconds = timed(work)
+        shutil.rmtree(target)
+        return seconds
+
+    def blobs(self) -> list[Path]:
+        import re
+
+        lock = (self.folder / "project/images" / RECIPE / "imagefab.lock").read_text()
+        amd64 = lock.partition('name = "linux/arm64"')[0]
+        names = re.findall(r'arch = "(?:amd64|all)".*sha256 = "(\w{64})"', amd64)
+        return [self.packages / "blobs/sha256" / name[:2] / name for name in dict.fromkeys(names)]
+
+    # -- the other way ------------------------------------------------------------------------------------------------
+
+    def naive_build(self) -> None:
+        folder = mkdir(self.folder / "naive")
+        (folder / "debian.sources").write_text(
+            "".join(
+                f"Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\n"
+                "Signed-By: /usr/share/keyrings/debian-archive-keyring.pgp\n\n"
+                for uri, suites in host_mirrors()
+            )
+        )
+        (folder / "Dockerfile").write_text(
+            f"FROM {BASE_TAG}\n"
+            "COPY debian.sources /etc/apt/sources.list.d/debian.sources\n"
+            "RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "
+            f"{PACKAGES} && rm -rf /var/lib/apt/lists/*\n"
+        )
+        build = ("docker", "buildx", "build", "--no-cache", "--network", "host", "--load", "--tag", NAIVE_TAG)
+        run(*build, folder)
+
+    def naive_push(self) -> float:
+        shutil.rmtree(self.folder / "registry", ignore_errors=True)
+
+        def work() -> None:
+            self.naive_build()
+            run("docker", "push", NAIVE_TAG)
+
+        return timed(work)
+
+    def naive_save(self) -> float:
+        target = self.folder / "naive.tar"
+
+        def work() -> None:
+            self.naive_build()
+            run("docker", "save", "--output", target, NAIVE_TAG)
+
+        seconds = timed(work)
+        target.unlink()
+        return seconds
+
+    def apt_update(self) -> float:
+        """Only the reading of indexes, which locking does too, in a container of the base."""
+        sources = self.folder / "naive/debian.sources"
+        command = ("docker", "run", "--rm", "--network", "host")
+        mounted = ("--volume", f"{sources}:/etc/apt/sources.list.d/debian.sources:ro", BASE_TAG)
+        return timed(lambda: run(*command, *mounted, "apt-get", "update"))
+
+    def layer(self) -> Path:
+        """The toolchain layer of the other way, plain."""
+        saved = self.folder / "saved.tar"
+        run("docker", "save", "--output", saved, NAIVE_TAG)
+        with tarfile.open(saved) as tar:
+            largest = max((m for m in tar if m.isreg()), key=lambda member: member.size)
+            tar.extract(largest, self.folder / "layer", filter="data")
+        saved.unlink()
+        return self.folder / "layer" / largest.name
+
+    def push_layer(self, plain: Path) -> float:
+        """The same image pushed to an empty registry: compression, hashing and sending on loopback."""
+        del plain
+        shutil.rmtree(self.folder / "registry", ignore_errors=True)
+        # The engine remembers what it pushed where; a new name makes it look.
+        tag = f"{REGISTRY}/bench/run-{time.monotonic_ns()}:latest"
+        run("docker", "tag", NAIVE_TAG, tag)
+        seconds = timed(lambda: run("docker", "push", tag))
+        run("docker", "rmi", tag)
+        return seconds
+
+
+def compress_all(plain: Path) -> float:
+    def work() -> None:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool, plain.open("rb") as file:
+            chunks = iter(lambda: file.read(MEMBER), b"")
+            sum(len(member) for member in pool.map(compress_member, chunks))
+
+    return timed(work)
+
+
+def is_extract(path: Path) -> bool:
+    """The package of all emulators, of which one file is taken: nobody has to decode all of it."""
+    return path.stat().st_size > 60_000_000
+
+
+def host_mirrors() -> list[tuple[str, str]]:
+    from imagefab.sources.mirrors import find_mirrors
+
+    mirrors = find_mirrors()
+    return [
+        (mirrors.urls("debian", "")[0], "trixie trixie-updates"),
+        (mirrors.urls("debian-security", "")[0], "trixie-security"),
+    ]
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def run(*command: str | Path) -> str:
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def mkdir(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

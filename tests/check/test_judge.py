@@ -1,0 +1,131 @@
+"""From what an image says and what its probes did to a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.check.elf import make_elf
+
+from imagefab.check.judge import judge
+from imagefab.check.probe import Probe, Product, Row, Verdict
+from imagefab.check.probes import FACTS
+from imagefab.check.session import Ran
+from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject, guess_triple
+
+TRIPLE = "aarch64-unknown-linux-gnu"
+ENV = {
+    "CC_aarch64_unknown_linux_gnu": "gcc",
+    "AR_aarch64_unknown_linux_gnu": "ar",
+    "CMAKE_TOOLCHAIN_FILE_aarch64_unknown_linux_gnu": "/opt/toolchain.cmake",
+    "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "gcc",
+    "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER": "/linux-runner aarch64",
+    "PKG_CONFIG_ALLOW_CROSS": "1",
+}
+GOOD = Subject(name="image", triple=TRIPLE, env=ENV, labels={FOR_TARGET: TRIPLE, RUNS_WITH: "qemu-user"})
+PROBE = Probe(name="c", what="C works", script="", products=(Product(path="hello"),))
+
+
+def ran(folder: Path, code: int | None = 0, *output: str, began: bool = True) -> Ran:
+    return Ran(folder=folder, code=code, output=output, began=began)
+
+
+def row(subject: Subject, name: str) -> Row:
+    return next(row for row in judge(subject, (), {}).rows if row.name == name)
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({}, "no label org.cross-rs.for-cross-target"),
+        ({FOR_TARGET: TRIPLE}, "no label org.cross-rs.runs-with"),
+        ({FOR_TARGET: "x86_64-unknown-linux-gnu", RUNS_WITH: "native"}, "should say aarch64-unknown-linux-gnu"),
+    ],
+)
+def test_labels(labels: dict[str, str], told: str) -> None:
+    found = row(replace(GOOD, labels=labels), "labels")
+    assert found.verdict is Verdict.FAIL
+    assert told in found.detail
+    assert row(GOOD, "labels").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("name", [name for name in ENV if name != "PKG_CONFIG_ALLOW_CROSS"])
+def test_every_variable_is_needed(name: str) -> None:
+    found = row(replace(GOOD, env={key: value for key, value in ENV.items() if key != name}), "environment")
+    assert found.verdict is Verdict.FAIL
+    assert name.partition("_aarch64")[0].rpartition("_")[2] in found.detail
+    assert row(GOOD, "environment").verdict is Verdict.PASS
+
+
+def test_other_faults_of_the_environment() -> None:
+    assert (
+        "PKG_CONFIG_ALLOW_CROSS" in row(replace(GOOD, env=ENV | {"PKG_CONFIG_ALLOW_CROSS": "0"}), "environment").detail
+    )
+    assert "HOME" in row(replace(GOOD, env=ENV | {"HOME": "/root"}), "environment").detail
+    assert "nothing says" in row(replace(GOOD, triple=""), "environment").detail
+    other = {"TARGET_CC": "gcc", "TARGET_AR": "ar", "TARGET_CMAKE_TOOLCHAIN_FILE": "/x"}
+    env = {name: value for name, value in ENV.items() if "CARGO" in name or "PKG" in name} | other
+    assert row(replace(GOOD, env=env), "environment").verdict is Verdict.PASS
+
+
+def test_no_runner_is_needed_where_nothing_runs() -> None:
+    env = {name: value for name, value in ENV.items() if not name.endswith("RUNNER")}
+    labels = {FOR_TARGET: TRIPLE, RUNS_WITH: "none"}
+    assert row(replace(GOOD, env=env, labels=labels), "environment").verdict is Verdict.PASS
+
+
+def test_a_product_is_looked_at(tmp_path: Path) -> None:
+    def verdict(content: bytes | None, probe: Probe = PROBE) -> Row:
+        (tmp_path / "hello").unlink(missing_ok=True)
+        if content is not None:
+            (tmp_path / "hello").write_bytes(content)
+        report = judge(GOOD, [probe], {"c": ran(tmp_path)})
+        return report.rows[-1]
+
+    static = replace(PROBE, products=(Product(path="hello", static=True),))
+    assert verdict(make_elf()).verdict is Verdict.PASS
+    assert "another machine: X86_64" in verdict(make_elf(machine=62)).detail
+    assert "not static" in verdict(make_elf(interpreter=True), static).detail
+    assert "no ELF file" in verdict(b"#!/bin/sh\n").detail
+    assert "damaged" in verdict(make_elf()[:70]).detail or "no ELF" in verdict(make_elf()[:70]).detail
+    assert "No such file" in verdict(None).detail
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ({"code": 3}, "exit code 3"),
+        ({"code": 124}, "did not end"),
+        ({"code": None}, "did not end"),
+        ({"code": None, "began": False}, "can't run a shell"),
+    ],
+)
+def test_why_a_probe_failed(result: dict[str, object], told: str, tmp_path: Path) -> None:
+    one = Ran(folder=tmp_path, output=(), **({"began": True} | result))  # type: ignore[arg-type]
+    found = judge(GOOD, [PROBE], {"c": one}).rows[-1]
+    assert found.verdict is Verdict.FAIL
+    assert told in found.detail
+
+
+def test_the_last_words_are_the_reason_and_the_last_lines_are_kept(tmp_path: Path) -> None:
+    lines = [f"line {n}" for n in range(100)]
+    found = judge(GOOD, [PROBE], {"c": ran(tmp_path, 1, *lines, "gcc: no such option", "")}).rows[-1]
+    assert found.detail == "gcc: no such option"
+    assert len(found.output) == 12
+
+
+def test_facts_are_believed_only_where_they_look_like_facts(tmp_path: Path) -> None:
+    probe = Probe(name=FACTS, what="", script="")
+    said = ["gcc=14.2.0", "gcc-evil=$(rm)", "x\x1b[2J=1", "noise", "qemu=", "cmake=3.31.6"]
+    report = judge(GOOD, [probe], {FACTS: ran(tmp_path, 0, *said)})
+    assert report.facts == {"gcc": "14.2.0", "cmake": "3.31.6"}
+    assert [row.name for row in report.rows] == ["labels", "environment"]
+
+
+def test_what_a_strange_image_is_for() -> None:
+    linker = "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER"
+    assert guess_triple({}, {FOR_TARGET: "x"}) == "x"
+    assert guess_triple({linker: "gcc"}, {}) == "riscv64gc-unknown-linux-gnu"
+    assert guess_triple({linker: "gcc", "CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER": "gcc"}, {}) == ""
+    assert guess_triple({}, {}) == ""

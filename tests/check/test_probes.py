@@ -1,0 +1,72 @@
+"""Probes as text: nothing that an image says of itself gets out of its quotes."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.check.test_judge import ENV, GOOD
+
+from imagefab.check.probes import _paths, make_probes
+from imagefab.check.subject import Subject
+
+
+def names(subject: Subject, *, rust: bool = True) -> list[str]:
+    return [probe.name for probe in make_probes(subject, rust=rust)]
+
+
+def test_which_probes_there_are() -> None:
+    contract = ["shell", "host-cc", "no-cargo", "any-user", "host-libc", "variables", "apt"]
+    assert names(GOOD) == [*contract, "c", "c-static", "shared", "cmake", "bindgen", "rust", "facts"]
+    assert names(GOOD, rust=False) == [*contract, "c", "c-static", "shared", "cmake", "bindgen", "facts"]
+    assert "c++" in names(replace(GOOD, env=ENV | {"CXX_aarch64_unknown_linux_gnu": "g++"}))
+    assert "entrypoint" in names(replace(GOOD, entrypoint=("/entry", "x")))
+    assert names(replace(GOOD, env={}), rust=False) == [*contract, "facts"]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_scripts_are_good_shell(shell: str) -> None:
+    hostile = "'; echo pwned; '\n$(id)`id`\"\\"
+    env = dict.fromkeys(ENV, hostile) | {"X": f"/a{hostile}", "PKG_CONFIG_PATH": f"/p{hostile}"}
+    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x"))):
+        for probe in make_probes(subject, rust=True):
+            subprocess.run([shell, "-n"], input=probe.script, text=True, check=True)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+
+
+@given(TEXTS.filter(lambda text: "://" not in text))
+def test_a_variable_never_runs(value: str) -> None:
+    """The script about variables, run for real: whatever they hold, only names of paths are looked at."""
+    subject = replace(GOOD, env={"X": f"/nowhere {value}"})
+    script = next(probe.script for probe in make_probes(subject, rust=False) if probe.name == "variables")
+    ran = subprocess.run(["/bin/sh", "-eu", "-c", script], capture_output=True, check=False, env={"PATH": "/nowhere"})
+    assert ran.returncode == 1
+    assert b"X: no /nowhere" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "paths"),
+    [
+        ("/linux-runner aarch64", ["/linux-runner"]),
+        ("--sysroot=/usr/x -isystem/usr/include", ["/usr/x", "/usr/include"]),
+        ("/a/pkgconfig:/b/pkgconfig", ["/a/pkgconfig", "/b/pkgconfig"]),
+        ("http://proxy:3128/x", []),
+        ("gcc -O2", []),
+        ("a/b", []),
+    ],
+)
+def test_paths_in_variables(value: str, paths: list[str]) -> None:
+    assert _paths(value) == paths
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    env = {"A": f"{tmp_path}/gone", "B": str(tmp_path), "CC_x": "no-such-compiler -O2", "PATH": "/gone"}
+    script = next(p.script for p in make_probes(replace(GOOD, env=env), rust=False) if p.name == "variables")
+    ran = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, check=False)
+    assert ran.stderr.splitlines() == [f"A: no {tmp_path}/gone", "CC_x: no program no-such-compiler -O2"]

@@ -1,0 +1,44 @@
+"""images/<recipe>/checked.toml."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagefab.check.judge import Report
+from imagefab.check.probe import failed, passed, skipped
+from imagefab.check.record import make_checked, print_checked, read_checked
+from imagefab.digest import Digest
+
+REPORT = Report(
+    name="r",
+    triple="t",
+    rows=(passed("c", "C works"), failed("c++", "it does not"), skipped("rust", "no toolchain")),
+    facts={"gcc": "14.2.0", "glibc-floor": "2.34"},
+)
+CHECKED = make_checked(REPORT, Digest.of_bytes(b""))
+
+
+def test_there_and_back() -> None:
+    found = {"linux/arm64": CHECKED, "linux/amd64": CHECKED}
+    text = print_checked("r", found)
+    assert read_checked(text) == found
+    assert print_checked("r", read_checked(text)) == text
+    assert text.index("amd64") < text.index("arm64")
+    assert not CHECKED.is_good
+    assert (CHECKED.passed, CHECKED.failed, CHECKED.skipped) == (("c",), ("c++",), ("rust",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "format = 2",
+        "not toml [",
+        "format = 1\nplatforms = 3",
+        'format = 1\n[platforms.a]\nmanifest = "x"',
+        print_checked("r", {"linux/amd64": CHECKED}).replace("14.2.0", "$(x)"),
+        print_checked("r", {"linux/amd64": CHECKED}).replace('"c"', "3"),
+    ],
+)
+def test_what_can_not_be_read_is_no_record(text: str) -> None:
+    assert read_checked(text) == {}

@@ -1,0 +1,119 @@
+"""`imagefab init`: what it writes loads, builds on itself, and never takes the place of anything."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import RunImagefab
+
+from imagefab.recipe.project import find_shipped_project, load_settings
+
+ALL = {
+    ".gitignore",
+    "imagefab.toml",
+    "recipes/aarch64-musl.toml",
+    "recipes/bases/base.schema.json",
+    "recipes/bases/debian-trixie.toml",
+    "recipes/bases/trixie.toml",
+    "recipes/imagefab.schema.json",
+    "recipes/recipe.schema.json",
+}
+
+
+def list_files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_project(imagefab: RunImagefab, nowhere: Path) -> None:
+    result = imagefab("init")
+    assert (result.code, result.out) == (0, "")
+    assert list_files(nowhere).keys() == ALL
+    for name in ALL:
+        assert f"{name} written" in result.err
+    for step in ("lock", "render", "build"):
+        assert f"imagefab {step} aarch64-musl" in result.err
+    assert "cd " not in result.err
+    shipped = find_shipped_project().recipes_dir
+    for name in ("aarch64-musl.toml", "recipe.schema.json", "bases/base.schema.json"):
+        assert (nowhere / "recipes" / name).read_bytes() == (shipped / name).read_bytes()
+
+
+def test_it_is_a_project_of_its_own(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    listed = imagefab("list")
+    assert listed.code == 0
+    assert "aarch64-musl" in listed.out
+    assert "aarch64-gnu" not in listed.out
+    assert imagefab("new", "mine", "--target", "x86_64-unknown-linux-gnu", "--kind", "gcc").code == 0
+    assert imagefab("lock", "--check").code == 4
+
+
+def test_again_nothing_changes(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    before = list_files(nowhere)
+    result = imagefab("init")
+    assert result.code == 0
+    assert "nothing to write" in result.err
+    assert " written" not in result.err
+    assert list_files(nowhere) == before
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_what_is_there_stays(name: str, imagefab: RunImagefab, nowhere: Path) -> None:
+    path = nowhere / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# mine\n")
+    result = imagefab("init")
+    assert result.code == 0
+    assert path.read_text() == "# mine\n"
+    assert f"{name} written" not in result.err
+    assert list_files(nowhere).keys() == ALL
+
+
+def test_a_link_is_not_followed(imagefab: RunImagefab, nowhere: Path, tmp_path: Path) -> None:
+    (nowhere / "imagefab.toml").symlink_to(tmp_path / "elsewhere")
+    imagefab("init")
+    assert not os.path.lexists(tmp_path / "elsewhere")
+
+
+def test_own_recipes_are_enough(imagefab: RunImagefab, nowhere: Path) -> None:
+    (nowhere / "recipes").mkdir()
+    shipped = find_shipped_project().recipes_dir / "x86_64-gnu.toml"
+    (nowhere / "recipes/mine.toml").write_bytes(shipped.read_bytes())
+    result = imagefab("init")
+    assert not (nowhere / "recipes/aarch64-musl.toml").exists()
+    assert "imagefab lock mine" in result.err
+
+
+def test_another_folder(imagefab: RunImagefab, nowhere: Path) -> None:
+    result = imagefab("init", "new/project")
+    assert list_files(nowhere / "new/project").keys() == ALL
+    assert "  cd new/project\n" in result.err
+    result = imagefab("-C", "new", "init", "other")
+    assert list_files(nowhere / "new/other").keys() == ALL
+    assert f"  cd {nowhere}/new/other\n" in result.err
+
+
+def test_a_folder_that_is_a_file(imagefab: RunImagefab, nowhere: Path) -> None:
+    (nowhere / "file").touch()
+    result = imagefab("init", "file")
+    assert result.code == 2
+    assert "can't start a project in" in result.err
+
+
+def test_all_settings_are_good_when_uncommented(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    path = nowhere / "imagefab.toml"
+    assert tomllib.loads(path.read_text()) == {}
+    lines = [
+        line.removeprefix("# ") if "=" in line or line.startswith("# [") else line
+        for line in path.read_text().splitlines(keepends=True)
+    ]
+    path.write_text("".join(lines))
+    settings = load_settings(path)
+    assert settings.mirrors.keys() == {"debian", "debian-security"}
+    assert settings.publish_to == "ghcr.io/example/images"
+    assert settings.store == nowhere / ".imagefab"

@@ -1,0 +1,201 @@
+"""The program as scripts see it: exit codes, what goes to which stream, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import RunImagefab
+
+from imagefab import __version__
+from imagefab.cli import list_
+from imagefab.cli.main import make_parser
+from imagefab.errors import RecipeError, SeveralErrors, UsageError
+
+PROGRAM = [sys.executable, "-m", "imagefab"]
+
+
+def verbs() -> list[str]:
+    text = make_parser().format_help()
+    return re.findall(r"^    ([a-z-]+) ", text.partition("verbs:")[2], re.MULTILINE)
+
+
+# -- help and mistakes ------------------------------------------------------------------------------------------------
+
+
+def test_help(imagefab: RunImagefab) -> None:
+    result = imagefab("--help")
+    assert (result.code, result.err) == (0, "")
+    assert {"list", "show", "lock", "render", "build", "run", "doctor", "gc"} <= set(verbs())
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_help_of_verbs(imagefab: RunImagefab, verb: str) -> None:
+    result = imagefab(verb, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert "--store" in result.out
+
+
+def test_version(imagefab: RunImagefab) -> None:
+    assert imagefab("--version").out == f"imagefab {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["bild"],
+        ["--bogus"],
+        ["list", "--bogus"],
+        ["build"],
+        ["build", "--all", "aarch64-gnu"],
+        ["build", "aarch64-gnu", "--engine", "make"],
+        ["build", "aarch64-gnu", "--platform", "linux/sparc"],
+        ["show"],
+        ["lis"],
+        ["-C", "/nowhere/at/all", "list"],
+        ["show", "aarch64-gnu", "extra"],
+    ],
+)
+def test_mistakes(imagefab: RunImagefab, project: Path, arguments: list[str]) -> None:
+    result = imagefab(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("verb", [["show"], ["build"], ["lock"], ["lock", "--check"], ["render"], ["run"], ["context"]])
+def test_unknown_recipes(imagefab: RunImagefab, project: Path, verb: list[str]) -> None:
+    more = {"run": ["--", "true"], "context": ["out"]}.get(verb[0], [])
+    result = imagefab(*verb, "aarch64-gnuu", *more)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: no recipe `aarch64-gnuu`\n\nhint: did you mean `aarch64-gnu`?\n"
+
+
+def test_global_options_before_and_after_the_verb(imagefab: RunImagefab, project: Path, nowhere: Path) -> None:
+    (project / "recipes" / "private.toml").write_text((project / "recipes" / "aarch64-gnu.toml").read_text())
+    assert "private" not in imagefab("list").out
+    assert "private" in imagefab("-C", str(project), "list").out
+    assert "private" in imagefab("list", "-C", str(project)).out
+
+
+def test_a_working_folder_that_is_gone(nowhere: Path) -> None:
+    words = " ".join(["exec", *PROGRAM])
+    for command, code, said in (("list", 2, "error: the working folder is not there any more"), ("-C / list", 0, "")):
+        script = f"mkdir gone && cd gone && rmdir ../gone && {words} {command}"
+        result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert result.returncode == code, result.stderr
+        assert result.stderr.startswith(said)
+
+
+def test_several_errors_are_all_said(imagefab: RunImagefab, project: Path) -> None:
+    for name in ("aarch64-gnu", "x86_64-gnu"):
+        (project / "images" / name / "imagefab.lock").unlink()
+    result = imagefab("render", "--check")
+    assert result.code == 4
+    assert result.err.count("error: ") == 2
+
+
+def test_bad_recipes_are_said_with_their_place(imagefab: RunImagefab, project: Path) -> None:
+    path = project / "recipes" / "aarch64-gnu.toml"
+    path.write_text(path.read_text().replace("kind =", "kid ="))
+    result = imagefab("list")
+    assert (result.code, result.out) == (3, "")
+    assert re.search(r"^recipes/aarch64-gnu\.toml:4:1: error: ", result.err, re.MULTILINE)
+
+
+# -- ends -------------------------------------------------------------------------------------------------------------
+
+
+def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(session: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(list_, "run", fail)
+    with pytest.raises(ZeroDivisionError):
+        imagefab("list")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0), (SeveralErrors([RecipeError("x"), UsageError("y")]), 3)],
+)
+def test_other_ends(
+    imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def fail(session: object) -> int:
+        raise error
+
+    monkeypatch.setattr(list_, "run", fail)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    assert imagefab("list").code == code
+
+
+def test_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def be_ended(session: object) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("still here")
+
+    monkeypatch.setattr(list_, "run", be_ended)
+    result = imagefab("list")
+    assert (result.code, result.err) == (130, "interrupted\n")
+
+
+# -- streams, in processes of their own -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_streams_that_are_closed(nowhere: Path, redirection: str) -> None:
+    command = f'"$0" -m imagefab list {redirection}'
+    result = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_reader_that_has_enough(nowhere: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        result = subprocess.run([*PROGRAM, "list"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_errors_without_anybody_to_read_them(nowhere: Path) -> None:
+    result = subprocess.run(
+        ["sh", "-c", '"$0" -m imagefab bogus 2>&-', sys.executable], capture_output=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (2, b"")
+
+
+# -- colours ----------------------------------------------------------------------------------------------------------
+
+
+def run_on_terminal(*arguments: str, **env: str) -> str:
+    """What the program says on a terminal."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [*PROGRAM, *arguments], stderr=theirs, stdout=subprocess.PIPE, env={**os.environ, **env}, check=False
+        )
+        return os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_colours_are_for_terminals(imagefab: RunImagefab, nowhere: Path) -> None:
+    assert "\033" not in imagefab("show", "bogus").err
+    assert "\033" in imagefab("--color", "always", "show", "bogus").err
+    term = {"TERM": "xterm"}
+    assert "\033" in run_on_terminal("show", "bogus", **term)
+    assert "\033" in run_on_terminal("show", "bogus", **term, NO_COLOR="")
+    assert "\033" not in run_on_terminal("show", "bogus", **term, NO_COLOR="1")
+    assert "\033" not in run_on_terminal("show", "bogus", "--color", "never", **term)
+    assert "\033" not in run_on_terminal("show", "bogus", TERM="dumb")

@@ -1,0 +1,97 @@
+"""What doctor says of engines is what building with them comes to, for real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagefab.engines import trial
+from imagefab.engines.container import ContainerEngine
+from imagefab.engines.docker import DockerEngine
+from imagefab.engines.podman import PodmanEngine
+from imagefab.oci.store import Store
+from imagefab.platforms import machine_platform
+from tests.e2e.conftest import CommandLine
+from tests.e2e.test_survival import look_into
+from tests.needs import require
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman")]
+
+
+def examine(line: CommandLine, engine: str, **options: Any) -> dict[str, dict[str, Any]]:
+    return {found["what"]: found for found in line.json("doctor", **options)["groups"][engine]}
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_engine_that_works_was_tried(engine: str, empty: CommandLine) -> None:
+    before = look_into(engine)
+    found = examine(empty, engine)
+    assert found["a build"]["detail"] == "works"
+    assert all(finding["ok"] for finding in found.values())
+    assert look_into(engine) == before
+    assert not list((empty.store / "claims").iterdir())
+
+
+def test_buildah_alone(empty: CommandLine, tmp_path: Path) -> None:
+    require(shutil.which("buildah") is not None, "buildah")
+    for folder in map(Path, os.environ["PATH"].split(":")):
+        for program in folder.iterdir() if folder.is_dir() else ():
+            link = tmp_path / "bin" / program.name
+            link.parent.mkdir(exist_ok=True)
+            if program.name != "podman" and not link.is_symlink():
+                link.symlink_to(program)
+    before = look_into("podman")
+    found = examine(empty, "podman", env=os.environ | {"PATH": str(tmp_path / "bin")})
+    assert "podman" not in found
+    assert found["buildah"]["ok"]
+    assert found["a build"]["detail"] == "works", found
+    assert look_into("podman") == before
+    assert not list((empty.store / "claims").iterdir())
+
+
+@pytest.fixture
+def broken_podman(tmp_path: Path) -> dict[str, str]:
+    """Podman that answers, and can't do anything: its storage is of a kind that there is not."""
+    config = tmp_path / "storage.conf"
+    config.write_text(f'[storage]\ndriver = "imaginary"\nrunroot = "{tmp_path}/run"\ngraphroot = "{tmp_path}/graph"\n')
+    return os.environ | {"CONTAINERS_STORAGE_CONF": str(config)}
+
+
+def test_an_engine_that_answers_and_does_not_build(empty: CommandLine, broken_podman: dict[str, str]) -> None:
+    found = examine(empty, "podman", env=broken_podman)
+    assert found["podman"]["ok"]
+    assert not found["a build"]["ok"]
+    assert "imaginary" in found["a build"]["detail"]
+    assert found["a build"]["fix"]
+    said = empty.run("doctor", env=broken_podman).stdout
+    assert "podman: does not work" in said
+    assert "docker: works" in said
+    failed = empty.run("build", "aarch64-musl", "--engine", "podman", code=5, env=broken_podman)
+    assert "podman does not work here" in failed.stderr
+    assert "imaginary" in failed.stderr
+    assert not list(empty.store.glob("blobs/sha256/*/*")), "nothing is fetched for an engine that does not build"
+
+
+# pause() again and again; and a branch to itself.
+ENDLESS = {"amd64": bytes.fromhex("b8220000000f05ebf7"), "arm64": bytes.fromhex("00000014")}
+
+
+@pytest.mark.parametrize("make", [DockerEngine, PodmanEngine])
+def test_a_step_that_does_not_end_is_given_up(
+    make: type[ContainerEngine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where a container's runtime hangs."""
+    own = machine_platform().oci_arch
+    monkeypatch.setitem(trial._MACHINES, own, (trial._MACHINES[own][0], ENDLESS[own]))
+    monkeypatch.setattr(trial, "SECONDS", 5.0)
+    engine, store = make(), Store(tmp_path / "store")
+    before = look_into(engine.name)
+    *_, found = engine.inspect(store)
+    store.close()
+    assert not found.ok
+    assert "not done after 5 seconds" in found.detail
+    assert look_into(engine.name) == before

@@ -1,0 +1,45 @@
+"""The built package works outside the source tree, with the recipes and locks that ship inside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_wheel_brings_recipes_and_keys(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("imagefab-*.whl")
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    paths = os.pathsep.join([str(installed), sysconfig.get_path("purelib")])
+    # Isolated from the editable install: its .pth file is not read when the packages are merely on the path.
+    code = (
+        "import imagefab, sys; from imagefab.cli.main import run_main; "
+        f"assert imagefab.__file__.startswith({str(installed)!r}); sys.exit(run_main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-S", "-c", code, "--store", str(tmp_path / "store")]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": paths}
+    listed = subprocess.run(
+        [*command, "list", "--json"], cwd=elsewhere, env=environment, capture_output=True, text=True, check=True
+    )
+    recipes = {row["recipe"]: row["lock"] for row in json.loads(listed.stdout)["recipes"]}
+    assert recipes["aarch64-musl"] == "locked"
+    assert set(recipes.values()) == {"locked"}
+    refused = subprocess.run([*command, "lock"], cwd=elsewhere, env=environment, capture_output=True, check=False)
+    assert refused.returncode == 2
+    keys = list((installed / "imagefab/sources/debian/keys").glob("*.gpg"))
+    assert len(keys) == len(list((ROOT / "src/imagefab/sources/debian/keys").glob("*.gpg"))) > 0

@@ -1,0 +1,64 @@
+"""`run` and `shell`: a person in an image, with every engine."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import CommandLine
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman")]
+
+ENGINES = ("sandbox", "docker", "podman")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_folder_is_there_and_exit_codes_get_through(engine: str, warm: CommandLine, tmp_path: Path) -> None:
+    script = 'test "$(id -u)" = "$1" && test -n "$CC_aarch64_unknown_linux_gnu" && pwd >where && exit 7'
+    uid = str(os.getuid())
+    words = ("run", "--mount", tmp_path, "--engine", engine, "aarch64-gnu", "--", "sh", "-c", script, "sh", uid)
+    warm.run(*words, code=7)
+    assert (tmp_path / "where").read_text() == f"{tmp_path}\n"
+    assert (tmp_path / "where").stat().st_uid == os.getuid()
+    # The command itself is process 1, which no signal of its own ends.
+    warm.run(*words[:6], "--", "sh", "-c", "sh -c 'kill -9 $$'; exit $?", code=137)
+
+
+@pytest.mark.parametrize("engine", ["sandbox", "docker"])
+def test_a_shell_is_one_to_work_in(engine: str, warm: CommandLine, tmp_path: Path) -> None:
+    """On a terminal: what is typed runs, Ctrl-C ends a command and not the shell, and its exit code is ours."""
+    child, terminal = pty.fork()
+    if child == 0:
+        command = warm.command("shell", "--mount", tmp_path, "--engine", engine, "aarch64-gnu")
+        os.execv(command[0], command)
+    seen = wait_for(terminal, b"# ")
+    os.write(terminal, b"echo $((6 * 7)); echo $CROSS_DEB_ARCH; sleep 100\n")
+    seen = wait_for(terminal, b"arm64\r\n")
+    assert b"42\r\n" in seen
+    os.write(terminal, b"\x03")
+    wait_for(terminal, b"# ")
+    os.write(terminal, b"exit 5\n")
+    wait_for(terminal, None)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+
+
+def wait_for(terminal: int, what: bytes | None) -> bytes:
+    """What the terminal shows, up to something; or up to the end."""
+    seen, deadline = b"", time.monotonic() + 120
+    while time.monotonic() < deadline and (what is None or what not in seen):
+        ready, _, _ = select.select([terminal], [], [], 1)
+        try:
+            chunk = os.read(terminal, 4096) if ready else None
+        except OSError:
+            break
+        if chunk == b"":
+            break
+        seen += chunk or b""
+    if what is not None:
+        assert what in seen, seen
+    return seen

@@ -1,0 +1,53 @@
+"""An engine made for tests: it needs nothing, and does as it is told."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from tests.oci.builders import EPOCH, file
+
+from imagefab.engines.engine import BuildRequest, Finding
+from imagefab.errors import EngineError
+from imagefab.oci.layer import write_layer
+from imagefab.oci.store import Store
+from imagefab.oci.tree import Difference
+
+
+@dataclass
+class FakeEngine:
+    """Builds a layer with one file in it: the layer's key."""
+
+    name: str = "fake"
+    built: list[str] = field(default_factory=list)
+    fail_at: int | None = None
+    stop_at: int | None = None
+    skip: int = 0
+    gate: threading.Event | None = None
+    gate_at: int = 0
+    """Before which layer it waits for the gate."""
+    inside: threading.Event = field(default_factory=threading.Event)
+
+    def inspect(self, store: Store) -> Sequence[Finding]:
+        return ()
+
+    def build(self, request: BuildRequest) -> None:
+        self.inside.set()
+        for number in range(len(request.have) + self.skip, len(request.plan.layers)):
+            if number == self.gate_at and self.gate is not None:
+                assert self.gate.wait(10)
+            if number == self.fail_at:
+                raise EngineError("a step failed")
+            if number == self.stop_at:
+                return
+            key = request.plan.layers[number].key
+            self.built.append(request.plan.layers[number].name)
+            path = request.folder / f"{number}"
+            with path.open("wb") as out, ThreadPoolExecutor(1) as pool:
+                content = key.hex.encode()
+                difference = Difference({f"layer-{number}": file(content)}, ())
+                layer = write_layer(difference, EPOCH, lambda node: io.BytesIO(node.origin), out, pool)
+            request.done(number, layer, path)

@@ -1,0 +1,40 @@
+"""Jobs travel as lines of JSON and arrive as they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagefab.engines.sandbox.job import BuildJob, LayerJob, LowerLayer, RunJob, decode_job, encode_job
+
+LOWER = LowerLayer(path="/store/é", members=[1, 2], listing="/store/l")
+BUILD = BuildJob(
+    folder="/tmp/a b",
+    memory=1 << 40,
+    prefer_disk=True,
+    jobs=2,
+    epoch=1_700_000_000,
+    env={"A": 'quote " newline \n'},
+    lowers=[LOWER],
+    layers=[
+        LayerJob(
+            name="base",
+            inputs="/x",
+            packages=[["/store/1", "a.deb"]],
+            bootstrap=True,
+            steps=["a && b", None],
+        ),
+        LayerJob(name="empty", inputs="/y", packages=[], bootstrap=False, steps=[]),
+    ],
+)
+RUN = RunJob(
+    folder="/tmp/x", memory=0, prefer_disk=False, jobs=1, lowers=[LOWER, LOWER],
+    argv=["sh", "-c", "\udc80"], env={}, cwd="/", user=[1000, 1000],
+    binds=[{"source": "/a", "target": "/b", "read_only": True}], read_only=True, network=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("job", [BUILD, RUN])
+def test_round_trip(job: BuildJob | RunJob) -> None:
+    text = encode_job(job)
+    assert "\n" not in text
+    assert decode_job(text) == job

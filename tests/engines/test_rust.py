@@ -1,0 +1,52 @@
+"""Rust toolchains of the machine, as folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagefab.engines.rust import find_rust, lacks_std
+from imagefab.errors import UsageError
+from imagefab.platforms import AMD64
+
+HOST = "x86_64-unknown-linux-gnu"
+
+
+def make_sysroot(folder: Path, *triples: str) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    for name in ("cargo", "rustc"):
+        (folder / "bin" / name).write_text(f'#!/bin/sh\n[ "$*" = "--print sysroot" ] && echo {folder}\n')
+        (folder / "bin" / name).chmod(0o755)
+    for triple in triples:
+        library = folder / "lib" / "rustlib" / triple / "lib"
+        library.mkdir(parents=True)
+        (library / "libstd-0123.rlib").write_bytes(b"")
+    return folder
+
+
+def test_the_one_that_is_given_must_be_one(tmp_path: Path) -> None:
+    sysroot = make_sysroot(tmp_path / "rust", HOST)
+    assert find_rust(sysroot) == sysroot
+    with pytest.raises(UsageError, match="no Rust toolchain"):
+        find_rust(tmp_path)
+
+
+def test_the_one_that_rustc_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sysroot = make_sysroot(tmp_path / "rust", HOST)
+    monkeypatch.setenv("PATH", f"{sysroot}/bin:/usr/bin:/bin")
+    assert find_rust(None) == sysroot
+    (sysroot / "bin" / "rustc").write_text("#!/bin/sh\necho /usr\n")
+    assert find_rust(None) is None
+    (sysroot / "bin" / "rustc").write_text("#!/bin/sh\nexit 1\n")
+    assert find_rust(None) is None
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert find_rust(None) is None
+
+
+def test_it_needs_the_hosts_and_the_targets_library(tmp_path: Path) -> None:
+    both = make_sysroot(tmp_path / "both", HOST, "aarch64-unknown-linux-gnu")
+    assert lacks_std(both, "aarch64-unknown-linux-gnu", AMD64) is None
+    assert lacks_std(both, "riscv64gc-unknown-linux-gnu", AMD64) == "riscv64gc-unknown-linux-gnu"
+    target = make_sysroot(tmp_path / "target", "aarch64-unknown-linux-gnu")
+    assert lacks_std(target, "aarch64-unknown-linux-gnu", AMD64) == HOST

@@ -1,0 +1,113 @@
+"""What is tied to a process ends with it, however far it has gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imagefab.engines.tether import ENDED, NOT_FOUND, TOO_LATE, tether
+
+STUBBORN = 'trap "" TERM; echo $$ >{file}; while :; do sleep 1; done'
+"""A program that does not end when it is asked to, and says what its number is."""
+PARENT = """
+import subprocess, sys
+from imagefab.engines.tether import tether
+subprocess.run(tether(sys.argv[1:]))
+"""
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def read_number(path: Path) -> int:
+    wait_until(lambda: path.exists() and path.read_text().endswith("\n"))
+    return int(path.read_text())
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)])
+def test_exit_codes_are_the_commands(script: str, code: int) -> None:
+    assert subprocess.run(tether(["sh", "-c", script]), check=False).returncode == code
+
+
+def test_streams_are_the_commands() -> None:
+    command = tether(["sh", "-c", "cat; echo err >&2"])
+    result = subprocess.run(command, input="in", capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("in", "err\n")
+
+
+def test_a_command_that_is_not_there() -> None:
+    result = subprocess.run(tether(["/nowhere"]), capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (NOT_FOUND, "/nowhere: No such file or directory\n")
+
+
+def test_what_goes_on_in_the_background_may_stay(tmp_path: Path) -> None:
+    """As long as the command ends by itself: Podman leaves a process that keeps an ordinary user's namespaces."""
+    file = tmp_path / "pid"
+    script = f'"$0" "$@" >/dev/null 2>&1 & while [ ! -s {file} ]; do sleep 0.1; done'
+    subprocess.run(tether(["sh", "-c", script, "sh", "-c", STUBBORN.format(file=file)]), check=True)
+    number = read_number(file)
+    assert is_alive(number)
+    os.kill(number, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("detached", [False, True])
+@pytest.mark.parametrize("how", ["killed", "asked", "too late"])
+def test_all_of_it_ends(how: str, detached: bool, tmp_path: Path) -> None:
+    """With whoever asked for it, when asked to, or when its time is over; also what left its session and its parent."""
+    file = tmp_path / "pid"
+    stubborn = ["sh", "-c", STUBBORN.format(file=file)]
+    command = ["sh", "-c", 'setsid "$0" "$@" & sleep 1000', *stubborn] if detached else stubborn
+    match how:
+        case "killed":
+            process = subprocess.Popen([sys.executable, "-c", PARENT, *command])
+            read_number(file)
+            process.kill()
+            process.wait()
+        case "asked":
+            process = subprocess.Popen(tether(command))
+            read_number(file)
+            process.terminate()
+            assert process.wait() == ENDED
+        case "too late":
+            assert subprocess.run(tether(command, limit=1), check=False).returncode == TOO_LATE
+    number = read_number(file)
+    wait_until(lambda: not is_alive(number))
+
+
+def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
+    """Who is interrupted ends it in good order, and a group that is killed still has somebody to end the rest."""
+    file = tmp_path / "pid"
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT, "sh", "-c", STUBBORN.format(file=file)], start_new_session=True
+    )
+    number = read_number(file)
+    assert os.getpgid(number) != os.getpgid(process.pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not is_alive(number))
+
+
+def test_whoever_asked_may_be_gone_before_it_begins() -> None:
+    command = tether(["echo", "begun"])
+    assert command[4] == str(os.getpid())
+    command[4] = "1"
+    result = subprocess.run(command, capture_output=True, check=False)
+    assert (result.returncode, result.stdout) == (ENDED, b"")

@@ -1,0 +1,286 @@
+"""Making locks: what stays, what moves, and what is only the archives' identity."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import tarfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagefab.digest import Digest
+from imagefab.errors import FetchError, RecipeError
+from imagefab.lock.make import make_lock
+from imagefab.lock.model import ArchivePin, Lock
+from imagefab.lock.staleness import compare_locks, inputs_digest, is_stale
+from imagefab.lock.text import render_lock
+from imagefab.platforms import AMD64, ARM64
+from imagefab.recipe.model import Archive, SourceSpec
+from imagefab.sources.debian.index import Index, build_index
+from imagefab.sources.debian.universe import Universe
+from imagefab.sources.mirrors import Mirrors
+from imagefab.toolchains.blueprint import Blueprint, LayerSpec
+
+TRIXIE = Archive(name="trixie", archive="debian", suite="trixie")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make_deb(control: str) -> bytes:
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        info = tarfile.TarInfo("control")
+        info.size = len(control)
+        archive.addfile(info, io.BytesIO(control.encode()))
+    out = b"!<arch>\n"
+    for name, content in (
+        ("debian-binary", b"2.0\n"),
+        ("control.tar.xz", lzma.compress(tar.getvalue())),
+        ("data.tar", b""),
+    ):
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode() + content
+        out += b"\n" * (len(content) % 2)
+    return out
+
+
+class FakeArchive:
+    """Stands in for the reader of archives and for the fetcher: packages as lines, their files made up on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lines: list[str] = []
+        self.date = START
+        self.incomplete: set[str] = set()
+        self.gone: set[str] = set()
+        self.warnings: list[str] = []
+        self.files: dict[Digest, bytes] = {}
+        self.fetched: list[str] = []
+        self.folder = folder
+        # What make_lock uses of a Fetcher.
+        self.fetcher = self
+        self.store = self
+        self.progress = self
+        self.mirrors = Mirrors(bases={})
+
+    def publish(self, *lines: str, days: int = 0) -> None:
+        self.lines = list(lines)
+        self.date = START + timedelta(days=days)
+
+    def stanza(self, line: str) -> str:
+        head, *fields = [part.strip() for part in line.split(";")]
+        name, version, architecture = head.split()
+        control = (
+            "\n".join([f"Package: {name}", f"Version: {version}", f"Architecture: {architecture}", *fields]) + "\n"
+        )
+        content = make_deb(control)
+        self.files[Digest.of_bytes(content)] = content
+        digest = hashlib.sha256(content).hexdigest()
+        return f"{control}Filename: pool/{name}_{version}.deb\nSize: {len(content)}\nSHA256: {digest}\n"
+
+    def open_universe(self, archives: Sequence[Archive], architectures: Sequence[str]) -> Universe:
+        source = Digest.of_bytes(b"")
+        indexes = []
+        for architecture in architectures:
+            mine = [line for line in self.lines if line.split(";")[0].split()[2] in ("all", architecture)]
+            data = build_index("\n".join(map(self.stanza, mine)).encode(), source=source)
+            indexes.append((architecture, Index(data, source=source, archive=archives[0].name)))
+        return Universe(
+            pins=tuple(self.pin(archive) for archive in archives),
+            native=architectures[0],
+            foreign=architectures[1:],
+            indexes=indexes,
+            incomplete=self.incomplete,
+        )
+
+    def pin(self, archive: Archive) -> ArchivePin:
+        return ArchivePin(
+            name=archive.name,
+            archive=archive.archive,
+            suite=archive.suite,
+            components=archive.components,
+            date=f"{self.date:%Y%m%dT%H%M%SZ}",
+            release=Digest.of_bytes(str(self.date).encode()),
+        )
+
+    def open_suite(self, archive: Archive) -> Any:
+        return SimpleNamespace(epoch=int(self.date.timestamp()), pin=self.pin(archive))
+
+    def fetch_blobs(self, downloads: Sequence[Any], *, label: str) -> None:
+        for download in downloads:
+            self.fetched.append(label)
+            if label.split(maxsplit=1)[0] in self.gone:
+                raise FetchError(f"{label} is gone")
+            self.blob_path(download.digest).write_bytes(self.files[download.digest])
+
+    def blob_path(self, digest: Digest) -> Path:
+        return self.folder / digest.hex
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Any:
+    return FakeArchive(tmp_path)
+
+
+def blueprints(
+    *packages: str, env: str = "", layers: Sequence[LayerSpec] = (), archive: Archive = TRIXIE
+) -> list[Blueprint]:
+    return [
+        Blueprint(
+            recipe="r",
+            target="t",
+            platform=platform,
+            archives=(archive,),
+            layers=(LayerSpec(name="base", comment="", packages=packages), *layers),
+            env=(("X", env),),
+            labels=(),
+        )
+        for platform in (AMD64, ARM64)
+    ]
+
+
+def versions(lock: Lock) -> list[str]:
+    return [f"{pin.name}={pin.version}" for layer in lock.platforms[0].layers for pin in layer.packages]
+
+
+BOTH = ("a 1 all", "b 1 all")
+
+
+def test_a_first_lock(archive: Any) -> None:
+    archive.publish(*BOTH)
+    lock = make_lock(blueprints("a"), archive)
+    assert (lock.recipe, lock.epoch) == ("r", int(START.timestamp()))
+    assert lock.inputs == inputs_digest(blueprints("a"))
+    assert [found.platform for found in lock.platforms] == ["linux/amd64", "linux/arm64"]
+    assert versions(lock) == ["a=1"]
+    assert lock.archives[0].date == "20260101T000000Z"
+    assert not is_stale(lock, blueprints("a")) and is_stale(lock, blueprints("b"))
+
+
+def test_an_unchanged_recipe_keeps_its_lock(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 2 all", days=1)
+    assert make_lock(blueprints("a"), archive, old=old) is old
+
+
+def test_an_upgrade_moves(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 2 all", days=1)
+    new = make_lock(blueprints("a"), archive, old=old, upgrade=True)
+    assert versions(new) == ["a=2"]
+    assert new.epoch > old.epoch and new.archives != old.archives
+    assert [str(change) for change in compare_locks(old, new)] == ["a:all 1 → 2", "a:all 1 → 2"]
+
+
+def test_an_upgrade_with_nothing_new_changes_nothing(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 1 all", "c 7 all", days=9)
+    new = make_lock(blueprints("a"), archive, old=old, upgrade=True)
+    assert new == old and render_lock(new) == render_lock(old)
+
+
+def test_a_changed_recipe_keeps_pins_and_date(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 1 all", "a 2 all", "b 2 all", days=1)
+    new = make_lock(blueprints("a", "b"), archive, old=old)
+    assert versions(new) == ["a=1", "b=2"]
+    assert new.epoch == old.epoch
+    assert new.archives[0].date == "20260102T000000Z"
+
+
+def test_a_change_that_moves_no_package_keeps_the_archives_state(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 1 all", "a 2 all", days=1)
+    assert make_lock(blueprints("a", env="new"), archive, old=old) == replace(
+        old, inputs=inputs_digest(blueprints("a", env="new"))
+    )
+
+
+def test_a_pin_that_the_archive_left_behind_stays(archive: Any) -> None:
+    archive.publish("a 1 all; Depends: l (>= 1)", "l 1 all")
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 2 all", "b 2 all", "l 2 all", days=1)
+    new = make_lock(blueprints("a", "b"), archive, old=old)
+    assert versions(new) == ["a=1", "b=2", "l=1"]
+    seen = {pin.name: pin.seen for pin in new.platforms[0].layers[0].packages}
+    assert seen == {"a": "20260101T000000Z", "b": None, "l": "20260101T000000Z"}
+    archive.publish("b 3 all", days=2)
+    newer = make_lock(blueprints("a", "b", env="x"), archive, old=new)
+    assert {pin.name: pin.seen for pin in newer.platforms[0].layers[0].packages} == seen | {"b": "20260102T000000Z"}
+
+
+def test_a_pin_that_cannot_be_had_moves(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 2 all", "b 1 all", days=1)
+    archive.gone.add("a")
+    assert versions(make_lock(blueprints("a", "b"), archive, old=old)) == ["a=2", "b=1"]
+    assert "a 1 cannot be kept: a 1 is gone" in archive.warnings[0]
+
+
+def test_pins_in_the_way_move(archive: Any) -> None:
+    archive.publish("a 1 all", "l 1 all", "k 1 all")
+    old = make_lock(blueprints("a", "l", "k"), archive)
+    archive.publish("a 2 all", "l 2 all", "k 2 all", "new 1 all; Depends: l (>= 2)", days=1)
+    layers = [LayerSpec(name="top", comment="", packages=("new",))]
+    assert versions(make_lock(blueprints("a", "l", "k", layers=layers), archive, old=old)) == [
+        "a=1", "k=1", "l=2", "new=1"
+    ]  # fmt: skip
+
+
+def test_pins_of_another_suite_do_not_count(archive: Any) -> None:
+    archive.publish(*BOTH)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 2 all", days=1)
+    sid = Archive(name="trixie", archive="debian", suite="sid")
+    new = make_lock(blueprints("a", archive=sid), archive, old=old)
+    assert versions(new) == ["a=2"] and new.epoch > old.epoch and archive.fetched == []
+
+
+def test_where_indexes_are_missing_an_upgrade_does_not_go_back(archive: Any) -> None:
+    layers = [LayerSpec(name="top", comment="", packages=("f:riscv64",), architectures=("riscv64",))]
+    archive.publish("a 1 all", "f 2 riscv64")
+    old = make_lock(blueprints("a", layers=layers), archive)
+    archive.publish("a 2 all", "f 1 riscv64", days=1)
+    archive.incomplete = {"riscv64"}
+    new = make_lock(blueprints("a", layers=layers), archive, old=old, upgrade=True)
+    assert versions(new) == ["a=2", "f=2"]
+
+
+def test_sources(archive: Any) -> None:
+    archive.publish(*BOTH)
+    one, other = Digest.of_bytes(b"1"), Digest.of_bytes(b"2")
+
+    def with_sources(*digests: Digest) -> list[Blueprint]:
+        sources = tuple(SourceSpec(name="sdk", url="https://x", sha256=digest) for digest in digests)
+        return blueprints("a", layers=[LayerSpec(name="top", comment="", sources=sources)])
+
+    assert [(s.name, s.sha256) for s in make_lock(with_sources(one, one), archive).sources] == [("sdk", one)]
+    with pytest.raises(RecipeError, match="two different sources are called sdk"):
+        make_lock(with_sources(one, other), archive)
+
+
+def test_what_changed(archive: Any) -> None:
+    archive.publish("a 1 all", "b 1 amd64", "b 1 arm64")
+    old = make_lock(blueprints("a", "b"), archive)
+    archive.publish("a 2 all", "c 1 all", days=1)
+    new = make_lock(blueprints("a", "c"), archive, upgrade=True)
+    assert [f"{c.platform} {c}" for c in compare_locks(old, new)[:3]] == [
+        "linux/amd64 a:all 1 → 2",
+        "linux/amd64 b:amd64 1 → (none)",
+        "linux/amd64 c:all (none) → 1",
+    ]
+    assert compare_locks(new, new) == ()
+    assert [change.old for change in compare_locks(None, new)] == [None] * 4

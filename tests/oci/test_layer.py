@@ -1,0 +1,220 @@
+"""Layers: written once, listed, found again in the store, and dropped when anything of them is damaged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from tests.oci.builders import EPOCH, add_layer, file, folder, link, trees, write
+
+from imagefab.digest import Digest
+from imagefab.oci.layer import RECORDS, Layer, decode_listing, find_layer, read_tree
+from imagefab.oci.store import Store
+from imagefab.oci.tree import Difference, Node, Tree, apply_layer, find_difference
+
+KEY = Digest.of_bytes(b"key")
+TREE: Tree = {
+    "bin": folder(),
+    "bin/sh": file(b"#!", 0o755, inode=7),
+    "bin/ash": file(b"#!", 0o755, inode=7),
+    "bin/ping": file(b"ping", 0o755, capability="0100000200200000000000000000000000000000"),
+    "lib": link("usr/lib"),
+}
+
+
+def open_tar(data: bytes) -> tarfile.TarFile:
+    return tarfile.open(fileobj=io.BytesIO(gzip.decompress(data)), encoding="utf-8")
+
+
+def names(data: bytes) -> list[str]:
+    return open_tar(data).getnames()
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_hard_links_lead_to_the_first_path_in_order() -> None:
+    _, data = write(find_difference({}, TREE, EPOCH))
+    tar = open_tar(data)
+    assert tar.getnames() == ["bin", "bin/ash", "bin/ping", "bin/sh", "lib"]
+    assert tar.getmember("bin/ash").isreg()
+    assert (tar.getmember("bin/sh").islnk(), tar.getmember("bin/sh").linkname) == (True, "bin/ash")
+
+
+def test_a_hard_link_whose_first_name_is_in_the_layer_below_is_a_file_here() -> None:
+    before = {"bin": TREE["bin"], "bin/ash": TREE["bin/ash"]}
+    _, data = write(find_difference(before, before | {"bin/sh": TREE["bin/sh"]}, EPOCH))
+    assert open_tar(data).getmember("bin/sh").isreg()
+
+
+def test_whiteouts_stand_where_they_sort() -> None:
+    after = {"bin": TREE["bin"], "bin/new": file()}
+    _, data = write(find_difference(TREE, after, EPOCH))
+    assert names(data) == [".wh.lib", "bin", "bin/.wh.ash", "bin/.wh.ping", "bin/.wh.sh", "bin/new"]
+
+
+def test_order_of_making_does_not_matter() -> None:
+    backwards = dict(reversed(list(TREE.items())))
+    assert write(find_difference({}, TREE, EPOCH))[1] == write(find_difference({}, backwards, EPOCH))[1]
+
+
+def test_an_empty_difference_is_a_tar_too() -> None:
+    _, data = write(Difference({}, ()))
+    assert names(data) == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error() -> None:
+    node = file(b"four")
+    node.size = 5
+    with pytest.raises(OSError, match="changed while"):
+        write(Difference({"x": node}, ()))
+
+
+def test_the_hash_of_every_content_is_filled_in() -> None:
+    node, second = file(b"x", inode=1), file(b"x", inode=1)
+    node.sha = second.sha = ""
+    write(Difference({"a": node, "b": second}, ()))
+    assert node.sha == second.sha == file(b"x").sha
+
+
+# -- listings ---------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(trees(), trees())
+def test_listings_of_two_layers_make_the_tree(one: Tree, two: Tree) -> None:
+    first, _ = write(find_difference({}, one, EPOCH))
+    second, _ = write(find_difference(one, two, EPOCH))
+    assert {path: node.row() for path, node in read_tree([first.listing, second.listing]).items()} == {
+        path: node.row() for path, node in two.items()
+    }
+
+
+def test_a_listing_names_what_was_removed() -> None:
+    layer, _ = write(find_difference(TREE, {"bin": TREE["bin"]}, EPOCH))
+    assert decode_listing(layer.listing).whiteouts == {"bin/ash", "bin/ping", "bin/sh", "lib"}
+
+
+def test_nodes_survive_a_listing() -> None:
+    node = Node("char", 0o600, 1, 2, 3, 4, "5", "6", (7, 8), "9")
+    assert Node.from_row(json.loads(json.dumps(node.row()))) == node
+
+
+@settings(max_examples=40)
+@given(trees(), trees())
+def test_the_tar_says_what_the_listing_says(one: Tree, two: Tree) -> None:
+    layer, data = write(find_difference(one, two, EPOCH))
+    listed = decode_listing(layer.listing)
+    after = apply_layer(one, listed)
+    members = open_tar(data).getmembers()
+    real = [member for member in members if not member.name.rpartition("/")[2].startswith(".wh.")]
+    assert sorted(member.name for member in real) == sorted(listed.nodes)
+    assert len(members) - len(real) == len(listed.whiteouts)
+    assert sorted(after) == sorted(two)
+
+
+# -- the store --------------------------------------------------------------------------------------------------------
+
+Warnings = list[str]
+
+
+def flip_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def cut_off(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def test_a_recorded_layer_is_found(store: Store) -> None:
+    layer = add_layer(store, KEY, TREE)
+    warnings: Warnings = []
+    assert find_layer(store, KEY, warnings.append) == layer
+    assert read_tree([store.read_blob(layer.listing)]).keys() == TREE.keys()
+    assert Digest.of_bytes(store.read_blob(layer.digest)) == layer.digest
+    assert Digest.of_bytes(gzip.decompress(store.read_blob(layer.digest))) == layer.diff_id
+    assert not warnings
+    assert not list((store.root / "layers").glob(".*"))
+
+
+def test_an_unknown_key_is_nothing_to_warn_of(store: Store) -> None:
+    warnings: Warnings = []
+    assert find_layer(store, KEY, warnings.append) is None
+    assert not warnings
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "gone": Path.unlink,
+    "flipped": flip_byte,
+    "cut": cut_off,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("which", ["digest", "listing"])
+def test_a_damaged_layer_is_said_and_dropped(store: Store, which: str, damage: str) -> None:
+    layer = add_layer(store, KEY, TREE)
+    DAMAGES[damage](store.blob_path(getattr(layer, which)))
+    warnings: Warnings = []
+    assert find_layer(store, KEY, warnings.append) is None
+    assert len(warnings) == 1
+    assert ("gone" if damage == "gone" else "damaged") in warnings[0]
+    assert store.read_record(RECORDS, KEY) is None
+    assert not store.has_blob(getattr(layer, which))
+    assert find_layer(store, KEY, warnings.append) is None
+    assert len(warnings) == 1, "said once"
+    assert add_layer(store, KEY, TREE) == layer, "built again"
+    assert find_layer(store, KEY, warnings.append) == layer
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": 5},
+        {"key": str(Digest.of_bytes(b"another"))},
+        {"digest": "sha256:short"},
+        {"digest": None},
+        {"members": None},
+        {"members": ["x"]},
+        {"members": []},
+        {"size": 1},
+        {"listing": ["x"]},
+    ],
+)
+def test_a_damaged_record_is_said_and_dropped(store: Store, change: dict[str, object]) -> None:
+    layer = add_layer(store, KEY, TREE)
+    store.write_record(RECORDS, KEY, layer.record() | change)
+    warnings: Warnings = []
+    assert find_layer(store, KEY, warnings.append) is None
+    assert len(warnings) == 1
+    assert store.read_record(RECORDS, KEY) is None
+
+
+@pytest.mark.parametrize("value", [[], "text", 5, {}])
+def test_a_record_that_is_something_else(store: Store, value: object) -> None:
+    store.write_record(RECORDS, KEY, value)
+    warnings: Warnings = []
+    assert find_layer(store, KEY, warnings.append) is None
+    assert len(warnings) == 1
+
+
+def test_a_record_that_is_cut_off_is_as_good_as_none(store: Store) -> None:
+    add_layer(store, KEY, TREE)
+    path = store.root / "layers" / f"{KEY.hex}.json"
+    path.write_bytes(path.read_bytes()[:20])
+    assert find_layer(store, KEY, pytest.fail) is None
+
+
+def test_records_keep_all_of_a_layer(store: Store) -> None:
+    layer = add_layer(store, KEY, TREE)
+    assert Layer.from_record(json.loads(json.dumps(layer.record()))) == layer

@@ -1,0 +1,45 @@
+"""Errors that come late are told where the recipe, or its base, says what they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagefab.errors import PackageError, Position
+from imagefab.recipe.loader import load_recipes
+from imagefab.recipe.places import place_package
+from imagefab.toolchains.design import RULES
+
+RECIPE = """\
+description = "static binaries"
+target = "aarch64-unknown-linux-musl"
+kind = "musl"
+base = "tools"
+[packages]
+host = ["make",
+    "libc6:armhf"]
+target = ["libssl-dev"]
+"""
+TOOLS = 'description = "d"\nbase = "root"\npackages.host = ["jq", "make"]\n'
+
+
+@pytest.mark.parametrize(
+    ("package", "position"),
+    [
+        ("libssl-dev:arm64", Position("recipes/good.toml", 8, 11)),
+        ("libssl-dev", Position("recipes/good.toml", 8, 11)),
+        (":arm64", Position("recipes/good.toml", 8, 11)),
+        ("libc6:armhf", Position("recipes/good.toml", 7, 5)),
+        (":armhf", Position("recipes/good.toml", 7, 5)),
+        ("make", Position("recipes/good.toml", 6, 9)),
+        ("jq", Position("recipes/bases/tools.toml", 3, 18)),
+        ("g++-aarch64-linux-gnu", None),
+        (":amd64", None),
+    ],
+)
+def test_packages(package: str, position: Position | None, write_project: Any) -> None:
+    project = write_project({"recipes/good.toml": RECIPE, "recipes/bases/tools.toml": TOOLS})
+    (recipe,) = load_recipes(project, RULES, ["good"])
+    placed = place_package(project, recipe, PackageError("there is none", package=package, hint="ask for another"))
+    assert (placed.problem, placed.hint, placed.position) == ("there is none", "ask for another", position)

@@ -1,0 +1,45 @@
+"""The recipes in this repository are valid, and the schemas beside them are up to date."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from imagefab.recipe.loader import list_recipes, load_recipes
+from imagefab.recipe.project import find_shipped_project
+from imagefab.recipe.schema import render_schemas
+from imagefab.toolchains.design import RULES
+
+PROJECT = find_shipped_project()
+
+
+def test_all_recipes_load() -> None:
+    recipes = load_recipes(PROJECT, RULES)
+    assert tuple(recipe.name for recipe in recipes) == list_recipes(PROJECT)
+    assert "aarch64-musl" in list_recipes(PROJECT)
+
+
+@pytest.mark.parametrize("name", render_schemas(RULES))
+def test_schemas_are_up_to_date(name: str) -> None:
+    text = render_schemas(RULES)[name]
+    assert (PROJECT.recipes_dir / name).read_text("utf-8") == text, "write_schemas(project, RULES) writes them anew"
+
+
+def test_files_begin_with_their_schema() -> None:
+    for path in PROJECT.recipes_dir.rglob("*.toml"):
+        first, _, _ = path.read_text("utf-8").partition("\n")
+        assert (path.parent / first.removeprefix("#:schema ")).is_file(), path
+
+
+def test_images_fetch_nothing_from_a_host_that_only_redirects() -> None:
+    for base in load_recipes(PROJECT, RULES, ["aarch64-musl"])[0].bases:
+        for file in base.additions.files:
+            hosts = {line.split("/")[2] for line in file.content.decode().splitlines() if line.startswith("URIs:")}
+            assert hosts <= {"ftp.debian.org", "security.debian.org"}
+
+
+def test_schemas_are_schemas() -> None:
+    import json
+
+    for text in render_schemas(RULES).values():
+        jsonschema.Draft202012Validator.check_schema(json.loads(text))

@@ -1,0 +1,74 @@
+"""Packages decoded for dpkg, and what is refused before dpkg sees it."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.sources.debian.test_deb import ar, deb, entry, tar
+
+from imagefab.sources.debian.ar import DebError, list_members
+from imagefab.sources.debian.deb import iter_data, read_control
+from imagefab.sources.debian.payload import decode_package
+from imagefab.sources.debian.rootfs import read_rootfs
+
+Write = Callable[[bytes], Path]
+EPOCH = 1_700_000_000
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def to_file(content: bytes) -> Path:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.deb"
+        path.write_bytes(content)
+        return path
+
+    return to_file
+
+
+def test_plain_and_the_same(write: Write, tmp_path: Path) -> None:
+    source, target = write(deb(tar("./usr/odd", content=b"123"))), tmp_path / "plain.deb"
+    decode_package(source, target)
+    with target.open("rb") as file:
+        assert [member.name for member in list_members(file)] == ["debian-binary", "control.tar", "data.tar"]
+    assert read_control(target) == read_control(source)
+    assert {member.name: content and content.read() for member, content in iter_data(target)} == {"usr/odd": b"123"}
+
+
+@pytest.mark.parametrize("part", ["control", "data"])
+def test_bombs(part: str, write: Write, tmp_path: Path) -> None:
+    """Kilobytes that unpack to hundreds of megabytes: refused early."""
+    compressor = lzma.LZMACompressor(preset=0)
+    chunk = bytes(1 << 24)
+    bomb = b"".join([*(compressor.compress(chunk) for _ in range(24)), compressor.flush()])
+    good = lzma.compress(tar("./control"))
+    parts = {"control": good, "data": good} | {part: bomb}
+    members = [(f"{name}.tar.xz", content) for name, content in parts.items()]
+    with pytest.raises(DebError, match=r"bomb\.deb: it unpacks to more than is allowed"):
+        decode_package(write(ar(("debian-binary", b"2.0\n"), *members)), tmp_path / "bomb.deb")
+    assert (tmp_path / "bomb.deb").stat().st_size < 320 << 20
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"!<arch>\n", deb(b"")[:-3], deb(b"x", pack=lambda data: b"no xz at all"), ar(("a", b""))]
+)
+def test_what_is_no_package(content: bytes, write: Write, tmp_path: Path) -> None:
+    with pytest.raises(DebError, match=r"bad\.deb: "):
+        decode_package(write(content), tmp_path / "bad.deb")
+
+
+LINK = entry("./usr/share/trap", b"2", "/etc")
+
+
+@pytest.mark.parametrize("first", ["link", "file"])
+def test_no_package_writes_through_the_link_of_another(first: str, write: Write) -> None:
+    packages = [write(deb(tar(LINK))), write(deb(tar("./usr/share/trap/passwd")))]
+    with pytest.raises(DebError, match="usr/share/trap"):
+        read_rootfs(packages if first == "link" else packages[::-1], EPOCH)
+
+
+def test_files_in_a_folder_of_another(write: Write) -> None:
+    files = read_rootfs([write(deb(tar(entry("./usr/share", b"5")))), write(deb(tar("./usr/share/x")))], EPOCH)
+    assert files["usr/share/x"].origin == b"content"

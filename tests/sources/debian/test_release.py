@@ -1,0 +1,107 @@
+"""Release files: whom to believe, and until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pysequoia
+import pytest
+
+from imagefab.errors import FetchError
+from imagefab.sources.debian.release import read_release, shipped_keys, verify_release
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+RELEASE = """\
+Origin: Debian
+Suite: stable
+Codename: trixie
+Date: Thu, 19 Nov 2026 00:00:00 UTC
+Valid-Until: Thu, 26 Nov 2026 00:00:00 UTC
+Acquire-By-Hash: yes
+Architectures: all amd64
+Components: main
+SHA256:
+ {hash} 12 main/binary-amd64/Packages
+ {hash} 7 main/binary-amd64/Packages.xz
+""".format(hash="ab" * 32)
+
+
+def sign(secret: pysequoia.Tsk, text: str = RELEASE) -> bytes:
+    return bytes(pysequoia.sign(secret.signer(), text.encode(), mode=pysequoia.SignatureMode.CLEAR))
+
+
+@pytest.fixture(scope="module")
+def keys(secret: pysequoia.Tsk) -> tuple[bytes, ...]:
+    return (bytes(secret.extract_certificate()),)
+
+
+def test_what_is_read(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
+    release = read_release(sign(secret), suite="trixie", now=NOW, keys=keys)
+    assert release.names == ("trixie", "stable")
+    assert f"{release.date:%Y%m%dT%H%M%SZ}" == "20261119T000000Z"
+    assert release.architectures == ("all", "amd64") and release.has_own_index_for_all and release.by_hash
+    found = release.find_file("main/binary-amd64/Packages.xz")
+    assert found is not None and (found.size, found.sha256.hex) == (7, "ab" * 32)
+    assert release.find_file("main/binary-amd64/Packages.x") is None
+    assert release.find_file("binary-amd64/Packages") is None
+    assert read_release(sign(secret), suite="stable", now=NOW, keys=keys).names == release.names
+
+
+def test_another_suite(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
+    with pytest.raises(FetchError, match="asked for suite bookworm, the archive answered with trixie / stable"):
+        read_release(sign(secret), suite="bookworm", now=NOW, keys=keys)
+
+
+def test_an_expired_one(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
+    read_release(sign(secret), suite="trixie", now=NOW + timedelta(days=6), keys=keys)
+    with pytest.raises(FetchError, match="expired on 2026-11-26 00:00") as caught:
+        read_release(sign(secret), suite="trixie", now=NOW + timedelta(days=6, seconds=1), keys=keys)
+    assert caught.value.hint is not None and "clock" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"Codename: trixie", b"Codename: sid"), (b" 12 main", b" 13 main"), (b"\n\niQ", b"\n\niR")]
+)
+def test_a_changed_one(secret: pysequoia.Tsk, keys: tuple[bytes, ...], old: bytes, new: bytes) -> None:
+    data = sign(secret)
+    changed = data.replace(old, new)
+    if changed == data:
+        changed = data[:-200] + b"AAAA" + data[-196:]
+    with pytest.raises(FetchError, match="signature") as caught:
+        verify_release(changed, keys=keys)
+    assert "\n" not in caught.value.problem
+
+
+def test_a_stranger_s_signature(keys: tuple[bytes, ...]) -> None:
+    stranger = pysequoia.Tsk.generate("Debian Archive <ftpmaster@debian.org>")
+    with pytest.raises(FetchError, match="signature"):
+        verify_release(sign(stranger), keys=keys)
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", RELEASE.encode(), b"-----BEGIN PGP SIGNED MESSAGE-----\n"])
+def test_no_signature_at_all(keys: tuple[bytes, ...], data: bytes) -> None:
+    with pytest.raises(FetchError, match="signature"):
+        verify_release(data, keys=keys)
+
+
+def test_only_signed_bytes_count(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
+    data = b"Codename: sid\n" + sign(secret) + b"\nCodename: sid\n"
+    try:
+        content = verify_release(data, keys=keys)
+    except FetchError:
+        return
+    assert b"sid" not in content and content.startswith(b"Origin: Debian")
+
+
+@pytest.mark.parametrize("gone", ["Date", "Architectures", "SHA256"])
+def test_a_field_that_is_missing(secret: pysequoia.Tsk, keys: tuple[bytes, ...], gone: str) -> None:
+    text = RELEASE.replace(f"{gone}:", f"X-{gone}:")
+    with pytest.raises(FetchError, match="cannot be read"):
+        read_release(sign(secret, text), suite="trixie", now=NOW, keys=keys)
+
+
+def test_the_shipped_keys_are_those_of_debian() -> None:
+    names = [str(cert.user_ids[0]) for key in shipped_keys() for cert in pysequoia.Cert.split_bytes(key)]
+    assert len(names) == 9
+    for suite in ("11/bullseye", "12/bookworm", "13/trixie"):
+        assert len([name for name in names if suite in name]) == 3

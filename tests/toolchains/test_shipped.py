@@ -1,0 +1,54 @@
+"""Every shipped recipe on every host platform, spelt out: a change here is a change of images, so it is reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imagefab.digest import Digest
+from imagefab.factory import design_blueprints
+from imagefab.recipe.loader import list_recipes, load_recipes
+from imagefab.recipe.project import find_shipped_project
+from imagefab.toolchains.blueprint import Blueprint, LayerSpec
+from imagefab.toolchains.design import RULES
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "blueprints"
+PROJECT = find_shipped_project()
+
+
+def show_layer(layer: LayerSpec) -> list[str]:
+    lines = [f"layer {layer.name}: {layer.comment}"]
+    lines += [f"  architecture {name}" for name in layer.architectures]
+    lines += [f"  package {name}" for name in layer.packages]
+    lines += [f"  extract {e.package} {e.member} -> {e.path} {e.mode:o}" for e in layer.extracts]
+    lines += [f"  file {f.path} {f.mode:o} {Digest.of_bytes(f.content).short}" for f in layer.files]
+    lines += [f"  tarball {t.package} {t.member} -> {t.name}" for t in layer.tarballs]
+    lines += [f"  folder {path}" for path in layer.folders]
+    lines += [f"  source {s.name} {s.sha256.short}" for s in layer.sources]
+    lines += [f"  run {r.name} {Digest.of_bytes(r.script.encode()).short}" for r in layer.run]
+    return lines
+
+
+def show(blueprint: Blueprint) -> str:
+    lines = [f"== {blueprint.recipe} for {blueprint.target} on {blueprint.platform}"]
+    lines += [line for layer in blueprint.layers for line in show_layer(layer)]
+    lines += [f"env {name}={value}" for name, value in blueprint.env]
+    lines += [f"label {name}={value}" for name, value in blueprint.labels]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("name", list_recipes(PROJECT))
+def test_blueprints(name: str, check_golden: Callable[[Path, str], None]) -> None:
+    (recipe,) = load_recipes(PROJECT, RULES, [name])
+    check_golden(GOLDEN / f"{name}.txt", "\n".join(show(blueprint) for blueprint in design_blueprints(recipe)))
+
+
+def test_recipes_for_one_target_share_their_lower_layers() -> None:
+    by_name = {recipe.name: design_blueprints(recipe) for recipe in load_recipes(PROJECT, RULES)}
+    for gnu, musl in zip(by_name["aarch64-gnu"], by_name["aarch64-musl"], strict=True):
+        shared = [layer for layer in gnu.layers if layer in musl.layers]
+        assert shared == list(gnu.layers[:-1])
+    bases = {blueprint.layers[:2] for each in by_name.values() for blueprint in each}
+    assert len(bases) == 1
