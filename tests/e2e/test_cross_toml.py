@@ -118,7 +118,7 @@ def test_what_we_write(case: str, read_by_cross: ReadByCross) -> None:
 
 
 @pytest.mark.usefixtures("docker")
-def test_an_image_that_is_loaded_is_found(warm: CommandLine, tmp_path: Path) -> None:
+def test_an_image_that_is_loaded_is_found(warm: CommandLine, empty: CommandLine, tmp_path: Path) -> None:
     image = warm.build("aarch64-gnu", "--load")
     file = tmp_path / "Cross.toml"
     written = warm.run("cross-toml", "aarch64-gnu", "--local", "--file", file)
@@ -130,5 +130,5 @@ def test_an_image_that_is_loaded_is_found(warm: CommandLine, tmp_path: Path) -> 
     run = ["docker", "run", "--rm", "--pull=never", "--network=none", name, "true"]
     subprocess.run(run, check=True)
     warm.run("cross-toml", "aarch64-gnu", "--local", "--file", file, "--check")
-    refused = warm.run("cross-toml", "riscv64gc-gnu", "--local", "--file", file, "--check", code=4)
+    refused = empty.run("cross-toml", "riscv64gc-gnu", "--local", "--file", file, "--check", code=4)
     assert "the store has none that its lock makes" in refused.stderr

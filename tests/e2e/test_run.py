@@ -37,7 +37,8 @@ def test_a_shell_is_one_to_work_in(engine: str, warm: CommandLine, tmp_path: Pat
         command = warm.command("shell", "--mount", tmp_path, "--engine", engine, "aarch64-gnu")
         os.execv(command[0], command)
     seen = wait_for(terminal, b"# ")
-    os.write(terminal, b"echo $((6 * 7)); echo $CROSS_DEB_ARCH; sleep 100\n")
+    # The program that is to end says itself that it runs: before it has the terminal, bash would have the Ctrl-C.
+    os.write(terminal, b"echo $((6 * 7)); sh -c 'echo $CROSS_DEB_ARCH; sleep 100'\n")
     seen = wait_for(terminal, b"arm64\r\n")
     assert b"42\r\n" in seen
     os.write(terminal, b"\x03")
