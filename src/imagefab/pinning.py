@@ -17,7 +17,7 @@ from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 from imagefab.progress import Progress, SilentProgress
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import Project
-from imagefab.toolchains.runner import runner_name
+from imagefab.toolchains.runners.table import make_runner
 
 PUBLISHED_NAME = "published.toml"
 
@@ -82,9 +82,7 @@ def find_published(project: Project, name: str) -> Published | None:
 
 def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> frozenset[str]:
     """What CROSS_RUNNER can be in the recipe's image, on all of those host platforms."""
-    names = [runner_name(recipe, platform) for platform in platforms]
-    known = [{"qemu-user", "native"} if name == "qemu-user" else {name} - {"none"} for name in names]
-    return frozenset.intersection(*map(frozenset, known))
+    return frozenset.intersection(*(frozenset(make_runner(recipe, platform).choices) for platform in platforms))
 
 
 def _find_images(

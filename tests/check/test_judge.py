@@ -10,7 +10,7 @@ from tests.check.elf import make_elf
 
 from imagefab.check.judge import judge
 from imagefab.check.probe import Probe, Product, Row, Verdict
-from imagefab.check.probes import FACTS
+from imagefab.check.probes.facts import FACTS
 from imagefab.check.session import Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject, guess_triple
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.check.test_judge import ENV, GOOD
 
-from imagefab.check.probes import _paths, make_probes
+from imagefab.check.probes.choice import make_probes
+from imagefab.check.probes.contract import _paths
 from imagefab.check.subject import Subject
 
 

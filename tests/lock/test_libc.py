@@ -8,7 +8,7 @@ import pytest
 from tests.plan.builders import make_lock, make_recipe, pin
 
 from imagefab.factory import design_blueprints
-from imagefab.lock.libc import libc_floor, libc_name
+from imagefab.lock.libc import find_libc
 from imagefab.lock.model import Lock
 from imagefab.recipe.target import TARGETS
 
@@ -30,10 +30,11 @@ def lock_with(name: str, version: str) -> Lock:
     [("2.41-12+deb13u4", "2.41"), ("1:2.3.4-1", "2.3.4"), ("2.41", "2.41"), ("2.42~rc1-1", "2.42"), ("git-1", None)],
 )
 def test_the_upstream_version(version: str, found: str | None) -> None:
-    assert libc_floor(lock_with("libc6", version), GNU) == found
+    assert find_libc(lock_with("libc6", version), GNU) == ("glibc", found)
 
 
 def test_each_library_has_its_own_package() -> None:
     lock = lock_with("musl-dev", "1.2.5-3")
-    assert (libc_name(GNU), libc_floor(lock, GNU)) == ("glibc", None)
-    assert (libc_name(MUSL), libc_floor(lock, MUSL)) == ("musl", "1.2.5")
+    assert find_libc(lock, GNU) == ("glibc", None)
+    assert find_libc(lock, MUSL) == ("musl", "1.2.5")
+    assert find_libc(None, MUSL) == ("musl", None)

@@ -32,15 +32,13 @@ def rules() -> Mapping[str, KindRules]:
         name="gcc",
         summary="GNU",
         accepts=lambda target: "it has musl" if target.is_musl else None,
-        runners=("native", "qemu-user"),
-        default_runner=lambda target: "native" if target.triple.startswith("x86_64") else "qemu-user",
+        runners=lambda target: ("auto", "native") if target.triple.startswith("x86_64") else ("auto", "qemu-user"),
     )
     musl = KindRules(
         name="musl",
         summary="static",
         accepts=lambda target: None if target.is_musl else "it does not have musl",
-        runners=("qemu-user", "none"),
-        default_runner=lambda target: "qemu-user",
+        runners=lambda target: ("auto", "qemu-user", "none"),
         options=(
             OptionRule(name="floor", type=str, description="like 2.17", default="2.17", pattern=r"^[0-9]+\.[0-9]+$"),
             OptionRule(name="jobs", type=int, description="how many", default=2),

@@ -99,7 +99,7 @@ def test_a_whole_recipe(write_project: Any, rules: Rules) -> None:
 def test_defaults(write_project: Any, rules: Rules) -> None:
     recipe = load(write_project({}), rules)
     assert recipe.platforms == ("linux/amd64", "linux/arm64")
-    assert recipe.runner == "qemu-user"
+    assert recipe.runner == "auto"
     assert recipe.size_budget is None
 
 

@@ -26,7 +26,7 @@ def test_a_new_recipe_loads(uncomment: bool, write_project: Any, rules: Rules) -
     project = write_project({})
     assert write_recipe(project, "new", text) == project.recipes_dir / "new.toml"
     (recipe,) = load_recipes(project, rules, ["new"])
-    assert recipe.runner == "qemu-user"
+    assert recipe.runner == "auto"
     assert recipe.options == tuple((rule.name, rule.default) for rule in rules["musl"].options)
     assert (recipe.size_budget == 300) is uncomment
 

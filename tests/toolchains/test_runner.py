@@ -10,7 +10,8 @@ from tests.plan.builders import make_recipe
 
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.target import TARGETS
-from imagefab.toolchains.runner import RUNNER, runner_layers, runner_name
+from imagefab.toolchains.runners import table
+from imagefab.toolchains.runners.linux import RUNNER
 
 RECIPE = make_recipe()
 EMULATOR = '#!/bin/sh\nprintf "emulated"\nprintf " [%s]" "$@"\necho\nexit 7\n'
@@ -30,7 +31,7 @@ def program(tmp_path: Path) -> Path:
 
 def make_runner(folder: Path, platform: HostPlatform) -> Path:
     """The script as it is in the image, but for where the emulator is."""
-    (layer,) = runner_layers(RECIPE, platform)
+    (layer,) = table.make_runner(RECIPE, platform).layers
     (file,) = layer.files
     assert (file.path, file.mode) == (RUNNER, 0o755)
     text = file.content.decode()
@@ -89,23 +90,24 @@ def test_the_path_is_not_needed(tmp_path: Path, program: Path) -> None:
 
 
 def test_only_the_one_emulator_is_taken() -> None:
-    (layer,) = runner_layers(RECIPE, AMD64)
+    (layer,) = table.make_runner(RECIPE, AMD64).layers
     (extract,) = layer.extracts
     assert (extract.package, extract.member, extract.mode) == ("qemu-user", "/usr/bin/qemu-aarch64", 0o755)
     assert not layer.packages
-    assert not runner_layers(RECIPE, ARM64)[0].extracts
+    assert not table.make_runner(RECIPE, ARM64).layers[0].extracts
 
 
 def test_the_emulator_is_shared_by_all_images_for_an_architecture() -> None:
     musl = make_recipe(target=TARGETS["aarch64-unknown-linux-musl"], kind="musl")
-    assert runner_layers(musl, AMD64) == runner_layers(RECIPE, AMD64)
+    assert table.make_runner(musl, AMD64).layers == table.make_runner(RECIPE, AMD64).layers
 
 
 @pytest.mark.parametrize(
-    ("runner", "platform", "name"),
+    ("asked", "platform", "name"),
     [("auto", AMD64, "qemu-user"), ("auto", ARM64, "native"), ("none", AMD64, "none"), ("none", ARM64, "none")],
 )
-def test_names(runner: str, platform: HostPlatform, name: str) -> None:
-    recipe = make_recipe(runner=runner)
-    assert runner_name(recipe, platform) == name
-    assert bool(runner_layers(recipe, platform)) == (name != "none")
+def test_names(asked: str, platform: HostPlatform, name: str) -> None:
+    recipe = make_recipe(runner=asked)
+    runner = table.make_runner(recipe, platform)
+    assert runner.name == name
+    assert bool(runner.layers) == bool(runner.command) == (name != "none")

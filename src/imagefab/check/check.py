@@ -7,7 +7,8 @@ from pathlib import Path
 
 from imagefab.check.judge import Report, judge
 from imagefab.check.probe import skipped
-from imagefab.check.probes import RUST, make_probes
+from imagefab.check.probes.choice import make_probes
+from imagefab.check.probes.rust import RUST
 from imagefab.check.session import Execute, run_probes
 from imagefab.check.subject import Subject, guess_triple
 from imagefab.engines.rust import lacks_std

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from imagefab.check.headers import UnreadableError
 from imagefab.check.probe import Probe, Row, Verdict, failed, passed
-from imagefab.check.probes import FACTS
-from imagefab.check.product import Binary, UnreadableError, find_fault, print_version, read_binary
+from imagefab.check.probes.facts import FACTS
+from imagefab.check.product import Binary, find_fault, print_version, read_binary
 from imagefab.check.session import LIMIT, Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
 

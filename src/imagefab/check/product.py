@@ -9,8 +9,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-_MACHINES = {
+from imagefab.check.headers import BITS, MACH_O, PE, WASM, UnreadableError, read_header
+from imagefab.recipe.target import TARGETS
+
+_ELF_MACHINES = {
     "x86_64": ("EM_X86_64", 64, True),
     "i686": ("EM_386", 32, True),
     "aarch64": ("EM_AARCH64", 64, True),
@@ -27,18 +31,20 @@ _MACHINES = {
     "mips64": ("EM_MIPS", 64, False),
     "mips64el": ("EM_MIPS", 64, True),
     "sparc64": ("EM_SPARCV9", 64, False),
+    "riscv32imac": ("EM_RISCV", 32, True),
+    **dict.fromkeys(("thumbv6m", "thumbv7m", "thumbv7em", "thumbv8m.base", "thumbv8m.main"), ("EM_ARM", 32, True)),
 }
 """A triple's first part → what is in the ELF headers of its programs: machine, bits, little-endian."""
+
+_FORMATS = {"windows": PE, "darwin": MACH_O, "wasi": WASM, "unknown": WASM, "emscripten": WASM}
+"""By system; ELF for all others."""
 
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
 
 
-class UnreadableError(Exception):
-    """Not a program, or a damaged one."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary:
+    format: str
     machine: str
     bits: int
     little: bool
@@ -54,53 +60,81 @@ class Binary:
 
 
 def pointer_bits(triple: str) -> int | None:
-    known = _MACHINES.get(triple.partition("-")[0])
+    known = _find_machine(triple)
     return known[1] if known else None
 
 
+def _find_machine(triple: str) -> tuple[str, int, bool] | None:
+    stem, form = triple.partition("-")[0], _find_format(triple)
+    if form is None:
+        return _ELF_MACHINES.get(stem)
+    bits = BITS.get((form, stem))
+    return (stem, bits, True) if bits else None
+
+
+def _find_format(triple: str) -> str | None:
+    target = TARGETS.get(triple)
+    return _FORMATS.get(target.os) if target else None
+
+
 def read_binary(path: Path) -> Binary:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            header = read_header(file)
+            if header is None:
+                return _read_elf(file)
+            return Binary(format=header.format, machine=header.machine, bits=header.bits, little=True, static=False,
+                          glibc=())  # fmt: skip
+    except OSError as error:
+        raise UnreadableError(error.strerror or "it can't be read") from error
+
+
+def _read_elf(file: BinaryIO) -> Binary:
     from elftools.common.exceptions import ELFError
     from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
     from elftools.elf.gnuversions import GNUVerNeedSection
 
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            elf = ELFFile(file)
-            versions = [
-                version.name
-                for section in elf.iter_sections()
-                if isinstance(section, GNUVerNeedSection)
-                for _, needed in section.iter_versions()
-                for version in needed
-            ]
-            segments = list(elf.iter_segments())
-            needed = [
-                tag
-                for s in segments
-                if isinstance(s, DynamicSegment)
-                for tag in s.iter_tags()
-                if tag.entry.d_tag == "DT_NEEDED"
-            ]
-            return Binary(
-                machine=str(elf["e_machine"]),
-                bits=elf.elfclass,
-                little=elf.little_endian,
-                static=not needed and not any(s["p_type"] == "PT_INTERP" for s in segments),
-                glibc=max((_parse(m[1]) for name in versions if (m := _GLIBC.match(name))), default=()),
-            )
+        elf = ELFFile(file)
+        versions = [
+            version.name
+            for section in elf.iter_sections()
+            if isinstance(section, GNUVerNeedSection)
+            for _, needed in section.iter_versions()
+            for version in needed
+        ]
+        segments = list(elf.iter_segments())
+        needed = [
+            tag
+            for s in segments
+            if isinstance(s, DynamicSegment)
+            for tag in s.iter_tags()
+            if tag.entry.d_tag == "DT_NEEDED"
+        ]
+        return Binary(
+            format="ELF",
+            machine=str(elf["e_machine"]),
+            bits=elf.elfclass,
+            little=elf.little_endian,
+            static=not needed and not any(s["p_type"] == "PT_INTERP" for s in segments),
+            glibc=max((_parse(m[1]) for name in versions if (m := _GLIBC.match(name))), default=()),
+        )
     except ELFError as error:
         raise UnreadableError(f"it is no ELF file: {error}") from error
-    except OSError as error:
-        raise UnreadableError(error.strerror or "it can't be read") from error
+    except OSError:
+        raise
     except Exception as error:
         raise UnreadableError(f"it is damaged: {error}") from error
 
 
 def find_fault(binary: Binary, triple: str, *, static: bool) -> str | None:
     """Why a binary is not one for the target; None when it is."""
-    known = _MACHINES.get(triple.partition("-")[0])
+    wanted = _find_format(triple) or "ELF"
+    if binary.format != wanted:
+        return f"it is a file of format {binary.format}, not {wanted}"
+    known = _find_machine(triple)
     if known and (binary.machine, binary.bits, binary.little) != known:
         return f"it is for another machine: {binary.architecture}"
     if static and not binary.static:

@@ -32,6 +32,11 @@ class Subject:
         return TARGETS.get(self.triple)
 
     @property
+    def os(self) -> str:
+        """What the target's programs run on, as far as that is known."""
+        return self.target.os if self.target else "linux"
+
+    @property
     def underscored(self) -> str:
         return self.triple.replace("-", "_")
 

@@ -24,7 +24,7 @@ def run(session: Session) -> int:
         return 0
     table = [("RECIPE", "TARGET", "KIND", "RUNNER", "LIBC", "PLATFORMS", "LOCK", "SIZE", "DIGEST")]
     for row in rows:
-        libc = f"{row['libc']} {row['libc_floor'] or ''}".rstrip()
+        libc = f"{row['libc'] or '-'} {row['libc_floor'] or ''}".rstrip()
         platforms = ",".join(name.removeprefix("linux/") for name in row["platforms"])
         size = f"{row['size'] / 1e6:.0f} MB" if row["size"] else "-"
         digest = row["digest"][:19] if row["digest"] else "-"
@@ -39,19 +39,20 @@ def run(session: Session) -> int:
 def _describe(session: Session, recipe: Any) -> dict[str, Any]:
     from imagefab.engines.build import find_image
     from imagefab.factory import lock_path, prepare_recipe
-    from imagefab.lock.libc import libc_floor, libc_name
+    from imagefab.lock.libc import find_libc
     from imagefab.oci.image import ImageSet
     from imagefab.platforms import machine_platform
     from imagefab.progress import SilentProgress
-    from imagefab.toolchains.runner import runner_name
+    from imagefab.toolchains.runners.table import make_runner
 
-    digest, size, floor, state = None, None, None, "locked"
+    digest, size, state = None, None, "locked"
+    libc, floor = find_libc(None, recipe.target)
     try:
         prepared = prepare_recipe(session.project, recipe)
     except StaleError:
         state = "none" if not lock_path(session.project, recipe.name).exists() else "stale"
     else:
-        floor = libc_floor(prepared.lock, recipe.target)
+        libc, floor = find_libc(prepared.lock, recipe.target)
         own = [plan for plan in prepared.plans if plan.platform == machine_platform()] or list(prepared.plans[:1])
         image = find_image(own[0], session.store, SilentProgress())
         if image is not None:
@@ -61,8 +62,8 @@ def _describe(session: Session, recipe: Any) -> dict[str, Any]:
         "description": recipe.description,
         "target": recipe.target.triple,
         "kind": recipe.kind,
-        "runner": runner_name(recipe, machine_platform()),
-        "libc": libc_name(recipe.target),
+        "runner": make_runner(recipe, machine_platform()).name,
+        "libc": libc,
         "libc_floor": floor,
         "platforms": list(recipe.platforms),
         "lock": state,

@@ -30,7 +30,7 @@ def run(session: Session) -> int:
         return 0
     out = sys.stdout.write
     out(f"{value['recipe']}: {value['description']}\n")
-    about = {**value, "libc": f"{value['libc']} {value['libc_floor'] or ''}".rstrip()}
+    about = {**value, "libc": f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip()}
     for key in ("target", "kind", "runner", "libc", "platform", "epoch", "digest"):
         out(f"  {key:<9} {about[key]}\n")
     if value["checked"]:
@@ -85,8 +85,9 @@ def _compose_entries(session: Session, prepared: Any) -> dict[str, str] | None:
 def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
     from imagefab.engines.build import assemble_image, find_layers
     from imagefab.factory import find_checked
-    from imagefab.lock.libc import libc_floor, libc_name
+    from imagefab.lock.libc import find_libc
 
+    libc, floor = find_libc(prepared.lock, prepared.recipe.target)
     layers = find_layers(plan, session.store, session.progress)
     image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
     checked = find_checked(session.project, plan.recipe).get(plan.platform.name)
@@ -97,8 +98,8 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
         "target": plan.target,
         "kind": prepared.recipe.kind,
         "runner": dict(plan.labels)["org.cross-rs.runs-with"],
-        "libc": libc_name(prepared.recipe.target),
-        "libc_floor": libc_floor(prepared.lock, prepared.recipe.target),
+        "libc": libc,
+        "libc_floor": floor,
         "platform": plan.platform.name,
         "platforms": list(prepared.recipe.platforms),
         "epoch": plan.epoch,

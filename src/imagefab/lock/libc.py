@@ -11,18 +11,23 @@ from imagefab.lock.model import Lock
 from imagefab.lock.staleness import platform_pins
 from imagefab.recipe.target import Target
 
-_PACKAGES = {"glibc": "libc6", "musl": "musl-dev"}
+_PACKAGES: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
+    "musl": (("musl", re.compile(r"musl-dev")),),
+    "gnu": (("glibc", re.compile(r"libc6")),),
+    "windows": (("mingw-w64", re.compile(r"mingw-w64-.*-dev")),),
+    "none": (("picolibc", re.compile(r"picolibc-.*")), ("newlib", re.compile(r"libnewlib.*-dev"))),
+    "wasi": (("wasi-libc", re.compile(r"wasi-libc")),),
+    "emscripten": (("emscripten", re.compile(r"emscripten")),),
+}
 _UPSTREAM = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)*)")
 
 
-def libc_name(target: Target) -> str:
-    return "musl" if target.is_musl else "glibc"
-
-
-def libc_floor(lock: Lock, target: Target) -> str | None:
-    """The upstream version, like `2.41`; None when the lock pins none."""
-    package = _PACKAGES[libc_name(target)]
-    pins = (pin for platform in lock.platforms for pin in platform_pins(lock, platform.platform))
-    version = next((pin.version for pin in pins if pin.name == package), "")
-    found = _UPSTREAM.match(version)
-    return found[1] if found else None
+def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None]:
+    """Its name and upstream version, like `glibc` and `2.41`; None for what is not known."""
+    known = _PACKAGES.get("musl" if target.is_musl else "gnu" if target.os == "linux" else target.os, ())
+    pins = [pin for p in lock.platforms for pin in platform_pins(lock, p.platform)] if lock else []
+    for name, package in known:
+        for pin in pins:
+            if package.fullmatch(pin.name) and (found := _UPSTREAM.match(pin.version)):
+                return name, found[1]
+    return (known[0][0] if len(known) == 1 else None), None

@@ -7,7 +7,7 @@ whoever writes them there still quotes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from imagefab import volatile
 from imagefab.platforms import HOST_PLATFORMS
@@ -27,7 +27,7 @@ from imagefab.recipe.grammar import (
     quote,
 )
 from imagefab.recipe.rules import KindRules, OptionRule
-from imagefab.recipe.target import TARGETS
+from imagefab.recipe.target import TARGETS, Target
 
 _ADDRESS = re.compile(r"https?://(?:\[(?P<ipv6>[^]]*)\]|[^:/?]*)(?::(?P<port>[0-9]+))?")
 
@@ -240,7 +240,7 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
             "target": Field(Text(choices=tuple(TARGETS), noun="target"), "The Rust target triple.", required=True),
             "kind": Field(Text(choices=tuple(kinds), noun="kind"), "The kind of toolchain.", required=True),
             "base": Field(STEM, "The base that it stands on: a file in the folder bases.", required=True),
-            "runner": Field(LINE, "What runs the target's programs; the kind's own choice when absent."),
+            "runner": Field(LINE, "What runs the target's programs; what fits the target and the machine when absent."),
             "platforms": Field(platforms, "The machines that the image runs on; all when absent."),
             "size-budget": Field(Integer(minimum=1), "The most that the image may weigh, compressed, in MB."),
             "packages": Field(Table({"host": HOST_PACKAGES, "target": TARGET_PACKAGES}), "Packages to install."),
@@ -250,8 +250,10 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
     )
 
 
-def declare_runner(kind: KindRules) -> Text:
-    return Text(choices=kind.runners, noun="runner")
+def declare_runner(kind: KindRules, targets: Iterable[Target]) -> Text:
+    """The runners that have programs of one of the targets to run."""
+    names = dict.fromkeys(name for target in targets for name in kind.runners(target))
+    return Text(choices=tuple(names), noun="runner")
 
 
 def declare_options(kind: KindRules) -> Table:

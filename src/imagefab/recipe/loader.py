@@ -112,7 +112,7 @@ class _Loading:
             description=table["description"],
             target=target,
             kind=table["kind"],
-            runner=table.get("runner") or self.rules[table["kind"]].default_runner(target),
+            runner=table.get("runner", "auto"),
             platforms=tuple(platform for platform in HOST_PLATFORMS if platform in platforms),
             bases=bases,
             additions=additions,
@@ -211,7 +211,7 @@ def _check_kind(
         return ()
     if "target" in table and (reason := kind.accepts(TARGETS[table["target"]])):
         document.spot("target").report(f"kind `{kind.name}` makes no images for `{table['target']}`", reason)
-    if "runner" in table:
-        declare_runner(kind).read(table["runner"], document.spot("runner"))
+    if "runner" in table and "target" in table:
+        declare_runner(kind, [TARGETS[table["target"]]]).read(table["runner"], document.spot("runner"))
     chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
     return tuple((rule.name, chosen.get(rule.name, rule.default)) for rule in kind.options)

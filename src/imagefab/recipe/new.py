@@ -20,7 +20,7 @@ description = "{kind} image for {triple}"
 target = "{triple}"
 kind = "{kind}"
 base = "{base}"
-# runner = "{runner}"
+# runner = "auto"
 # size-budget = 300                # MB, compressed
 
 # [packages]
@@ -43,7 +43,7 @@ def compose_recipe(
     chosen = rules[kind]
     if reason := chosen.accepts(TARGETS[target]):
         raise UsageError(f"kind `{kind}` makes no images for `{target}`", hint=reason)
-    text = _TEXT.format(kind=kind, triple=target, base=base, runner=chosen.default_runner(TARGETS[target]))
+    text = _TEXT.format(kind=kind, triple=target, base=base)
     return text + _compose_options(chosen)
 
 

@@ -29,9 +29,8 @@ class KindRules:
     summary: str
     accepts: Callable[[Target], str | None]
     """None when the kind can make images for the target, else the reason why not."""
-    runners: tuple[str, ...]
-    """The runners that a recipe may name."""
-    default_runner: Callable[[Target], str]
+    runners: Callable[[Target], tuple[str, ...]] = lambda target: ("auto", "none")
+    """What may run the target's programs. Any kind goes with any runner: the design fills it in."""
     options: tuple[OptionRule, ...] = ()
     layer_names: Callable[[Recipe], Iterable[str]] = lambda recipe: ()
     """What the layers of an image are called that no base gives its name to."""

@@ -62,13 +62,14 @@ def _build_schema(title: str, table: Table) -> dict[str, Any]:
 
 def _describe_kind(kind: KindRules) -> dict[str, Any]:
     """What holds for the recipes of one kind."""
+    targets = [target for target in TARGETS.values() if kind.accepts(target) is None]
     return {
         "if": {"properties": {"kind": {"const": kind.name}}, "required": ["kind"]},
         "then": {
             "description": kind.summary,
             "properties": {
-                "target": {"enum": [triple for triple, target in TARGETS.items() if kind.accepts(target) is None]},
-                "runner": declare_runner(kind).schema(),
+                "target": {"enum": [target.triple for target in targets]},
+                "runner": declare_runner(kind, targets).schema(),
                 "options": declare_options(kind).schema(),
             },
         },

@@ -12,15 +12,23 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     triple: str
-    gnu_triplet: str
-    """The prefix of Debian's cross tools for the target's GNU userland; the sysroot is /usr/<gnu_triplet>."""
-    debian_arch: str
-    debian_release_arch: bool
-    """Whether the archive carries packages of that architecture, so that it can be added as a foreign one."""
-    qemu: str
-    """qemu-<this> runs its programs."""
-    cmake_processor: str
     os: str = "linux"
+    """What its programs run on. `none` is bare metal, `unknown` a WebAssembly host of the user's own."""
+    cmake_processor: str
+    gnu_triplet: str = ""
+    """The prefix of the GNU tools for it, in the archive's packages; empty where there are none. For Linux that of the
+    GNU userland, whatever the C library; the sysroot is /usr/<gnu_triplet>."""
+    debian_arch: str = ""
+    """The archive's architecture whose programs these are; empty where it is not Linux."""
+    debian_release_arch: bool = False
+    """Whether the archive carries packages of that architecture, so that it can be added as a foreign one."""
+    qemu: str = ""
+    """QEMU's name for the machine: qemu-<this> runs its programs, qemu-system-<this> is one; empty where none does."""
+
+    @property
+    def stem(self) -> str:
+        """The architecture, as the triple spells it."""
+        return self.triple.partition("-")[0]
 
     @property
     def underscored(self) -> str:
@@ -35,11 +43,12 @@ class Target:
     @property
     def cmake_system(self) -> str:
         """What CMake calls the operating system."""
-        return "Linux"
+        return _CMAKE_SYSTEMS[self.os]
 
     @property
-    def libc(self) -> str:
-        return "musl" if self.is_musl else "gnu"
+    def crt(self) -> str:
+        """What cross's images call the C library."""
+        return "musl" if self.is_musl else _CRTS[self.os]
 
     @property
     def musl_triplet(self) -> str:
@@ -49,6 +58,31 @@ class Target:
     def is_musl(self) -> bool:
         return "musl" in self.triple.rsplit("-", 1)[-1]
 
+
+_CMAKE_SYSTEMS = {
+    "linux": "Linux",
+    "windows": "Windows",
+    "darwin": "Darwin",
+    "android": "Android",
+    "freebsd": "FreeBSD",
+    "netbsd": "NetBSD",
+    "wasi": "WASI",
+    "emscripten": "Emscripten",
+    "unknown": "Generic",
+    "none": "Generic",
+}
+_CRTS = {
+    "linux": "gnu",
+    "windows": "gnu",
+    "darwin": "libsystem",
+    "android": "android",
+    "freebsd": "freebsd",
+    "netbsd": "netbsd",
+    "wasi": "wasi",
+    "emscripten": "emscripten",
+    "unknown": "none",
+    "none": "newlib",
+}
 
 # arch stem → GNU triplet stem, Debian architecture, in the release archive, QEMU's name, CMake's name
 _LINUX: dict[str, tuple[str, str, bool, str, str]] = {
@@ -71,7 +105,7 @@ _LINUX: dict[str, tuple[str, str, bool, str, str]] = {
     "sparc64": ("sparc64-linux-gnu", "sparc64", False, "sparc64", "sparc64"),
 }
 
-_TRIPLES: dict[str, str] = {
+_LINUX_TRIPLES: dict[str, str] = {
     "x86_64-unknown-linux-gnu": "x86_64",
     "x86_64-unknown-linux-musl": "x86_64",
     "i686-unknown-linux-gnu": "i686",
@@ -102,6 +136,41 @@ _TRIPLES: dict[str, str] = {
     "sparc64-unknown-linux-gnu": "sparc64",
 }
 
+# triple → operating system, GNU triplet, QEMU's name, CMake's name
+_OTHERS: dict[str, tuple[str, str, str, str]] = {
+    "x86_64-pc-windows-gnu": ("windows", "x86_64-w64-mingw32", "", "AMD64"),
+    "i686-pc-windows-gnu": ("windows", "i686-w64-mingw32", "", "X86"),
+    "x86_64-pc-windows-gnullvm": ("windows", "", "", "AMD64"),
+    "aarch64-pc-windows-gnullvm": ("windows", "", "", "ARM64"),
+    "x86_64-pc-windows-msvc": ("windows", "", "", "AMD64"),
+    "aarch64-pc-windows-msvc": ("windows", "", "", "ARM64"),
+    "aarch64-apple-darwin": ("darwin", "", "", "arm64"),
+    "x86_64-apple-darwin": ("darwin", "", "", "x86_64"),
+    "aarch64-linux-android": ("android", "", "aarch64", "aarch64"),
+    "armv7-linux-androideabi": ("android", "", "arm", "armv7-a"),
+    "x86_64-linux-android": ("android", "", "x86_64", "x86_64"),
+    "i686-linux-android": ("android", "", "i386", "i686"),
+    "x86_64-unknown-freebsd": ("freebsd", "", "", "amd64"),
+    "aarch64-unknown-freebsd": ("freebsd", "", "", "arm64"),
+    "x86_64-unknown-netbsd": ("netbsd", "", "", "amd64"),
+    "riscv64gc-unknown-none-elf": ("none", "riscv64-unknown-elf", "riscv64", "riscv64"),
+    "riscv32imac-unknown-none-elf": ("none", "riscv64-unknown-elf", "riscv32", "riscv32"),
+    "aarch64-unknown-none": ("none", "", "aarch64", "aarch64"),
+    "aarch64-unknown-none-softfloat": ("none", "", "aarch64", "aarch64"),
+    "thumbv6m-none-eabi": ("none", "arm-none-eabi", "arm", "armv6-m"),
+    "thumbv7m-none-eabi": ("none", "arm-none-eabi", "arm", "armv7-m"),
+    "thumbv7em-none-eabi": ("none", "arm-none-eabi", "arm", "armv7e-m"),
+    "thumbv7em-none-eabihf": ("none", "arm-none-eabi", "arm", "armv7e-m"),
+    "thumbv8m.base-none-eabi": ("none", "arm-none-eabi", "arm", "armv8-m.base"),
+    "thumbv8m.main-none-eabi": ("none", "arm-none-eabi", "arm", "armv8-m.main"),
+    "thumbv8m.main-none-eabihf": ("none", "arm-none-eabi", "arm", "armv8-m.main"),
+    "x86_64-unknown-none": ("none", "x86_64-linux-gnu", "x86_64", "x86_64"),
+    "wasm32-unknown-unknown": ("unknown", "", "", "wasm32"),
+    "wasm32-wasip1": ("wasi", "", "", "wasm32"),
+    "wasm32-wasi": ("wasi", "", "", "wasm32"),
+    "wasm32-unknown-emscripten": ("emscripten", "", "", "wasm32"),
+}
+
 TARGETS: dict[str, Target] = {
     triple: Target(
         triple=triple,
@@ -111,5 +180,8 @@ TARGETS: dict[str, Target] = {
         qemu=_LINUX[stem][3],
         cmake_processor=_LINUX[stem][4],
     )
-    for triple, stem in _TRIPLES.items()
+    for triple, stem in _LINUX_TRIPLES.items()
+} | {
+    triple: Target(triple=triple, os=system, gnu_triplet=gnu_triplet, qemu=qemu, cmake_processor=processor)
+    for triple, (system, gnu_triplet, qemu, processor) in _OTHERS.items()
 }

@@ -15,8 +15,10 @@ from imagefab.recipe.rules import KindRules
 from imagefab.toolchains import gcc, musl
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
-from imagefab.toolchains.runner import runner_layers, runner_name
-from imagefab.toolchains.toolchain import Kind, Toolchain, is_native
+from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.runners.table import list_runners, make_runner
+from imagefab.toolchains.toolchain import Kind, Toolchain
 
 KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in (gcc.KIND, musl.KIND)}
 _ROOT, _OWN = "base", "extras"
@@ -28,22 +30,26 @@ def list_layer_names(recipe: Recipe) -> Iterator[str]:
     """The names that no other base than the root may have."""
     yield from (_ROOT, _OWN, _IMAGE)
     for platform in (HOST_PLATFORMS[name] for name in recipe.platforms):
-        yield from (layer.name for layer in _tool_layers(recipe, platform, KINDS[recipe.kind].make(recipe, platform)))
+        toolchain, runner = KINDS[recipe.kind].make(recipe, platform), make_runner(recipe, platform)
+        yield from (layer.name for layer in _tool_layers(recipe, toolchain, runner))
 
 
-def _tool_layers(recipe: Recipe, platform: HostPlatform, toolchain: Toolchain) -> tuple[LayerSpec, ...]:
-    return (*runner_layers(recipe, platform), *toolchain.layers, make_build_systems_layer(recipe, toolchain))
+def _tool_layers(recipe: Recipe, toolchain: Toolchain, runner: Runner) -> tuple[LayerSpec, ...]:
+    return (*runner.layers, *toolchain.layers, make_build_systems_layer(recipe, toolchain, runner))
 
 
-RULES: dict[str, KindRules] = {name: replace(kind.rules, layer_names=list_layer_names) for name, kind in KINDS.items()}
+RULES: dict[str, KindRules] = {
+    name: replace(kind.rules, layer_names=list_layer_names, runners=list_runners) for name, kind in KINDS.items()
+}
 
 
 def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
     toolchain = KINDS[recipe.kind].make(recipe, platform)
-    env = make_environment(recipe, platform, toolchain)
+    runner = make_runner(recipe, platform)
+    env = make_environment(recipe, platform, toolchain, runner)
     layers = (
         *_base_layers(recipe, platform),
-        *_tool_layers(recipe, platform, toolchain),
+        *_tool_layers(recipe, toolchain, runner),
         _additions_layer(recipe, platform, recipe.additions, env, name=_OWN, comment="what the recipe itself adds"),
     )
     return Blueprint(
@@ -55,7 +61,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         env=env,
         labels=(
             ("org.cross-rs.for-cross-target", recipe.target.triple),
-            ("org.cross-rs.runs-with", runner_name(recipe, platform)),
+            ("org.cross-rs.runs-with", runner.name),
             ("org.opencontainers.image.title", recipe.name),
             ("org.opencontainers.image.description", recipe.description),
         ),
@@ -82,7 +88,7 @@ def _additions_layer(
     name: str,
     comment: str,
 ) -> LayerSpec:
-    foreign = not is_native(recipe, platform)
+    foreign = not is_native(recipe.target, platform)
     suffix = f":{recipe.target.debian_arch}" if foreign else ""
     return LayerSpec(
         name=name,

@@ -15,19 +15,29 @@ from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import IMAGE_PATH, LayerSpec
-from imagefab.toolchains.runner import runner_command, runner_environment
-from imagefab.toolchains.toolchain import Toolchain, is_native
+from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.toolchain import Toolchain
 
 CMAKE_FILE = "/opt/toolchain.cmake"
 
 _OBJECT_FLAGS = "-ffunction-sections -fdata-sections -fPIC"
 
 
-def make_environment(recipe: Recipe, platform: HostPlatform, toolchain: Toolchain) -> tuple[tuple[str, str], ...]:
+def make_environment(
+    recipe: Recipe, platform: HostPlatform, toolchain: Toolchain, runner: Runner
+) -> tuple[tuple[str, str], ...]:
     """What the image sets. The bases' and the recipe's own variables come last and win."""
     target = recipe.target
-    env: dict[str, str] = {"PATH": IMAGE_PATH, f"CARGO_TARGET_{target.upper}_LINKER": toolchain.linker}
-    env |= dict(runner_environment(recipe, platform, toolchain.sysroot))
+    env: dict[str, str] = {"PATH": IMAGE_PATH}
+    if toolchain.linker is not None:
+        env[f"CARGO_TARGET_{target.upper}_LINKER"] = toolchain.linker
+    if runner.command:
+        command = " ".join(runner.command)
+        env |= {f"CARGO_TARGET_{target.upper}_RUNNER": command, "CROSS_TARGET_RUNNER": command}
+    if runner.needs_sysroot:
+        env["QEMU_LD_PREFIX"] = toolchain.sysroot
+    env |= dict(runner.env)
     env[variable("CC", target)] = toolchain.cc
     if toolchain.cxx is not None:
         env[variable("CXX", target)] = toolchain.cxx
@@ -36,7 +46,7 @@ def make_environment(recipe: Recipe, platform: HostPlatform, toolchain: Toolchai
     env |= {
         "CROSS_CMAKE_SYSTEM_NAME": target.cmake_system,
         "CROSS_CMAKE_SYSTEM_PROCESSOR": target.cmake_processor,
-        "CROSS_CMAKE_CRT": target.libc,
+        "CROSS_CMAKE_CRT": target.crt,
         "CROSS_CMAKE_OBJECT_FLAGS": _OBJECT_FLAGS,
         "CROSS_TOOLCHAIN_PREFIX": toolchain.prefix,
         "CROSS_TOOLCHAIN_SUFFIX": "",
@@ -45,8 +55,8 @@ def make_environment(recipe: Recipe, platform: HostPlatform, toolchain: Toolchai
     if toolchain.bindgen:
         # bindgen spells its variable with the triple as it is or with dashes as underscores, and knows no other.
         env[f"BINDGEN_EXTRA_CLANG_ARGS_{target.underscored}"] = " ".join(toolchain.bindgen)
-    env |= {"PKG_CONFIG_PATH": pkg_config_folder(target), "PKG_CONFIG_ALLOW_CROSS": "1"}
-    if not is_native(recipe, platform):
+    env |= {"PKG_CONFIG_PATH": toolchain.pkg_config, "PKG_CONFIG_ALLOW_CROSS": "1"}
+    if target.debian_arch and not is_native(target, platform):
         env["CROSS_DEB_ARCH"] = target.debian_arch
     env |= dict(toolchain.env)
     for base in recipe.bases:
@@ -60,16 +70,12 @@ def variable(stem: str, target: Target) -> str:
     return f"TARGET_{stem}" if "." in target.triple else f"{stem}_{target.underscored}"
 
 
-def pkg_config_folder(target: Target) -> str:
-    return f"/usr/lib/{target.musl_triplet if target.is_musl else target.gnu_triplet}/pkgconfig"
-
-
-def make_build_systems_layer(recipe: Recipe, toolchain: Toolchain) -> LayerSpec:
-    cmake = make_cmake_file(recipe.target, toolchain, runner_command(recipe))
+def make_build_systems_layer(recipe: Recipe, toolchain: Toolchain, runner: Runner) -> LayerSpec:
+    cmake = make_cmake_file(recipe.target, toolchain, runner.command)
     return LayerSpec(
         name="build-systems",
         comment="what CMake and pkg-config ask about the target",
-        folders=(pkg_config_folder(recipe.target),),
+        folders=(toolchain.pkg_config,),
         files=(FileSpec(path=CMAKE_FILE, content=cmake.encode(), mode=0o644),),
     )
 
@@ -84,6 +90,7 @@ def make_cmake_file(target: Target, toolchain: Toolchain, runner: tuple[str, ...
         *([f"set(CMAKE_CXX_COMPILER {toolchain.cxx})"] if toolchain.cxx else []),
         f"set(CMAKE_ASM_COMPILER {toolchain.cc})",
         *([f"set(CMAKE_CROSSCOMPILING_EMULATOR {';'.join(runner)})"] if runner else []),
+        *(f"set({name} {value})" for name, value in toolchain.cmake),
         "# Programs are the image's own; the rest is the target's.",
         "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)",
     ]

@@ -10,12 +10,13 @@ from imagefab.recipe.model import Recipe
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.toolchain import Kind, Toolchain, is_native
+from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.toolchain import Kind, Toolchain
 
 
 def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
-    native = is_native(recipe, platform)
+    native = is_native(target, platform)
     prefix = f"{target.gnu_triplet}-"
     return Toolchain(
         layers=(cross_gcc_layer(target, platform),),
@@ -25,6 +26,7 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         ar=f"{prefix}ar",
         prefix=prefix,
         sysroot="/" if native else f"/usr/{target.gnu_triplet}",
+        pkg_config=f"/usr/lib/{target.gnu_triplet}/pkgconfig",
         bindgen=() if native else (f"-isystem/usr/{target.gnu_triplet}/include", *include_multiarch(target)),
     )
 
@@ -36,7 +38,7 @@ def include_multiarch(target: Target) -> tuple[str, ...]:
 
 def cross_gcc_layer(target: Target, platform: HostPlatform) -> LayerSpec:
     """GCC for the target; kinds that stand on it share this layer. Nothing on the target's own platform."""
-    native = target.debian_arch == platform.debian_arch
+    native = is_native(target, platform)
     return LayerSpec(
         name=f"gcc-{target.gnu_triplet}",
         comment=f"GCC for {target.gnu_triplet}",
@@ -46,6 +48,8 @@ def cross_gcc_layer(target: Target, platform: HostPlatform) -> LayerSpec:
 
 
 def _accepts(target: Target) -> str | None:
+    if target.os != "linux":
+        return "it is not Linux"
     return "it has the musl C library; kind `musl` is for it" if target.is_musl else None
 
 
@@ -54,8 +58,6 @@ KIND = Kind(
         name="gcc",
         summary="Debian's GCC cross compiler and GNU C library",
         accepts=_accepts,
-        runners=("auto", "none"),
-        default_runner=lambda target: "auto",
     ),
     make=make_gcc,
 )

@@ -19,7 +19,8 @@ from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec, TarballSpec
 from imagefab.toolchains.gcc import cross_gcc_layer
-from imagefab.toolchains.toolchain import Kind, Toolchain, is_native
+from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _GCC_VERSIONS = {"bullseye": 10, "bookworm": 12, "trixie": 14}
 """By the base's suite; libstdc++ is built from the source of the compiler that builds it."""
@@ -190,7 +191,7 @@ def make_musl(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     return Toolchain(
         layers=(
             cross_gcc_layer(target, platform),
-            _musl_layer(target, native=is_native(recipe, platform)),
+            _musl_layer(target, native=is_native(target, platform)),
             _cxx_layer(target, recipe.archives[0].suite),
         ),
         linker=f"{prefix}gcc",
@@ -199,6 +200,7 @@ def make_musl(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         ar=f"{prefix}ar",
         prefix=prefix,
         sysroot=f"/usr/{target.musl_triplet}",
+        pkg_config=f"/usr/lib/{target.musl_triplet}/pkgconfig",
         bindgen=(f"--sysroot=/usr/{target.musl_triplet}", f"-isystem/usr/include/{target.musl_triplet}"),
         cmake_root=f"/usr/{target.musl_triplet}",
     )
@@ -263,8 +265,6 @@ KIND = Kind(
         name="musl",
         summary="static binaries with the musl C library",
         accepts=_accepts,
-        runners=("auto", "none"),
-        default_runner=lambda target: "auto",
     ),
     make=make_musl,
 )

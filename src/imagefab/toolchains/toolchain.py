@@ -16,17 +16,22 @@ class Toolchain:
     """The layers that carry it, the most shared first, and the programs and variables by which it is used."""
 
     layers: tuple[LayerSpec, ...]
-    linker: str
+    linker: str | None
+    """None where rustc's own linker is the one to use."""
     cc: str
     cxx: str | None
     ar: str
     prefix: str
     """What goes before `gcc` and `ar` in the names of its programs."""
     sysroot: str
+    pkg_config: str
+    """The folder in which pkg-config finds the target's packages."""
     bindgen: tuple[str, ...] = ()
     """What clang must be told to parse the target's headers."""
     cmake_root: str | None = None
     """The only folder in which CMake is to find the target's files; None where the usual folders have them."""
+    cmake: tuple[tuple[str, str], ...] = ()
+    """What else CMake is told: variables and their values."""
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -34,8 +39,3 @@ class Toolchain:
 class Kind:
     rules: KindRules
     make: Callable[[Recipe, HostPlatform], Toolchain]
-
-
-def is_native(recipe: Recipe, platform: HostPlatform) -> bool:
-    """Whether the host platform runs the target's programs by itself."""
-    return recipe.target.debian_arch == platform.debian_arch

@@ -1,0 +1,64 @@
+"""The first bytes of programs that are not ELF files: Windows', Apple's, and WebAssembly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+PE, MACH_O, WASM = "PE", "Mach-O", "WebAssembly"
+
+_PE_MACHINES = {0x8664: "x86_64", 0x014C: "i686", 0xAA64: "aarch64"}
+_MACH_O_MACHINES = {0x0100000C: "aarch64", 0x01000007: "x86_64"}
+BITS = {
+    (PE, "x86_64"): 64,
+    (PE, "i686"): 32,
+    (PE, "aarch64"): 64,
+    (MACH_O, "aarch64"): 64,
+    (MACH_O, "x86_64"): 64,
+    (WASM, "wasm32"): 32,
+}
+"""Format and a triple's first part → how many bits a pointer has."""
+
+_MOST = 4096
+"""How far into a file the header may lie."""
+
+
+class UnreadableError(Exception):
+    """Not a program, or a damaged one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    format: str
+    machine: str
+    """As triples spell it."""
+
+    @property
+    def bits(self) -> int:
+        return BITS[self.format, self.machine]
+
+
+def read_header(file: BinaryIO) -> Header | None:
+    """None for a file of another format. The file is where it was before."""
+    start = file.read(_MOST)
+    file.seek(0)
+    if start.startswith(b"MZ"):
+        return Header(format=PE, machine=_read_pe(start))
+    if start.startswith(b"\xcf\xfa\xed\xfe"):
+        return Header(format=MACH_O, machine=_name(_MACH_O_MACHINES, int.from_bytes(start[4:8], "little")))
+    if start.startswith(b"\0asm"):
+        return Header(format=WASM, machine="wasm32")
+    return None
+
+
+def _read_pe(start: bytes) -> str:
+    place = int.from_bytes(start[0x3C:0x40], "little")
+    if start[place : place + 4] != b"PE\0\0":
+        raise UnreadableError("it is no program for Windows: it begins like one for DOS")
+    return _name(_PE_MACHINES, int.from_bytes(start[place + 4 : place + 6], "little"))
+
+
+def _name(machines: dict[int, str], number: int) -> str:
+    if number not in machines:
+        raise UnreadableError(f"it is for a machine that has the number {number:#x}")
+    return machines[number]

@@ -1,0 +1,40 @@
+"""What the image's programs say of themselves."""
+
+from __future__ import annotations
+
+import shlex
+
+from imagefab.check.probe import Probe
+from imagefab.check.probes.text import words
+from imagefab.check.subject import Subject
+
+FACTS = "facts"
+
+
+def make_facts_probe(subject: Subject) -> Probe:
+    """What the programs answer; lines of `name=value`. A program that is not there says nothing."""
+    cc = words(subject.find("CC")) or "cc"
+    prefix = subject.env.get("CROSS_TOOLCHAIN_PREFIX", "")
+    return Probe(
+        name=FACTS,
+        what="versions",
+        script="set +e\n"
+        "exec 2>/dev/null\n"
+        f"said=$({cc} --version | head -n 1)\n"
+        "case $said in *clang*) name=clang ;; *) name=gcc ;; esac\n"
+        f'echo "$name=$({cc} -dumpfullversion || {cc} -dumpversion)"\n'
+        f"echo \"binutils=$({shlex.quote(prefix)}ld --version | sed -n '1s/.* //p')\"\n"
+        "echo 'int main(void) { return 0; }' >empty.c\n"
+        f"libc=$({cc} empty.c -o empty -Wl,--trace | grep '/libc\\.so$' | tail -n 1)\n"
+        "echo '__GLIBC__.__GLIBC_MINOR__' >libc.h\n"
+        f"glibc=$(echo '#include <features.h>' | cat - libc.h | {cc} -E -P - | tail -n 1 | tr -d ' ')\n"
+        'case $glibc in [0-9]*.[0-9]*) echo "glibc=$glibc" ;; esac\n'
+        f"musl=$({words(subject.find_cargo('RUNNER'))} \"$libc\" 2>&1 | sed -n 's/^Version //p')\n"
+        'if [ -n "$musl" ]; then echo "musl=$musl"; fi\n'
+        'echo "host-glibc=$(getconf GNU_LIBC_VERSION | cut -d " " -f 2)"\n'
+        "for program in /usr/bin/qemu-*; do\n"
+        '    echo "qemu=$("$program" --version | sed -n \'1s/.*version \\([0-9.]*\\).*/\\1/p\')"\n'
+        "done\n"
+        "echo \"cmake=$(cmake --version | sed -n '1s/.* //p')\"\n"
+        "exit 0\n",
+    )

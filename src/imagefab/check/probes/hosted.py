@@ -1,0 +1,106 @@
+"""A toolchain for programs that run under a system with a C library, like Linux."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from imagefab.check import programs
+from imagefab.check.probe import Probe, Product
+from imagefab.check.probes.text import run, words, write
+from imagefab.check.product import pointer_bits
+from imagefab.check.subject import Subject
+
+_CLANG_ARCHITECTURES = {"riscv64gc": "riscv64", "riscv32imac": "riscv32", "armv7": "armv7", "i686": "i686"}
+_PARSE = """
+library=
+for found in "${LIBCLANG_PATH:-/nowhere}"/libclang*.so* /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang*.so*; do
+    if [ -z "$library" ] && [ -e "$found" ]; then library=$found; fi
+done
+[ -n "$library" ] || { echo "there is no libclang"; exit 1; }
+cc -w parse.c -o parse -ldl
+"""
+
+
+def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
+    cc, cxx = words(subject.find("CC")), words(subject.find("CXX"))
+    if not cc:
+        return
+    yield Probe(
+        name="c",
+        what="C compiles, links and runs",
+        script=write("hello.c", programs.HELLO_C) + f"{cc} -O2 hello.c -o hello\n" + run(subject, "hello", "c says 42"),
+        products=(Product(path="hello"),),
+    )
+    yield Probe(
+        name="c-static",
+        what="C links statically and runs",
+        script=write("hello.c", programs.HELLO_C)
+        + f"{cc} -O2 -static hello.c -o hello\n"
+        + run(subject, "hello", "c says 42"),
+        products=(Product(path="hello", static=True),),
+    )
+    yield Probe(
+        name="shared",
+        what="a shared library, and a program that finds it",
+        script=write("part.c", programs.LIBRARY_C)
+        + write("main.c", programs.LIBRARY_USER_C)
+        + f"{cc} -O2 -shared -fPIC part.c -o libpart.so\n"
+        + f'{cc} -O2 main.c -o main -L. -lpart -Wl,-rpath,"$PWD"\n'
+        + run(subject, "main", "library says 42"),
+        products=(Product(path="libpart.so"), Product(path="main")),
+    )
+    if cxx:
+        option = "-static " if "musl" in subject.triple else ""
+        yield Probe(
+            name="c++",
+            what="C++ with exceptions, threads and streams" + (", statically" if option else ""),
+            script=write("hello.cc", programs.HELLO_CXX)
+            + f"{cxx} -O2 {option}-pthread hello.cc -o hello\n"
+            + run(subject, "hello", "c++ says 42"),
+            products=(Product(path="hello", static=bool(option)),),
+        )
+    if subject.find("CMAKE_TOOLCHAIN_FILE"):
+        yield _cmake(subject, cxx=bool(cxx))
+    bits = pointer_bits(subject.triple)
+    if bits:
+        yield _bindgen(subject, bits)
+
+
+def _cmake(subject: Subject, *, cxx: bool) -> Probe:
+    main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
+    lists = programs.CMAKE_LISTS.format(
+        languages="C CXX" if cxx else "C", main=main, can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE"
+    )
+    return Probe(
+        name="cmake",
+        what="CMake builds a small project with the toolchain file, and runs what it tries",
+        script=write("CMakeLists.txt", lists)
+        + write("hello.c", programs.HELLO_C)
+        + write("hello.cc", programs.HELLO_CXX)
+        + write("part.c", programs.LIBRARY_C)
+        + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
+        + "cmake --build build\n"
+        + run(subject, "build/probe", said),
+        products=(Product(path="build/probe"),),
+    )
+
+
+def _bindgen(subject: Subject, bits: int) -> Probe:
+    stem, _, rest = subject.triple.partition("-")
+    arguments = [
+        f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
+        *shlex.split(
+            subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.triple}")
+            or subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.underscored}")
+            or subject.env.get("BINDGEN_EXTRA_CLANG_ARGS", "")
+        ),
+    ]
+    return Probe(
+        name="bindgen",
+        what="libclang parses the target's headers with the arguments that bindgen is given",
+        script=write("parse.c", programs.PARSE_C)
+        + write("header.h", programs.HEADER.format(bits=bits))
+        + _PARSE
+        + f'./parse "$library" header.h {shlex.join(arguments)}\n',
+    )

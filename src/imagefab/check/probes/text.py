@@ -1,0 +1,31 @@
+"""Pieces of scripts: files to write, programs to run, words to quote."""
+
+from __future__ import annotations
+
+import shlex
+
+from imagefab.check.subject import Subject
+
+
+def run(subject: Subject, program: str, said: str) -> str:
+    """Run a product as cargo would, and with nothing in the environment."""
+    runner = subject.find_cargo("RUNNER")
+    if not runner and subject.runs_with in ("none", ""):
+        return ""
+    command = f"{words(runner)} " if runner else ""
+    line = shlex.quote(said)
+    return (
+        f'{command}"$PWD/{program}" >said\n'
+        f"grep -x {line} said\n"
+        f'env -i {command}"$PWD/{program}" >said\n'
+        f"grep -x {line} said\n"
+    )
+
+
+def words(value: str) -> str:
+    """A command as cargo and the cc crate read it from a variable: words between spaces, with no quotes."""
+    return shlex.join(value.split())
+
+
+def write(name: str, content: str) -> str:
+    return f"cat >{shlex.quote(name)} <<'END-OF-FILE'\n{content}END-OF-FILE\n"

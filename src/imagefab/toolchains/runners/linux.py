@@ -1,0 +1,101 @@
+"""Linux programs: as they are on a machine of the target's own, under QEMU's user mode elsewhere.
+
+Only the one emulator that the image needs is taken out of the package of all emulators. The runner names the emulator
+itself and does not rely on binfmt_misc, nor on any variable: it must work under `env -i`.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import ExtractSpec, LayerSpec
+from imagefab.toolchains.runners.runner import Runner
+
+RUNNER = "/linux-runner"
+
+_SCRIPT = """\
+#!/bin/sh
+# Runs a program for ARCH. CROSS_RUNNER chooses how: {choices}; empty or unset takes the first.
+set -eu
+if [ $# -lt 2 ]; then
+    echo "usage: linux-runner ARCH PROGRAM [ARGUMENT...]" >&2
+    exit 2
+fi
+arch=$1
+shift
+case ${{CROSS_RUNNER:-{default}}} in
+{cases}
+*)
+    echo "linux-runner: this image runs $arch programs with: {choices}; not with '$CROSS_RUNNER'" >&2
+    exit 1
+    ;;
+esac
+"""
+
+_NATIVE = """\
+native)
+    exec "$@"
+    ;;"""
+
+_QEMU = """\
+qemu-user)
+    exec /usr/bin/qemu-{qemu} -L "${{QEMU_LD_PREFIX:-{sysroot}}}" "$@"
+    ;;
+native)
+    # The kernel finds the emulator, where the host has registered one.
+    exec "$@"
+    ;;"""
+
+
+def is_native(target: Target, platform: HostPlatform) -> bool:
+    """Whether the host platform runs the target's programs by itself."""
+    return target.debian_arch == platform.debian_arch
+
+
+def make_native(recipe: Recipe, platform: HostPlatform) -> Runner:
+    script = _SCRIPT.format(choices="native", default="native", cases=_NATIVE)
+    comment = "runs programs as they are: the host platform is the target"
+    return _make_runner("native", recipe.target, script, comment, choices=("native",))
+
+
+def make_qemu_user(recipe: Recipe, platform: HostPlatform) -> Runner:
+    target = recipe.target
+    cases = _QEMU.format(qemu=target.qemu, sysroot=f"/usr/{target.gnu_triplet}")
+    script = _SCRIPT.format(choices="qemu-user native", default="qemu-user", cases=cases)
+    emulator = f"/usr/bin/qemu-{target.qemu}"
+    return _make_runner(
+        "qemu-user",
+        target,
+        script,
+        f"QEMU's user mode emulator for {target.qemu}, and no other",
+        extracts=(ExtractSpec(package="qemu-user", member=emulator, path=emulator),),
+        env=(("RUST_TEST_THREADS", "1"),),
+        choices=("qemu-user", "native"),
+    )
+
+
+def _make_runner(
+    name: str,
+    target: Target,
+    script: str,
+    comment: str,
+    *,
+    extracts: tuple[ExtractSpec, ...] = (),
+    env: tuple[tuple[str, str], ...] = (),
+    choices: tuple[str, ...],
+) -> Runner:
+    layer = LayerSpec(
+        name=f"runner-{target.qemu}",
+        comment=comment,
+        extracts=extracts,
+        files=(FileSpec(path=RUNNER, content=script.encode(), mode=0o755),),
+    )
+    return Runner(
+        name=name,
+        command=(RUNNER, target.qemu),
+        layers=(layer,),
+        env=env,
+        choices=choices,
+        needs_sysroot=bool(extracts),
+    )

@@ -1,0 +1,36 @@
+"""Which runner an image has: what the recipe names, else what fits its target and the machine that the image is for."""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.target import Target
+from imagefab.toolchains.runners import linux
+from imagefab.toolchains.runners.runner import NONE, MakeRunner, Runner
+
+_MAKERS: dict[str, MakeRunner] = {
+    "native": linux.make_native,
+    "qemu-user": linux.make_qemu_user,
+}
+_SYSTEMS: dict[str, tuple[str, ...]] = {
+    "linux": ("qemu-user",),
+}
+"""What runs a system's programs, the usual choice first. Linux programs run by themselves on a machine of their own."""
+
+
+def list_runners(target: Target) -> tuple[str, ...]:
+    """What a recipe for the target may name."""
+    return ("auto", *_SYSTEMS.get(target.os, ()), "none")
+
+
+def make_runner(recipe: Recipe, platform: HostPlatform) -> Runner:
+    name = _choose(recipe, platform)
+    return _MAKERS[name](recipe, platform) if name in _MAKERS else NONE
+
+
+def _choose(recipe: Recipe, platform: HostPlatform) -> str:
+    if recipe.runner != "auto":
+        return recipe.runner
+    if linux.is_native(recipe.target, platform):
+        return "native"
+    return next(iter(_SYSTEMS.get(recipe.target.os, ())), "none")
