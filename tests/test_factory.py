@@ -24,7 +24,7 @@ def prepare(name: str = "small") -> Prepared:
     blueprints = factory.design_blueprints(recipe)
     lock = make_lock(blueprints, recipe=recipe)
     plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
-    return Prepared(recipe=recipe, lock=lock, plans=plans)
+    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
 
 
 def build(monkeypatch: pytest.MonkeyPatch, one: Callable[[str], str], done: Callable[[Any], None], *names: str) -> Any:
@@ -94,7 +94,7 @@ def test_what_is_wanted_is_what_the_inputs_need() -> None:
     amd64 = prepared.plans[0]
     extras = list_wanted(prepared, amd64.layers[-1].inputs)
     assert {pin.name for pin in extras.pins} == {"jq", "libssl-dev"}
-    assert {source.name for source in extras.sources} == {"zlib.tar.gz", "other"}
+    assert {wanted.source.name for wanted in extras.sources} == {"zlib.tar.gz", "other"}
     runner = list_wanted(prepared, amd64.layers[2].inputs)
     assert [pin.name for pin in runner.pins] == ["qemu-user"]
     inputs = [given for plan in prepared.plans for layer in plan.layers for given in layer.inputs]

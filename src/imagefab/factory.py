@@ -30,10 +30,11 @@ from imagefab.plan.make import make_plan
 from imagefab.plan.model import DerivedContent, Input, Plan
 from imagefab.platforms import HOST_PLATFORMS, machine_platform
 from imagefab.progress import Progress
-from imagefab.recipe.model import Recipe, SourceSpec
+from imagefab.recipe.model import Recipe
 from imagefab.recipe.places import place_package
 from imagefab.recipe.project import Project
 from imagefab.sources.derive import Deriver
+from imagefab.sources.gather import WantedSource
 from imagefab.toolchains.blueprint import Blueprint
 from imagefab.toolchains.design import design_image
 
@@ -46,6 +47,7 @@ class Prepared:
 
     recipe: Recipe
     lock: Lock
+    blueprints: tuple[Blueprint, ...]
     plans: tuple[Plan, ...]
     """One a host platform, in the recipe's order."""
 
@@ -110,7 +112,8 @@ def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
             f"{shown} is stale: {recipe.file}, or how imagefab makes images of its kind, changed since",
             hint=f"run `imagefab lock {recipe.name}`",
         )
-    return Prepared(recipe=recipe, lock=lock, plans=tuple(make_plan(blueprint, lock) for blueprint in blueprints))
+    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
+    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
 
 
 def render_recipe(prepared: Prepared) -> str:
@@ -126,14 +129,18 @@ class Wanted:
 
     lock: Lock
     pins: tuple[PackagePin, ...]
-    sources: tuple[SourceSpec, ...]
+    sources: tuple[WantedSource, ...]
 
 
 def list_wanted(prepared: Prepared, inputs: Iterable[Input]) -> Wanted:
     digests = {digest for given in inputs for digest in given.digests()}
     pins = {pin.sha256: pin for plan in prepared.plans for pin in platform_pins(prepared.lock, plan.platform.name)}
-    additions = (prepared.recipe.additions, *(base.additions for base in prepared.recipe.bases))
-    sources = {source.sha256: source for added in additions for source in added.sources}
+    sources = {}
+    for blueprint in prepared.blueprints:
+        for source in (source for layer in blueprint.layers for source in layer.sources):
+            if (pin := prepared.lock.find_source(source.name, blueprint.platform.name)) is not None:
+                wanted = WantedSource(source=source, platform=blueprint.platform, digest=pin.sha256)
+                sources[pin.sha256] = wanted
     return Wanted(
         lock=prepared.lock,
         pins=tuple(pins[digest] for digest in sorted(digests & pins.keys())),

@@ -98,7 +98,9 @@ def make_lock(blueprints: tuple[Blueprint, ...], *, recipe: Recipe = SMALL) -> L
             )
             for a in recipe.archives
         ),
-        sources=tuple(SourcePin(name=source.name, sha256=source.sha256) for source in sources),
+        sources=tuple(
+            SourcePin(name=source.name, sha256=source.sha256) for source in sources if isinstance(source, SourceSpec)
+        ),
         platforms=tuple(
             PlatformLock(
                 platform=blueprint.platform.name,

@@ -27,7 +27,7 @@ from imagefab.plan.model import (
     RootfsContent,
     Run,
 )
-from imagefab.recipe.model import Base, FileSpec, Recipe, RunSpec
+from imagefab.recipe.model import Base, FileSpec, Recipe, RunSpec, SourceSpec
 from imagefab.recipe.target import TARGETS
 from imagefab.toolchains.blueprint import IMAGE_PATH
 
@@ -255,7 +255,11 @@ CHANGES: dict[str, Callable[[], Recipe]] = {
     "a package": lambda: add(SMALL, host_packages=("yq",)),
     "a target package": lambda: add(SMALL, target_packages=("libz-dev",)),
     "a source's hash": lambda: add(
-        SMALL, sources=(replace(SMALL.additions.sources[0], sha256=Digest.of_bytes(b"?")), SMALL.additions.sources[1])
+        SMALL,
+        sources=(
+            SourceSpec(name="zlib.tar.gz", url="https://example.org/z", sha256=Digest.of_bytes(b"?")),
+            SMALL.additions.sources[1],
+        ),
     ),
     "a source's name": lambda: add(
         SMALL, sources=(replace(SMALL.additions.sources[0], name="y"), SMALL.additions.sources[1])

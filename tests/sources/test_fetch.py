@@ -18,8 +18,10 @@ from imagefab.digest import Digest
 from imagefab.errors import FetchError, SeveralErrors
 from imagefab.lock.model import ArchivePin, Lock, PackagePin
 from imagefab.oci.store import Store
+from imagefab.platforms import AMD64
 from imagefab.recipe.model import SourceSpec
-from imagefab.sources.fetch import Download, Fetcher, NotServedError, fetch_packages, fetch_sources
+from imagefab.sources.fetch import Download, Fetcher, NotServedError, fetch_packages
+from imagefab.sources.gather import WantedSource, fetch_sources
 
 CONTENT = bytes(range(256)) * 4096
 DIGEST = Digest.of_bytes(CONTENT)
@@ -379,17 +381,22 @@ def test_offline_names_what_is_missing(serve: Serve, make_fetcher: MakeFetcher) 
     assert server.asked == []
 
 
+def wanted(spec: SourceSpec) -> WantedSource:
+    return WantedSource(source=spec, platform=AMD64, digest=spec.sha256)
+
+
 def test_sources(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
     server = serve()
     server.files["/sdk.tar"] = CONTENT
     spec = SourceSpec(name="sdk", url=f"{server.url}/sdk.tar", sha256=DIGEST)
-    fetch_sources(make_fetcher(), [spec, spec])
+    fetch_sources(make_fetcher(), [wanted(spec), wanted(spec)])
     assert_held(store)
     other = SourceSpec(name="sdk", url=f"{server.url}/sdk.tar", sha256=Digest.of_bytes(b"other"))
     with pytest.raises(FetchError, match=r"cannot fetch sdk: .*other bytes"):
-        fetch_sources(make_fetcher(), [other])
+        fetch_sources(make_fetcher(), [wanted(other)])
     with pytest.raises(NotServedError) as caught:
-        fetch_sources(make_fetcher(), [SourceSpec(name="x", url=f"{server.url}/x", sha256=Digest.of_bytes(b"x"))])
+        spec = SourceSpec(name="x", url=f"{server.url}/x", sha256=Digest.of_bytes(b"x"))
+        fetch_sources(make_fetcher(), [wanted(spec)])
     assert caught.value.hint is not None and "url" in caught.value.hint
 
 
@@ -397,7 +404,7 @@ def test_a_source_of_unknown_size_is_continued(serve: Serve, make_fetcher: MakeF
     part(store).write_bytes(CONTENT[:1000])
     server = serve()
     server.files["/sdk.tar"] = CONTENT
-    fetch_sources(make_fetcher(), [SourceSpec(name="sdk", url=f"{server.url}/sdk.tar", sha256=DIGEST)])
+    fetch_sources(make_fetcher(), [wanted(SourceSpec(name="sdk", url=f"{server.url}/sdk.tar", sha256=DIGEST))])
     assert_held(store)
     assert server.asked == ["/sdk.tar bytes=1000-"]
 

@@ -11,7 +11,7 @@ from imagefab.digest import Digest
 from imagefab.factory import design_blueprints
 from imagefab.recipe.loader import list_recipes, load_recipes
 from imagefab.recipe.project import find_shipped_project
-from imagefab.toolchains.blueprint import Blueprint, LayerSpec
+from imagefab.toolchains.blueprint import Blueprint, LayerSpec, _describe_source
 from imagefab.toolchains.design import RULES
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "blueprints"
@@ -26,7 +26,7 @@ def show_layer(layer: LayerSpec) -> list[str]:
     lines += [f"  file {f.path} {f.mode:o} {Digest.of_bytes(f.content).short}" for f in layer.files]
     lines += [f"  tarball {t.package} {t.member} -> {t.name}" for t in layer.tarballs]
     lines += [f"  folder {path}" for path in layer.folders]
-    lines += [f"  source {s.name} {s.sha256.short}" for s in layer.sources]
+    lines += [f"  source {' '.join(_describe_source(s))}" for s in layer.sources]
     lines += [f"  run {r.name} {Digest.of_bytes(r.script.encode()).short}" for r in layer.run]
     return lines
 

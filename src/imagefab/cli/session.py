@@ -89,7 +89,8 @@ class Session:
 
     def fetch(self, wanted: Wanted) -> None:
         """Bring what is missing into the store."""
-        from imagefab.sources.fetch import fetch_packages, fetch_sources
+        from imagefab.sources.fetch import fetch_packages
+        from imagefab.sources.gather import fetch_sources
 
         with self.fetcher() as fetcher:
             fetch_packages(fetcher, wanted.lock, wanted.pins)

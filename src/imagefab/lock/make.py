@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from imagefab.digest import Digest
 from imagefab.errors import FetchError, RecipeError
 from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest, platform_pins
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import AnySource, OwnFileSpec, WheelSpec
 from imagefab.sources.debian.archive import ArchiveReader
 from imagefab.sources.debian.deb import read_control
 from imagefab.sources.debian.package import Package, read_package
 from imagefab.sources.debian.resolve import resolve
 from imagefab.sources.debian.universe import Universe
 from imagefab.sources.fetch import Fetcher, package_download
+from imagefab.sources.own import pin_own_file
+from imagefab.sources.wheels import pin_wheel
 from imagefab.toolchains.blueprint import Blueprint
 
 
 def make_lock(
-    blueprints: Sequence[Blueprint], reader: ArchiveReader, *, old: Lock | None = None, upgrade: bool = False
+    blueprints: Sequence[Blueprint],
+    reader: ArchiveReader,
+    *,
+    old: Lock | None = None,
+    upgrade: bool = False,
 ) -> Lock:
     """The lock for one recipe: `old` itself when nothing has to change.
 
@@ -28,7 +35,8 @@ def make_lock(
     for architectures of which an index could not be read: those would go back to older versions.
     """
     inputs = inputs_digest(blueprints)
-    if old is not None and old.inputs == inputs and not upgrade:
+    sources = _pin_sources(blueprints, reader.fetcher, old)
+    if old is not None and old.inputs == inputs and old.sources == sources and not upgrade:
         return old
     platforms: list[PlatformLock] = []
     archives: tuple[ArchivePin, ...] = ()
@@ -46,7 +54,7 @@ def make_lock(
         inputs=inputs,
         epoch=reader.open_suite(blueprints[0].archives[0]).epoch,
         archives=archives,
-        sources=_pin_sources(blueprints),
+        sources=sources,
         platforms=tuple(platforms),
     )
     return _keep_identity(new, old, upgrade=upgrade)
@@ -115,9 +123,32 @@ def _recover(pin: PackagePin, archives: Mapping[str, ArchivePin], fetcher: Fetch
         return None
 
 
-def _pin_sources(blueprints: Sequence[Blueprint]) -> tuple[SourcePin, ...]:
-    found: dict[str, Digest] = {}
-    for source in (source for b in blueprints for layer in b.layers for source in layer.sources):
-        if found.setdefault(source.name, source.sha256) != source.sha256:
-            raise RecipeError(f"{blueprints[0].recipe}: two different sources are called {source.name}")
-    return tuple(SourcePin(name=name, sha256=found[name]) for name in sorted(found))
+def _pin_sources(blueprints: Sequence[Blueprint], fetcher: Fetcher, old: Lock | None) -> tuple[SourcePin, ...]:
+    found: dict[tuple[str, str], SourcePin] = {}
+    for blueprint in blueprints:
+        for source in (source for layer in blueprint.layers for source in layer.sources):
+            pin = _pin_source(source, blueprint.platform, fetcher, old)
+            if found.setdefault((pin.name, pin.platform or ""), pin) != pin:
+                raise RecipeError(f"{blueprint.recipe}: two different sources are called {source.name}")
+    return tuple(found[key] for key in sorted(found))
+
+
+def _pin_source(source: AnySource, platform: HostPlatform, fetcher: Fetcher, old: Lock | None) -> SourcePin:
+    kept = old.find_source(source.name, platform.name) if old else None
+    match source:
+        case WheelSpec():
+            wheel = f"{source.project}=={source.version}"
+            is_same = kept is not None and kept.wheel == wheel and kept.platform == platform.name
+            return (
+                kept
+                if is_same and kept
+                else SourcePin(
+                    name=source.name, sha256=pin_wheel(fetcher, source, platform), platform=platform.name, wheel=wheel
+                )
+            )
+        case OwnFileSpec():
+            return SourcePin(
+                name=source.name, sha256=pin_own_file(fetcher.store, source, kept.sha256 if kept else None)
+            )
+        case _:
+            return SourcePin(name=source.name, sha256=source.sha256)

@@ -55,6 +55,10 @@ class LayerLock:
 class SourcePin:
     name: str
     sha256: Digest
+    platform: str | None = None
+    """The host platform that it is for, where each has another."""
+    wheel: str | None = None
+    """For a wheel: its project and version, like `ziglang==0.15.1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +77,8 @@ class Lock:
     archives: tuple[ArchivePin, ...]
     sources: tuple[SourcePin, ...]
     platforms: tuple[PlatformLock, ...]
+
+    def find_source(self, name: str, platform: str) -> SourcePin | None:
+        """What a host platform's image has by that name."""
+        found = (pin for pin in self.sources if pin.name == name and pin.platform in (None, platform))
+        return next(found, None)

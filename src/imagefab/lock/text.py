@@ -22,6 +22,8 @@ _PLAIN = re.compile(r"[ !#-\[\]-~]*\Z")
 _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
 _INNER_PATH = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9][!-~]*\.deb\Z")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-_~:]*\Z")
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
 _T = TypeVar("_T")
 _MOST = 1 << 37
 """For sizes, and for dates, which calendars must still be able to name."""
@@ -61,7 +63,10 @@ def _render_body(lock: Lock) -> list[str]:
             f"release = {_quote(str(archive.release))}",
         ]
     for source in lock.sources:
-        lines += ["", "[[source]]", f"name = {_quote(source.name)}", f"sha256 = {_quote(source.sha256.hex)}"]
+        lines += ["", "[[source]]", f"name = {_quote(source.name)}"]
+        lines += [f"platform = {_quote(source.platform)}"] if source.platform else []
+        lines += [f"wheel = {_quote(source.wheel)}"] if source.wheel else []
+        lines += [f"sha256 = {_quote(source.sha256.hex)}"]
     for platform in lock.platforms:
         lines += ["", "[[platform]]", f"name = {_quote(platform.platform)}"]
         for layer in platform.layers:
@@ -167,13 +172,18 @@ class _Reader:
         )
 
     def _source(self, table: Mapping[str, Any], place: str) -> SourcePin:
-        self._only(table, place, "name", "sha256")
-        return SourcePin(name=self._word(table, "name", place), sha256=self._digest(table, "sha256", place))
+        self._only(table, place, "name", "platform", "wheel", "sha256", optional=True)
+        return SourcePin(
+            name=self._word(table, "name", place),
+            sha256=self._digest(table, "sha256", place),
+            platform=self._text(table, "platform", place, _PLATFORM) if "platform" in table else None,
+            wheel=self._text(table, "wheel", place, _WHEEL) if "wheel" in table else None,
+        )
 
     def _platform(self, table: Mapping[str, Any], place: str) -> PlatformLock:
         self._only(table, place, "name", "layer", optional=True)
         return PlatformLock(
-            platform=self._text(table, "name", place, re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")),
+            platform=self._text(table, "name", place, _PLATFORM),
             layers=self._each(table, "layer", place, self._layer),
         )
 

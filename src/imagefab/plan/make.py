@@ -51,7 +51,7 @@ def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
     layers: list[PlanLayer] = []
     parent: Digest | None = None
     for number, (spec, pinned) in enumerate(zip(blueprint.layers, pins.layers, strict=True)):
-        draft = _draft_layer(blueprint.platform, spec, pinned, lock.epoch, bootstrap=number == 0)
+        draft = _draft_layer(blueprint.platform, spec, pinned, lock, bootstrap=number == 0)
         key = Digest.of_json(
             {
                 "form": CANONICAL_FORM,
@@ -114,7 +114,7 @@ class _Draft:
         self.steps.append(Run(commands=(*commands, f"sh {MOUNT}/tidy.sh"), mount=self.home, comment=comment))
 
 
-def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, epoch: int, *, bootstrap: bool) -> _Draft:
+def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, lock: Lock, *, bootstrap: bool) -> _Draft:
     draft = _Draft(f"{platform.debian_arch}/{spec.name}", [], [])
     if bootstrap:
         draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages))
@@ -127,7 +127,8 @@ def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, epo
     ]
     if installing:
         draft.add_run(*installing)
-    _add_scripts(draft, spec, pinned, epoch)
+    _add_sources(draft, platform, spec, pinned, lock)
+    _add_scripts(draft, spec, lock.epoch)
     return draft
 
 
@@ -156,13 +157,22 @@ def _install_packages(draft: _Draft, pinned: LayerLock) -> list[str]:
     return [f"{_DPKG} --force-depends --unpack {MOUNT}/debs/*.deb", f"{_DPKG} --configure --pending"]
 
 
-def _add_scripts(draft: _Draft, spec: LayerSpec, pinned: LayerLock, epoch: int) -> None:
+def _add_sources(draft: _Draft, platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, lock: Lock) -> None:
     packages = {pin.name: pin for pin in pinned.extracts}
     for t in spec.tarballs:
         content = TarballContent(package=packages[t.package], member=t.member, keep=t.keep, drop=t.drop)
         draft.add_input(f"sources/{t.name}", content)
     for source in spec.sources:
-        draft.add_input(f"sources/{source.name}", BlobContent(sha256=source.sha256))
+        pin = lock.find_source(source.name, platform.name)
+        if pin is None:
+            raise StaleError(
+                f"the lock of {lock.recipe} does not have {source.name} for {platform}",
+                hint=f"run `imagefab lock --upgrade {lock.recipe}`",
+            )
+        draft.add_input(f"sources/{source.name}", BlobContent(sha256=pin.sha256))
+
+
+def _add_scripts(draft: _Draft, spec: LayerSpec, epoch: int) -> None:
     # Engines differ in what else they set.
     fixed = {"SOURCE_DATE_EPOCH": str(epoch), "SOURCES": f"{MOUNT}/sources"}
     environment = {"PATH": IMAGE_PATH, "HOME": "/root", **STEP_ENVIRONMENT, **fixed}

@@ -13,7 +13,7 @@ from imagefab.digest import Digest
 from imagefab.errors import RecipeError
 from imagefab.recipe.document import Document, read_bytes
 from imagefab.recipe.grammar import quote, suggest
-from imagefab.recipe.model import Additions, Base, FileSpec, RunSpec, SourceSpec
+from imagefab.recipe.model import Additions, AnySource, Base, FileSpec, OwnFileSpec, RunSpec, SourceSpec, WheelSpec
 
 
 def load_additions(
@@ -21,7 +21,7 @@ def load_additions(
 ) -> Additions | None:
     """The additions of a document that was read; None when the document has problems."""
     _check_run_sources(document, table)
-    _check_sources(document, table, below)
+    _check_sources(document, table, below, recipes_dir)
     _check_paths(document, table, below)
     files = [_load_file(document, index, file, recipes_dir) for index, file in _entries(table, "files")]
     if document.problems:
@@ -31,10 +31,7 @@ def load_additions(
         host_packages=tuple(packages.get("host", ())),
         target_packages=tuple(packages.get("target", ())),
         files=tuple(file for file in files if file),
-        sources=tuple(
-            SourceSpec(name=source["name"], url=source["url"], sha256=Digest.parse(source["sha256"]))
-            for source in table.get("sources", ())
-        ),
+        sources=tuple(_make_source(source, recipes_dir) for source in table.get("sources", ())),
         run=tuple(
             RunSpec(name=run["name"], script=run["script"], sources=tuple(run.get("sources", ())))
             for run in table.get("run", ())
@@ -57,14 +54,39 @@ def _check_run_sources(document: Document, table: dict[str, Any]) -> None:
                 spot.report(f"no source {quote(name)} in this file", suggest(name, known, noun="sources"))
 
 
-def _check_sources(document: Document, table: dict[str, Any], below: tuple[Base, ...]) -> None:
+def _check_sources(document: Document, table: dict[str, Any], below: tuple[Base, ...], recipes_dir: Path) -> None:
     """One name means one file, all along a chain: so locks tell them apart."""
-    inherited = {source.name: (base.name, source.sha256.hex) for base in below for source in base.additions.sources}
-    for index, source in _entries(table, "sources"):
-        if "sha256" in source and (found := inherited.get(source.get("name", ""))) and found[1] != source["sha256"]:
+    inherited = {source.name: (base.name, source) for base in below for source in base.additions.sources}
+    for index, entry in _entries(table, "sources"):
+        found = inherited.get(entry.get("name", ""))
+        if found and _is_whole(entry) and _identify(found[1]) != _identify(_make_source(entry, recipes_dir)):
             document.spot("sources", index, "name").report(
-                f"the base `{found[0]}` has another file called {quote(source['name'])}", "give it a name of its own"
+                f"the base `{found[0]}` has another file called {quote(entry['name'])}", "give it a name of its own"
             )
+
+
+def _identify(source: AnySource) -> object:
+    """What makes it that file and no other: the same bytes may be had in several places."""
+    return source.sha256 if isinstance(source, SourceSpec) else source
+
+
+def _is_whole(entry: dict[str, Any]) -> bool:
+    return "wheel" in entry or "file" in entry or {"url", "sha256"} <= entry.keys()
+
+
+def _make_source(entry: dict[str, Any], recipes_dir: Path) -> AnySource:
+    name = entry["name"]
+    if "wheel" in entry:
+        project, _, version = entry["wheel"].partition("==")
+        return WheelSpec(name=name, project=project, version=version)
+    if "file" in entry:
+        return OwnFileSpec(name=name, path=find_own_file(entry["file"], recipes_dir))
+    return SourceSpec(name=name, url=entry["url"], sha256=Digest.parse(entry["sha256"]))
+
+
+def find_own_file(path: str, recipes_dir: Path) -> str:
+    """Where a file of the user's lies: relative paths count from the project's folder."""
+    return str(recipes_dir.parent / path)
 
 
 def _check_paths(document: Document, table: dict[str, Any], below: tuple[Base, ...]) -> None:

@@ -154,6 +154,17 @@ REPOSITORY = Text(
     )
 )
 
+WHEEL = Text(
+    rules=(
+        Rule(
+            r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.+!_-]{0,99}$",
+            "{} is not a project and a version",
+            "like `ziglang==0.15.1`",
+        ),
+    )
+)
+OWN_PATH = Text(rules=(NOT_EMPTY, Rule(r"^.{1001}", "{} is too long for a path", forbids=True)))
+
 FILE = Table(
     {
         "path": Field(FILE_PATH, "Where the file stands inside the image.", required=True),
@@ -166,9 +177,13 @@ FILE = Table(
 SOURCE = Table(
     {
         "name": Field(FILE_NAME, "What run steps call it: $SOURCES/<name>.", required=True),
-        "url": Field(URL, "Where it is fetched from.", required=True),
-        "sha256": Field(SHA256, "The digest that its bytes must have.", required=True),
-    }
+        "url": Field(URL, "Where it is fetched from."),
+        "sha256": Field(SHA256, "For `url`: the digest that its bytes must have."),
+        "wheel": Field(WHEEL, "A wheel of the Python package index, like `ziglang==0.15.1`; the lock pins its hash."),
+        "file": Field(OWN_PATH, "A file that you have, relative to the project; the lock pins its hash."),
+    },
+    exactly_one=("url", "wheel", "file"),
+    together=("url", "sha256"),
 )
 RUN = Table(
     {

@@ -310,8 +310,10 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Table:
     fields: Mapping[str, Field]
-    exactly_one: tuple[str, str] | None = field(default=None, kw_only=True)
-    """Two keys that exclude each other, one of which must be there."""
+    exactly_one: tuple[str, ...] = field(default=(), kw_only=True)
+    """Keys that exclude each other, one of which must be there."""
+    together: tuple[str, ...] = field(default=(), kw_only=True)
+    """Keys of which none is there without the others."""
 
     def read(self, value: object, spot: Spot) -> dict[str, Any] | None:
         if not isinstance(value, dict):
@@ -323,6 +325,8 @@ class Table:
                 spot.report(f"missing key `{name}`", declared.description)
         if self.exactly_one and not mistaken.intersection(self.exactly_one):
             self._report_choice(self.exactly_one, value, spot)
+        if not mistaken.intersection(self.together) and any(name in value for name in self.together):
+            self._report_missing(value, spot)
         found = {name: self.fields[name].node.read(value[name], spot.at(name)) for name in self.fields if name in value}
         return {name: good for name, good in found.items() if good is not None}
 
@@ -337,13 +341,18 @@ class Table:
                 mistaken.add(find_closest(name, absent))
         return mistaken
 
+    def _report_missing(self, value: dict[str, Any], spot: Spot) -> None:
+        for name in self.together:
+            if name not in value:
+                spot.report(f"missing key {quote(name)}", self.fields[name].description)
+
     @staticmethod
-    def _report_choice(names: tuple[str, str], value: dict[str, Any], spot: Spot) -> None:
-        first, second = names
-        if first in value and second in value:
-            spot.at(second).report(f"`{first}` and `{second}` exclude each other", on_key=True)
-        elif first not in value and second not in value:
-            spot.report(f"missing key `{first}` or `{second}`")
+    def _report_choice(names: tuple[str, ...], value: dict[str, Any], spot: Spot) -> None:
+        present = [name for name in names if name in value]
+        if not present:
+            spot.report(f"missing key {' or '.join(quote(name) for name in names)}")
+        for name in present[1:]:
+            spot.at(name).report(f"{quote(present[0])} and {quote(name)} exclude each other", on_key=True)
 
     def schema(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -353,6 +362,10 @@ class Table:
         }
         if required := [name for name, declared in self.fields.items() if declared.required]:
             result["required"] = required
+        if self.together:
+            result["dependentRequired"] = {
+                name: [other for other in self.together if other != name] for name in self.together
+            }
         if self.exactly_one:
             result["oneOf"] = [{"required": [name]} for name in self.exactly_one]
         return result

@@ -13,7 +13,7 @@ from typing import Any
 
 from imagefab.errors import Position, RecipeError, SeveralErrors, UsageError
 from imagefab.platforms import HOST_PLATFORMS
-from imagefab.recipe.additions import load_additions
+from imagefab.recipe.additions import find_own_file, load_additions
 from imagefab.recipe.document import Document, read_document
 from imagefab.recipe.format import BASE, STEM, declare_options, declare_recipe, declare_runner
 from imagefab.recipe.grammar import quote, suggest
@@ -99,7 +99,7 @@ class _Loading:
         if document is None:
             return None
         table = document.read(self.recipe_table)
-        options = _check_kind(document, table, self.rules)
+        options = _check_kind(document, table, self.rules, self.project.recipes_dir)
         bases = self._find_chain(document, table.get("base"))
         additions = load_additions(document, table, bases or (), self.project.recipes_dir)
         if additions is None or bases is None:
@@ -203,7 +203,7 @@ def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> N
 
 
 def _check_kind(
-    document: Document, table: dict[str, Any], rules: Mapping[str, KindRules]
+    document: Document, table: dict[str, Any], rules: Mapping[str, KindRules], recipes_dir: Path
 ) -> tuple[tuple[str, str | int | bool], ...]:
     """Hold a recipe to its kind's rules; return its options, with the kind's defaults where it chooses nothing."""
     kind = rules.get(table.get("kind", ""))
@@ -214,4 +214,7 @@ def _check_kind(
     if "runner" in table and "target" in table:
         declare_runner(kind, [TARGETS[table["target"]]]).read(table["runner"], document.spot("runner"))
     chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
+    for rule in kind.options:
+        if rule.is_file and chosen.get(rule.name):
+            chosen[rule.name] = find_own_file(chosen[rule.name], recipes_dir)
     return tuple((rule.name, chosen.get(rule.name, rule.default)) for rule in kind.options)

@@ -44,6 +44,27 @@ class SourceSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WheelSpec:
+    """A wheel of the Python package index: the one for the image's host platform. The lock pins its hash."""
+
+    name: str
+    project: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFileSpec:
+    """A file that the user has. The lock pins its hash; where it lies is nobody else's business."""
+
+    name: str
+    path: str
+    """Absolute."""
+
+
+AnySource = SourceSpec | WheelSpec | OwnFileSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
     """A shell script that runs in the build, as root, without network; `sources` are there under $SOURCES.
 
@@ -62,7 +83,7 @@ class Additions:
     host_packages: tuple[str, ...] = ()
     target_packages: tuple[str, ...] = ()
     files: tuple[FileSpec, ...] = ()
-    sources: tuple[SourceSpec, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     run: tuple[RunSpec, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
 

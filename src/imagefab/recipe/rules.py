@@ -21,6 +21,8 @@ class OptionRule:
     """For text: the only values allowed, when not empty."""
     pattern: str = ""
     """For text: a regular expression that a value must match, when not empty; anchor it with ^ and $."""
+    is_file: bool = False
+    """For text: the path of a file that the user has; the kind gets it absolute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

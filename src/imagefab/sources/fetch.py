@@ -21,7 +21,6 @@ from imagefab.errors import FetchError, ImagefabError, SeveralErrors
 from imagefab.lock.model import ArchivePin, Lock, PackagePin
 from imagefab.oci.store import STORE, explain_disk_errors
 from imagefab.progress import Progress, Task
-from imagefab.recipe.model import SourceSpec
 from imagefab.sources.mirrors import Mirrors
 from imagefab.sources.store import BlobStore
 from imagefab.sources.transport import (
@@ -264,14 +263,7 @@ def fetch_packages(fetcher: Fetcher, lock: Lock, pins: Iterable[PackagePin], *, 
     """Bring packages that a lock pins into the store."""
     archives = {archive.name: archive for archive in lock.archives}
     downloads = (package_download(fetcher.mirrors, archives, pin) for pin in pins)
-    with _hinting(f"run `imagefab lock --upgrade {lock.recipe}`"):
-        fetcher.fetch_blobs(downloads, label=label)
-
-
-def fetch_sources(fetcher: Fetcher, sources: Iterable[SourceSpec], *, label: str = "sources") -> None:
-    """Bring the files that a recipe pins by address and hash into the store."""
-    downloads = (Download(label=s.name, digest=s.sha256, size=None, urls=(s.url,)) for s in sources)
-    with _hinting("its `url` in the recipe no longer serves it"):
+    with hinting(f"run `imagefab lock --upgrade {lock.recipe}`"):
         fetcher.fetch_blobs(downloads, label=label)
 
 
@@ -287,7 +279,7 @@ def package_download(mirrors: Mirrors, archives: Mapping[str, ArchivePin], pin: 
 
 
 @contextmanager
-def _hinting(hint: str) -> Iterator[None]:
+def hinting(hint: str) -> Iterator[None]:
     """Say what to do about files that are gone."""
     try:
         yield

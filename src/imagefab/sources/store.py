@@ -5,10 +5,16 @@ The store itself belongs to the oci room; it satisfies this protocol.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Protocol
 
 from imagefab.digest import Digest
+
+
+def digest_file(path: Path) -> Digest:
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 class BlobStore(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 from imagefab.digest import Digest
 from imagefab.platforms import HostPlatform
-from imagefab.recipe.model import Archive, FileSpec, RunSpec, SourceSpec
+from imagefab.recipe.model import AnySource, Archive, FileSpec, OwnFileSpec, RunSpec, WheelSpec
 
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are found in an image, and in the steps that build it."""
@@ -57,7 +57,7 @@ class LayerSpec:
     folders: tuple[str, ...] = ()
     """Folders that must be there, empty or not."""
     files: tuple[FileSpec, ...] = ()
-    sources: tuple[SourceSpec, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     run: tuple[RunSpec, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     """What the scripts of `run` find in their environment; empty where there are none."""
@@ -96,6 +96,16 @@ class Blueprint:
         }
 
 
+def _describe_source(source: AnySource) -> list[str]:
+    match source:
+        case WheelSpec():
+            return [source.name, "wheel", source.project, source.version]
+        case OwnFileSpec():
+            return [source.name, "file"]
+        case _:
+            return [source.name, source.url, str(source.sha256)]
+
+
 def _describe_layer(layer: LayerSpec) -> dict[str, Any]:
     return {
         "name": layer.name,
@@ -105,7 +115,7 @@ def _describe_layer(layer: LayerSpec) -> dict[str, Any]:
         "tarballs": [[t.name, t.package, t.member, list(t.keep), list(t.drop)] for t in layer.tarballs],
         "folders": list(layer.folders),
         "files": [[f.path, str(Digest.of_bytes(f.content)), f.mode] for f in layer.files],
-        "sources": [[s.name, s.url, str(s.sha256)] for s in layer.sources],
+        "sources": [_describe_source(source) for source in layer.sources],
         "run": [[r.name, r.script, list(r.sources)] for r in layer.run],
         **({"env": [list(pair) for pair in layer.env]} if layer.env else {}),
     }

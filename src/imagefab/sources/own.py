@@ -1,0 +1,61 @@
+"""Files that the user has: copied into the store when a lock is made, so that builds find them like all others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from imagefab.digest import Digest
+from imagefab.errors import FetchError, RecipeError
+from imagefab.oci.store import STORE, explain_disk_errors
+from imagefab.recipe.model import OwnFileSpec
+from imagefab.sources.store import BlobStore, digest_file
+
+
+def pin_own_file(store: BlobStore, spec: OwnFileSpec, old: Digest | None) -> Digest:
+    """What is there now; where nothing is, what the lock has already."""
+    path = Path(spec.path)
+    if not path.exists() and old is not None:
+        return old
+    digest = _digest(path)
+    _keep(store, path, digest)
+    return digest
+
+
+def fetch_own_file(store: BlobStore, spec: OwnFileSpec, digest: Digest) -> None:
+    if store.has_blob(digest) and store.check_blob(digest):
+        return
+    path = Path(spec.path)
+    try:
+        found = _digest(path)
+    except RecipeError as error:
+        raise FetchError(error.problem, hint=f"the lock wants the file with sha256 {digest.hex}") from None
+    if found != digest:
+        raise FetchError(
+            f"{spec.path} is not the file that the lock names: its sha256 is {found.hex}, not {digest.hex}",
+            hint="bring that file back, or run `imagefab lock` to take this one",
+        )
+    _keep(store, path, digest)
+
+
+def _digest(path: Path) -> Digest:
+    try:
+        if not path.is_file():
+            raise RecipeError(f"{path} is {'no plain file' if path.exists() else 'not there'}")
+        return digest_file(path)
+    except OSError as error:
+        raise RecipeError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _keep(store: BlobStore, path: Path, digest: Digest) -> None:
+    if store.has_blob(digest):
+        return
+    scratch = store.scratch_file()
+    with explain_disk_errors(scratch, STORE):
+        try:
+            shutil.copyfile(path, scratch)
+            if digest_file(scratch) != digest:
+                raise FetchError(f"{path} changes while it is read", hint="try again when it is at rest")
+            store.adopt_blob(scratch, digest)
+        finally:
+            scratch.unlink(missing_ok=True)
