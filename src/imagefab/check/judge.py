@@ -64,12 +64,10 @@ def _judge_environment(subject: Subject) -> Row:
     """What cargo and the crates must find set."""
     if not subject.triple:
         return failed("environment", "nothing says which target the image is for")
-    missing = [stem for stem in ("CC", "AR", "CMAKE_TOOLCHAIN_FILE") if not subject.find(stem)]
-    missing += [
-        f"CARGO_TARGET_…_{what}"
-        for what in ("LINKER", *(() if subject.runs_with in ("none", "") else ("RUNNER",)))
-        if not subject.find_cargo(what)
-    ]
+    free = subject.is_for_zigbuild
+    missing = [stem for stem in ("CC", "AR", "CMAKE_TOOLCHAIN_FILE") if not (free or subject.find(stem))]
+    wanted = [*([] if free else ["LINKER"]), *([] if subject.runs_with in ("none", "") else ["RUNNER"])]
+    missing += [f"CARGO_TARGET_…_{what}" for what in wanted if not subject.find_cargo(what)]
     if missing:
         return failed("environment", f"for {subject.triple}, these variables are not set: {', '.join(missing)}")
     if subject.env.get("PKG_CONFIG_ALLOW_CROSS") != "1":

@@ -53,6 +53,11 @@ class Subject:
         return self.env.get(f"CARGO_TARGET_{upper}_{what}", "")
 
     @property
+    def is_for_zigbuild(self) -> bool:
+        """It leaves compiler and linker to cross's zig mode, as that asks for."""
+        return "CARGO_ZIGBUILD_ZIG_PATH" in self.env and not self.find("CC")
+
+    @property
     def runs_with(self) -> str:
         return self.labels.get(RUNS_WITH, "")
 

@@ -52,7 +52,12 @@ class Target:
 
     @property
     def musl_triplet(self) -> str:
-        return self.gnu_triplet.replace("gnu", "musl", 1)
+        return self.multiarch.replace("gnu", "musl", 1)
+
+    @property
+    def multiarch(self) -> str:
+        """The name of the folders in which the archive's packages for the architecture have headers and libraries."""
+        return self.gnu_triplet.replace("i686", "i386")
 
     @property
     def is_musl(self) -> bool:

@@ -71,7 +71,7 @@ def _download(spec: WheelSpec, platform: HostPlatform, folder: Path) -> Path:
     tags = [f"--platform={tag}_{machine}" for tag in (*_TAGS, *_OLD_TAGS)]
     command = [
         sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet", "--no-deps",
-        "--only-binary=:all:", "--python-version=3", "--implementation=py", "--abi=none", *tags,
+        "--only-binary=:all:", "--python-version=3.13", "--implementation=py", "--abi=none", *tags,
         f"--dest={folder}", "--", f"{spec.project}=={spec.version}",
     ]  # fmt: skip
     ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ def make_environment(
     """What the image sets. The bases' and the recipe's own variables come last and win."""
     target = recipe.target
     env: dict[str, str] = {"PATH": IMAGE_PATH}
-    if toolchain.linker is not None:
+    if toolchain.preset and toolchain.linker is not None:
         env[f"CARGO_TARGET_{target.upper}_LINKER"] = toolchain.linker
     if runner.command:
         command = " ".join(runner.command)
@@ -38,11 +38,12 @@ def make_environment(
     if runner.needs_sysroot:
         env["QEMU_LD_PREFIX"] = toolchain.sysroot
     env |= dict(runner.env)
-    env[variable("CC", target)] = toolchain.cc
-    if toolchain.cxx is not None:
-        env[variable("CXX", target)] = toolchain.cxx
-    env[variable("AR", target)] = toolchain.ar
-    env[variable("CMAKE_TOOLCHAIN_FILE", target)] = CMAKE_FILE
+    if toolchain.preset:
+        env[variable("CC", target)] = toolchain.cc
+        if toolchain.cxx is not None:
+            env[variable("CXX", target)] = toolchain.cxx
+        env[variable("AR", target)] = toolchain.ar
+        env[variable("CMAKE_TOOLCHAIN_FILE", target)] = CMAKE_FILE
     env |= {
         "CROSS_CMAKE_SYSTEM_NAME": target.cmake_system,
         "CROSS_CMAKE_SYSTEM_PROCESSOR": target.cmake_processor,

@@ -13,6 +13,10 @@ from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
+GCC_VERSIONS = {"bullseye": 10, "bookworm": 12, "trixie": 14}
+"""By the base's suite."""
+NEWEST_GCC = 14
+
 
 def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
@@ -26,14 +30,14 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         ar=f"{prefix}ar",
         prefix=prefix,
         sysroot="/" if native else f"/usr/{target.gnu_triplet}",
-        pkg_config=f"/usr/lib/{target.gnu_triplet}/pkgconfig",
+        pkg_config=f"/usr/lib/{target.multiarch}/pkgconfig",
         bindgen=() if native else (f"-isystem/usr/{target.gnu_triplet}/include", *include_multiarch(target)),
     )
 
 
 def include_multiarch(target: Target) -> tuple[str, ...]:
     """The folders in which the target's packages have their headers, for clang."""
-    return (f"-idirafter/usr/include/{target.gnu_triplet}", "-idirafter/usr/include")
+    return (f"-idirafter/usr/include/{target.multiarch}", "-idirafter/usr/include")
 
 
 def cross_gcc_layer(target: Target, platform: HostPlatform) -> LayerSpec:

@@ -18,13 +18,9 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec, TarballSpec
-from imagefab.toolchains.gcc import cross_gcc_layer
+from imagefab.toolchains.gcc import GCC_VERSIONS, NEWEST_GCC, cross_gcc_layer
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.toolchain import Kind, Toolchain
-
-_GCC_VERSIONS = {"bullseye": 10, "bookworm": 12, "trixie": 14}
-"""By the base's suite; libstdc++ is built from the source of the compiler that builds it."""
-_NEWEST_GCC = 14
 
 _LOADERS = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "armel": "arm"}
 """How musl calls an architecture in its dynamic linker's name, where it differs from Debian's name."""
@@ -226,7 +222,7 @@ def _musl_layer(target: Target, *, native: bool) -> LayerSpec:
 
 
 def _cxx_layer(target: Target, suite: str) -> LayerSpec:
-    version = _GCC_VERSIONS.get(suite, _NEWEST_GCC)
+    version = GCC_VERSIONS.get(suite, NEWEST_GCC)
     return LayerSpec(
         name=f"musl-{target.debian_arch}-cxx",
         comment="GCC's C++ library, built from its source for musl",

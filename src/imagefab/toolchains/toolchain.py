@@ -33,6 +33,8 @@ class Toolchain:
     cmake: tuple[tuple[str, str], ...] = ()
     """What else CMake is told: variables and their values."""
     env: tuple[tuple[str, str], ...] = ()
+    preset: bool = True
+    """Whether cargo and the crates are told of compiler and linker; else whoever builds says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ cc -w parse.c -o parse -ldl
 
 def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     cc, cxx = words(subject.find("CC")), words(subject.find("CXX"))
+    if subject.is_for_zigbuild:
+        yield _zigbuild()
     if not cc:
         return
     yield Probe(
@@ -65,6 +67,17 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     bits = pointer_bits(subject.triple)
     if bits:
         yield _bindgen(subject, bits)
+
+
+def _zigbuild() -> Probe:
+    return Probe(
+        name="zig",
+        what="zig compiles, and cargo-zigbuild answers",
+        script="export ZIG_GLOBAL_CACHE_DIR=$PWD/cache ZIG_LOCAL_CACHE_DIR=$PWD/cache\n"
+        + write("part.c", programs.LIBRARY_C)
+        + "zig cc -c part.c -o part.o\n"
+        + "cargo-zigbuild --version\n",
+    )
 
 
 def _cmake(subject: Subject, *, cxx: bool) -> Probe:

@@ -1,0 +1,122 @@
+"""Kind llvm: clang and lld for a Linux target, over Debian's cross libraries of that target.
+
+The GNU C library, its headers, libstdc++ and libgcc are the packages that the GCC cross compiler stands on too, without
+that compiler. The programs have the target's name in front (aarch64-linux-gnu-clang), and so find their settings in
+a file: clang says nothing about what it does not need of such a file, as it would of options.
+
+`version` chooses LLVM's: linking a Rust object with -Clinker-plugin-lto wants one as new as rustc's own.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe, RunSpec
+from imagefab.recipe.rules import KindRules, OptionRule
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.gcc import GCC_VERSIONS, NEWEST_GCC, include_multiarch
+from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.toolchain import Kind, Toolchain
+
+VERSION = OptionRule(
+    name="version", type=str, description="LLVM's version, as the base's packages have it", default="19",
+    pattern=r"^[1-9][0-9]$",
+)  # fmt: skip
+
+_SETTINGS = "/opt/llvm"
+_CONFIG = """\
+# What clang takes as given when it builds for {triple}.
+--target={gnu}
+-fuse-ld=lld
+--rtlib=libgcc
+--stdlib=libstdc++
+--unwindlib=libgcc
+"""
+_WRAPPER = """\
+#!/bin/sh
+exec /usr/lib/llvm-{version}/bin/{tool} --config={settings}/{gnu}.cfg "$@"
+"""
+_LINK = """\
+for tool in ar nm objcopy objdump ranlib readelf strings strip; do
+    ln -s /usr/lib/llvm-{version}/bin/llvm-$tool /usr/local/bin/{gnu}-$tool
+done
+ln -s /usr/lib/llvm-{version}/bin/ld.lld /usr/local/bin/{gnu}-ld
+"""
+
+
+def make_llvm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
+    target = recipe.target
+    native = is_native(target, platform)
+    version = str(dict(recipe.options)["version"])
+    prefix = f"{target.gnu_triplet}-"
+    return Toolchain(
+        layers=(
+            clang_layer(version),
+            _libraries_layer(target, recipe.archives[0].suite, native=native),
+            _wrappers_layer(target, version),
+        ),
+        linker=f"{prefix}clang",
+        cc=f"{prefix}clang",
+        cxx=f"{prefix}clang++",
+        ar=f"{prefix}ar",
+        prefix=prefix,
+        sysroot="/" if native else f"/usr/{target.gnu_triplet}",
+        pkg_config=f"/usr/lib/{target.multiarch}/pkgconfig",
+        bindgen=() if native else (f"-isystem/usr/{target.gnu_triplet}/include", *include_multiarch(target)),
+    )
+
+
+def clang_layer(version: str) -> LayerSpec:
+    """The same for every kind that stands on it."""
+    return LayerSpec(
+        name=f"llvm-{version}",
+        comment=f"LLVM {version}: clang, lld and the binary tools",
+        packages=(f"clang-{version}", f"lld-{version}", f"llvm-{version}"),
+    )
+
+
+def _libraries_layer(target: Target, suite: str, *, native: bool) -> LayerSpec:
+    gcc = GCC_VERSIONS.get(suite, NEWEST_GCC)
+    arch = target.debian_arch
+    return LayerSpec(
+        name=f"libraries-{target.gnu_triplet}",
+        comment=f"the GNU C library and GCC's C++ library for {target.gnu_triplet}",
+        architectures=(arch,) if target.debian_release_arch and not native else (),
+        packages=() if native else (f"libc6-dev-{arch}-cross", f"libstdc++-{gcc}-dev-{arch}-cross"),
+    )
+
+
+def _wrappers_layer(target: Target, version: str) -> LayerSpec:
+    gnu = target.gnu_triplet
+    config = _CONFIG.format(triple=target.triple, gnu=gnu)
+    wrappers = (
+        FileSpec(
+            path=f"/usr/local/bin/{gnu}-{tool}",
+            content=_WRAPPER.format(version=version, tool=tool, settings=_SETTINGS, gnu=gnu).encode(),
+            mode=0o755,
+        )
+        for tool in ("clang", "clang++")
+    )
+    return LayerSpec(
+        name=f"llvm-{version}-{gnu}",
+        comment=f"clang, lld and the binary tools under their names for {gnu}",
+        files=(FileSpec(path=f"{_SETTINGS}/{gnu}.cfg", content=config.encode()), *wrappers),
+        run=(RunSpec(name="binary tools", script=_LINK.format(version=version, gnu=gnu)),),
+    )
+
+
+def _accepts(target: Target) -> str | None:
+    if target.os != "linux":
+        return "it is not Linux"
+    return "it has the musl C library; kind `musl` is for it" if target.is_musl else None
+
+
+KIND = Kind(
+    rules=KindRules(
+        name="llvm",
+        summary="clang and lld, with Debian's GNU C library",
+        accepts=_accepts,
+        options=(VERSION,),
+    ),
+    make=make_llvm,
+)

@@ -1,0 +1,212 @@
+"""Kind zig: Zig's C compiler and linker, which carries every C library it can build for, in every version.
+
+So the GNU C library's version is a recipe's choice (`glibc`), and does not come from the base. Zig is a wheel of the
+Python package index, pinned like all sources.
+
+`zig-cc` is what build systems call. It hides where Zig is unlike GCC and clang:
+
+- It takes no triple but its own, so options that name one (the cc crate adds them) are left out.
+- rustc links GCC's unwinder by its file name, and brings its own start files for musl; Zig has both itself.
+- Zig keeps what it builds, C libraries among it, in a cache. It goes to cargo's target folder when there is one: that
+  stays when a container goes.
+
+With `preset = false` the image says nothing of compilers and linkers: `zig` and `cargo-zigbuild` are on PATH, which is
+what cross's own zig mode looks for.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe, RunSpec, WheelSpec
+from imagefab.recipe.rules import KindRules, OptionRule
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.toolchain import Kind, Toolchain
+
+_ZIG = "/opt/zig"
+_STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
+_FAMILIES = {"armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv"}
+"""How Zig's folders of headers call an architecture that has several names."""
+_CPUS = {"armv7": "generic+v7a+vfp3d16-neon"}
+
+_UNPACK = """\
+mkdir /tmp/zig
+unzip -q "$SOURCES/ziglang.whl" 'ziglang/*' -d /tmp/zig
+mv /tmp/zig/ziglang {zig}
+chmod -R u=rwX,go=rX {zig}
+chmod 755 {zig}/zig
+ln -s {zig}/zig /usr/local/bin/zig
+for tool in ar ranlib objcopy; do
+    printf '#!/bin/sh\\nexec {zig}/zig %s "$@"\\n' $tool >/usr/local/bin/zig-$tool
+    chmod 755 /usr/local/bin/zig-$tool
+done
+"""
+_UNPACK_ZIGBUILD = """\
+unzip -q -j "$SOURCES/cargo-zigbuild.whl" '*/scripts/cargo-zigbuild' -d /usr/local/bin
+chmod 755 /usr/local/bin/cargo-zigbuild
+"""
+
+_WRAPPER = """\
+#!/bin/sh
+# Zig as a compiler and linker for {triple}.
+if [ -z "${{ZIG_GLOBAL_CACHE_DIR:-}}" ]; then
+    if [ -n "${{CARGO_TARGET_DIR:-}}" ] && mkdir -p "$CARGO_TARGET_DIR/.zig-cache" 2>/dev/null; then
+        ZIG_GLOBAL_CACHE_DIR=$CARGO_TARGET_DIR/.zig-cache
+    else
+        ZIG_GLOBAL_CACHE_DIR=/tmp/zig-cache-$(id -u)
+    fi
+    export ZIG_GLOBAL_CACHE_DIR
+fi
+: "${{ZIG_LOCAL_CACHE_DIR:=$ZIG_GLOBAL_CACHE_DIR}}"
+export ZIG_LOCAL_CACHE_DIR
+count=$#
+while [ "$count" -gt 0 ]; do
+    word=$1
+    shift
+    count=$((count - 1))
+    case $word in
+    --target=* | -march=* | */self-contained/*crt*.o) ;;
+    -target | --target)
+        shift
+        count=$((count - 1))
+        ;;
+    -lgcc_s | -lgcc_eh) set -- "$@" -lunwind ;;
+    -lgcc | -l:libgcc.a | -Wl,--no-undefined-version | -Wl,--fix-cortex-a53-*) ;;
+    *) set -- "$@" "$word" ;;
+    esac
+done
+exec {zig}/zig {tool} -target {target}{cpu} "$@"
+"""
+
+
+def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
+    target = recipe.target
+    options = dict(recipe.options)
+    preset = bool(options["preset"])
+    name = _zig_target(target, str(options["glibc"]))
+    return Toolchain(
+        layers=(
+            _zig_layer(str(options["version"])),
+            *([] if preset else [_zigbuild_layer(str(options["zigbuild"]))]),
+            *_libraries_layer(target, platform),
+            _wrappers_layer(target, name),
+        ),
+        linker="zig-cc",
+        cc="zig-cc",
+        cxx="zig-c++",
+        ar="zig-ar",
+        prefix="zig-",
+        sysroot=f"/usr/{target.gnu_triplet}" if target.crt == "gnu" and not is_native(target, platform) else "/",
+        pkg_config=f"/usr/lib/{_multiarch(target)}/pkgconfig",
+        bindgen=tuple(_include(target)),
+        preset=preset,
+        env=(("CARGO_ZIGBUILD_ZIG_PATH", f"{_ZIG}/zig"),),
+    )
+
+
+def _zig_layer(version: str) -> LayerSpec:
+    return LayerSpec(
+        name=f"zig-{version}",
+        comment=f"Zig {version}, with the C libraries that it carries",
+        packages=("unzip",),
+        sources=(WheelSpec(name="ziglang.whl", project="ziglang", version=version),),
+        run=(RunSpec(name="unpack Zig", script=_UNPACK.format(zig=_ZIG), sources=("ziglang.whl",)),),
+    )
+
+
+def _zigbuild_layer(version: str) -> LayerSpec:
+    wheel = WheelSpec(name="cargo-zigbuild.whl", project="cargo-zigbuild", version=version)
+    return LayerSpec(
+        name=f"cargo-zigbuild-{version}",
+        comment=f"cargo-zigbuild {version}",
+        sources=(wheel,),
+        run=(RunSpec(name="unpack cargo-zigbuild", script=_UNPACK_ZIGBUILD, sources=(wheel.name,)),),
+    )
+
+
+def _libraries_layer(target: Target, platform: HostPlatform) -> list[LayerSpec]:
+    """What programs need to run; Zig itself needs none of it."""
+    if not target.debian_release_arch or is_native(target, platform):
+        return []
+    arch = target.debian_arch
+    libraries = (f"musl:{arch}",) if target.is_musl else (f"libc6-{arch}-cross",)
+    return [
+        LayerSpec(
+            name=f"zig-runs-{target.crt}-{arch}",
+            comment="the C library that programs run with here",
+            architectures=(arch,),
+            packages=libraries,
+        )
+    ]
+
+
+def _wrappers_layer(target: Target, name: str) -> LayerSpec:
+    cpu = f" -mcpu={_CPUS[target.stem]}" if target.stem in _CPUS else ""
+    wrappers = tuple(
+        FileSpec(
+            path=f"/usr/local/bin/zig-{tool}",
+            content=_WRAPPER.format(triple=target.triple, tool=tool, zig=_ZIG, target=name, cpu=cpu).encode(),
+            mode=0o755,
+        )
+        for tool in ("cc", "c++")
+    )
+    return LayerSpec(name=f"zig-{target.triple}", comment=f"Zig's compilers for {target.triple}", files=wrappers)
+
+
+def _zig_target(target: Target, glibc: str) -> str:
+    stem = _STEMS.get(target.stem, target.stem)
+    if target.os != "linux":
+        return f"{stem}-{target.os}"
+    libc = target.triple.rsplit("-", 1)[-1]
+    return f"{stem}-linux-{libc}" + ("" if target.is_musl else f".{glibc}")
+
+
+def _multiarch(target: Target) -> str:
+    return (target.musl_triplet if target.is_musl else target.multiarch) or target.triple
+
+
+def _include(target: Target) -> list[str]:
+    """The headers that Zig compiles with, for libclang."""
+    family = _FAMILIES.get(target.stem, target.stem)
+    if target.is_musl:
+        folders = [f"{_STEMS.get(target.stem, target.stem)}-linux-musl", "generic-musl"]
+    elif target.os == "linux":
+        folders = [f"{family}-linux-gnu", "generic-glibc"]
+    else:
+        folders = [f"{target.stem if target.os == 'netbsd' else family}-{target.os}-none", f"generic-{target.os}"]
+    if target.os == "linux":
+        folders += [f"{family}-linux-any", "any-linux-any"]
+    return ["-nostdlibinc", *(f"-isystem{_ZIG}/lib/libc/include/{folder}" for folder in folders)]
+
+
+def _accepts(target: Target) -> str | None:
+    if target.os in {"linux", "freebsd", "netbsd"}:
+        return None
+    return "Zig is set up for Linux, FreeBSD and NetBSD"
+
+
+_VERSION = r"^[0-9]+(\.[0-9]+){1,3}$"
+KIND = Kind(
+    rules=KindRules(
+        name="zig",
+        summary="Zig's C compiler and linker, with the glibc version of your choice",
+        accepts=_accepts,
+        options=(
+            OptionRule(
+                name="glibc", type=str, description="the oldest GNU C library that binaries run with", default="2.17",
+                pattern=r"^2\.[0-9]{1,2}$",
+            ),
+            OptionRule(name="version", type=str, description="Zig's version", default="0.17.0", pattern=_VERSION),
+            OptionRule(
+                name="preset", type=bool, default=True,
+                description="set compiler and linker; false leaves that to cross's zig mode and cargo-zigbuild",
+            ),
+            OptionRule(
+                name="zigbuild", type=str, description="cargo-zigbuild's version, where nothing is preset",
+                default="0.24.0", pattern=_VERSION,
+            ),
+        ),
+    ),
+    make=make_zig,
+)  # fmt: skip
