@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagefab.check.judge import Report, judge
 from imagefab.check.probe import skipped
-from imagefab.check.probes.choice import make_probes
+from imagefab.check.probes.choice import list_skips, make_probes
 from imagefab.check.probes.rust import RUST
 from imagefab.check.session import Execute, run_probes
 from imagefab.check.subject import Subject, guess_triple
@@ -32,10 +32,10 @@ def check_image(
     """`folder` is scratch space; `execute` runs a command in the image."""
     without = None if rust is None else lacks_std(rust, subject.triple, platform)
     with_rust = rust is not None and without is None and bool(subject.triple)
-    skips = []
+    skips = list_skips(subject)
     if not with_rust:
         told = f"no Rust toolchain with a standard library for {without or subject.triple or 'its target'} is here"
-        skips = [skipped("rust", f"{told}; --rust DIR gives one")]
+        skips.append(skipped("rust", f"{told}; --rust DIR gives one"))
     probes = make_probes(subject, rust=with_rust)
     binds = ((str(rust), RUST),) if with_rust else ()
     return judge(subject, probes, run_probes(probes, folder, subject.env, execute, read_only_binds=binds), skips)

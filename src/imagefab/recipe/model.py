@@ -59,6 +59,8 @@ class OwnFileSpec:
     name: str
     path: str
     """Absolute."""
+    top: str = ""
+    """For a tarball: the folder that it must have at its top."""
 
 
 AnySource = SourceSpec | WheelSpec | OwnFileSpec

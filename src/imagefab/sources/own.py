@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
+import tarfile
 from pathlib import Path
 
 from imagefab.digest import Digest
@@ -18,6 +20,8 @@ def pin_own_file(store: BlobStore, spec: OwnFileSpec, old: Digest | None) -> Dig
     if not path.exists() and old is not None:
         return old
     digest = _digest(path)
+    if spec.top:
+        _check_top(path, spec.top)
     _keep(store, path, digest)
     return digest
 
@@ -36,6 +40,20 @@ def fetch_own_file(store: BlobStore, spec: OwnFileSpec, digest: Digest) -> None:
             hint="bring that file back, or run `imagefab lock` to take this one",
         )
     _keep(store, path, digest)
+
+
+def _check_top(path: Path, top: str) -> None:
+    try:
+        with tarfile.open(path) as tarball:
+            names = (member.name.removeprefix("./") for member in tarball)
+            found = next((name.partition("/")[0] for name in names if name != "."), "")
+    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError) as error:
+        raise RecipeError(f"{path} is no tarball: {error}") from None
+    if found != top:
+        raise RecipeError(
+            f"{path} should have the folder {top} in it, and has {found or 'nothing'}",
+            hint=f"name the file after what is in it, or pack it anew: tar -cJf {path.name} {top}",
+        )
 
 
 def _digest(path: Path) -> Digest:

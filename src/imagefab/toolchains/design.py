@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
-from imagefab.recipe.model import Additions, Recipe
+from imagefab.recipe.model import Additions, OwnFileSpec, Recipe
 from imagefab.recipe.rules import KindRules
-from imagefab.toolchains import gcc, llvm, musl, zig
+from imagefab.toolchains import gcc, llvm, musl, osxcross, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
 from imagefab.toolchains.runners.linux import is_native
@@ -20,8 +20,10 @@ from imagefab.toolchains.runners.runner import Runner
 from imagefab.toolchains.runners.table import list_runners, make_runner
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
-KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND)}
+KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND, osxcross.KIND)}
 _ROOT, _OWN = "base", "extras"
+PRIVATE = "dev.imagefab.private"
+"""The label that says which of the user's own files are in an image, which may not be everybody's."""
 _IMAGE = "image"
 """No layer's name: the Dockerfile calls the finished image so."""
 
@@ -52,6 +54,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         *_tool_layers(recipe, toolchain, runner),
         _additions_layer(recipe, platform, recipe.additions, env, name=_OWN, comment="what the recipe itself adds"),
     )
+    private = [s.name for layer in layers for s in layer.sources if isinstance(s, OwnFileSpec)]
     return Blueprint(
         recipe=recipe.name,
         target=recipe.target.triple,
@@ -62,6 +65,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         labels=(
             ("org.cross-rs.for-cross-target", recipe.target.triple),
             ("org.cross-rs.runs-with", runner.name),
+            *([(PRIVATE, " ".join(private))] if private else []),
             ("org.opencontainers.image.title", recipe.name),
             ("org.opencontainers.image.description", recipe.description),
         ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from imagefab.check.probe import Probe
+from imagefab.check.probe import Probe, Row
 from imagefab.check.probes.contract import make_contract_probes
+from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import make_hosted_probes
 from imagefab.check.probes.rust import make_rust_probes
@@ -13,6 +14,7 @@ from imagefab.check.subject import Subject
 
 _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "linux": make_hosted_probes,
+    "darwin": make_darwin_probes,
 }
 
 
@@ -24,3 +26,8 @@ def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
         *(make_rust_probes(subject) if rust else ()),
         make_facts_probe(subject),
     )
+
+
+def list_skips(subject: Subject) -> list[Row]:
+    """What an image of its sort would be asked, and this one can't be."""
+    return list_darwin_skips(subject) if subject.os == "darwin" else []

@@ -63,10 +63,10 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
             products=(Product(path="hello", static=bool(option)),),
         )
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
-        yield _cmake(subject, cxx=bool(cxx))
+        yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield _bindgen(subject, bits)
+        yield make_bindgen_probe(subject, bits)
 
 
 def _zigbuild() -> Probe:
@@ -80,7 +80,7 @@ def _zigbuild() -> Probe:
     )
 
 
-def _cmake(subject: Subject, *, cxx: bool) -> Probe:
+def make_cmake_probe(subject: Subject, *, cxx: bool) -> Probe:
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = programs.CMAKE_LISTS.format(
         languages="C CXX" if cxx else "C", main=main, can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE"
@@ -99,7 +99,7 @@ def _cmake(subject: Subject, *, cxx: bool) -> Probe:
     )
 
 
-def _bindgen(subject: Subject, bits: int) -> Probe:
+def make_bindgen_probe(subject: Subject, bits: int) -> Probe:
     stem, _, rest = subject.triple.partition("-")
     arguments = [
         f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
