@@ -19,11 +19,8 @@ from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec, TarballSpec
 from imagefab.toolchains.gcc import cross_gcc_layer
+from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain, is_native
-
-_GCC_VERSIONS = {"bullseye": 10, "bookworm": 12, "trixie": 14}
-"""By the base's suite; libstdc++ is built from the source of the compiler that builds it."""
-_NEWEST_GCC = 14
 
 _LOADERS = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "armel": "arm"}
 """How musl calls an architecture in its dynamic linker's name, where it differs from Debian's name."""
@@ -189,9 +186,9 @@ def make_musl(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     prefix = f"{target.musl_triplet}-"
     return Toolchain(
         layers=(
-            cross_gcc_layer(target, platform),
+            cross_gcc_layer(recipe, platform),
             _musl_layer(target, native=is_native(recipe, platform)),
-            _cxx_layer(target, recipe.archives[0].suite),
+            _cxx_layer(target, find_suite(recipe).gcc),
         ),
         linker=f"{prefix}gcc",
         cc=f"{prefix}gcc",
@@ -223,8 +220,7 @@ def _musl_layer(target: Target, *, native: bool) -> LayerSpec:
     )
 
 
-def _cxx_layer(target: Target, suite: str) -> LayerSpec:
-    version = _GCC_VERSIONS.get(suite, _NEWEST_GCC)
+def _cxx_layer(target: Target, version: int) -> LayerSpec:
     return LayerSpec(
         name=f"musl-{target.debian_arch}-cxx",
         comment="GCC's C++ library, built from its source for musl",

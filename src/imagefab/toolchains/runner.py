@@ -10,6 +10,7 @@ from __future__ import annotations
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.toolchains.blueprint import ExtractSpec, LayerSpec
+from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import is_native
 
 RUNNER = "/linux-runner"
@@ -67,7 +68,9 @@ def runner_layers(recipe: Recipe, platform: HostPlatform) -> tuple[LayerSpec, ..
             script = _SCRIPT.format(choices="qemu-user native", default="qemu-user", cases=cases)
             comment = f"QEMU's user mode emulator for {target.qemu}, and no other"
             emulator = f"/usr/bin/qemu-{target.qemu}"
-            extracts = (ExtractSpec(package="qemu-user", member=emulator, path=emulator),)
+            suite = find_suite(recipe)
+            member = f"{emulator}{suite.emulator_suffix}"
+            extracts = (ExtractSpec(package=suite.emulators, member=member, path=emulator),)
         case _:
             return ()
     return (
