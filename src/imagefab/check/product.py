@@ -31,6 +31,7 @@ _MACHINES = {
 """A triple's first part → what is in the ELF headers of its programs: machine, bits, little-endian."""
 
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
+_VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})+\Z")
 
 
 class UnreadableError(Exception):
@@ -110,6 +111,10 @@ def find_fault(binary: Binary, triple: str, *, static: bool) -> str | None:
 
 def print_version(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
+
+
+def parse_version(text: str) -> tuple[int, ...] | None:
+    return _parse(text) if _VERSION.match(text) else None
 
 
 def _parse(text: str) -> tuple[int, ...]:

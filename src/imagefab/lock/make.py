@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, RecipeError
+from imagefab.lock.libc import check_claim
 from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest, platform_pins
 from imagefab.sources.debian.archive import ArchiveReader
@@ -49,6 +50,7 @@ def make_lock(
         sources=_pin_sources(blueprints),
         platforms=tuple(platforms),
     )
+    check_claim(new, blueprints)
     return _keep_identity(new, old, upgrade=upgrade)
 
 

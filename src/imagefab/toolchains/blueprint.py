@@ -16,6 +16,9 @@ from imagefab.recipe.model import Archive, FileSpec, RunSpec, SourceSpec
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are found in an image, and in the steps that build it."""
 
+GLIBC_CLAIM = "imagefab.glibc"
+"""The label of an image that claims that what it links needs no newer version of glibc than this."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractSpec:

@@ -58,6 +58,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
             ("org.cross-rs.runs-with", runner_name(recipe, platform)),
             ("org.opencontainers.image.title", recipe.name),
             ("org.opencontainers.image.description", recipe.description),
+            *toolchain.labels,
         ),
     )
 

@@ -28,6 +28,7 @@ class Toolchain:
     cmake_root: str | None = None
     """The only folder in which CMake is to find the target's files; None where the usual folders have them."""
     env: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
