@@ -79,7 +79,7 @@ def test_list(imagefab: RunImagefab, project: Path) -> None:
     assert [row.split()[0] for row in rows] == NAMES
     assert [row.split()[4] for row in rows] == ["musl" if "musl" in name else "glibc" for name in NAMES]
     assert [row.split()[5] for row in rows[1:3]] == ["2.36", "2.31"]
-    assert {row.split()[6] for row in rows} == {"amd64,arm64"}
+    assert {row.split()[6] for row in rows if "bullseye" not in row} == {"amd64,arm64"}
     assert {row.split()[7] for row in rows} == {"locked"}
 
 

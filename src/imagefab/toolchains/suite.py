@@ -12,7 +12,7 @@ class Suite:
     gcc: int
     """The version of GCC that the cross compilers are; a library of GCC's is built from the source of the same."""
     has_stripped_gcc: bool = True
-    """Else its cross compilers are five times as large, for their debug information."""
+    """Else most of its cross compilers is debug information."""
     has_all_headers: bool = True
     """The kernel's headers are there for all architectures, in the folder of headers that each has; else there is no
     such folder before packages of that architecture are installed."""
