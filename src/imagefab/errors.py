@@ -62,6 +62,14 @@ class PackageError(RecipeError):
         """`name` or `name:architecture` as it was asked for; `:architecture` for all of that architecture."""
 
 
+class OptionError(RecipeError):
+    """A recipe's `[options]` ask for what can't be held."""
+
+    def __init__(self, problem: str, *, option: str, hint: str | None = None) -> None:
+        super().__init__(problem, hint=hint)
+        self.option = option
+
+
 class StaleError(ImagefabError):
     """A lock or a generated file does not match what it was made from."""
 

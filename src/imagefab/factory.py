@@ -17,7 +17,7 @@ from imagefab.digest import Digest
 from imagefab.engines.build import Built, build_image, find_image, find_layers
 from imagefab.engines.engine import Engine
 from imagefab.engines.inspect import require_emulation
-from imagefab.errors import EngineError, ImagefabError, PackageError, StaleError, UsageError
+from imagefab.errors import EngineError, ImagefabError, OptionError, PackageError, StaleError, UsageError
 from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
@@ -31,7 +31,7 @@ from imagefab.plan.model import DerivedContent, Input, Plan
 from imagefab.platforms import HOST_PLATFORMS, machine_platform
 from imagefab.progress import Progress
 from imagefab.recipe.model import Recipe
-from imagefab.recipe.places import place_package
+from imagefab.recipe.places import place_option, place_package
 from imagefab.recipe.project import Project
 from imagefab.sources.derive import Deriver
 from imagefab.sources.gather import WantedSource
@@ -90,7 +90,13 @@ def design_blueprints(recipe: Recipe) -> tuple[Blueprint, ...]:
 
 def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> ImagefabError:
     """The error with its line and column, where it is about something that a recipe says."""
-    return place_package(project, recipe, error) if isinstance(error, PackageError) else error
+    match error:
+        case PackageError():
+            return place_package(project, recipe, error)
+        case OptionError():
+            return place_option(project, recipe, error)
+        case _:
+            return error
 
 
 def lock_path(project: Project, name: str) -> Path:

@@ -11,8 +11,10 @@ from tests.check.elf import make_elf
 from imagefab.check.judge import judge
 from imagefab.check.probe import Probe, Product, Row, Verdict
 from imagefab.check.probes.facts import FACTS
+from imagefab.check.product import Binary
 from imagefab.check.session import Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject, guess_triple
+from imagefab.toolchains.blueprint import GLIBC_CLAIM
 
 TRIPLE = "aarch64-unknown-linux-gnu"
 ENV = {
@@ -121,6 +123,34 @@ def test_facts_are_believed_only_where_they_look_like_facts(tmp_path: Path) -> N
     report = judge(GOOD, [probe], {FACTS: ran(tmp_path, 0, *said)})
     assert report.facts == {"gcc": "14.2.0", "cmake": "3.31.6"}
     assert [row.name for row in report.rows] == ["labels", "environment"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "found", "told"),
+    [
+        ("2.31", "2.31", None),
+        ("2.31", "2.4", None),
+        ("2.31", "2.36", "claims glibc 2.31, and what it links may need 2.36"),
+        ("2.9", "2.31", "claims glibc 2.9"),
+        ("2.31", "", "does not say which"),
+        ("new", "2.31", "'new', which is no version"),
+    ],
+)
+def test_a_claim_is_held(claim: str, found: str, told: str | None, tmp_path: Path) -> None:
+    subject = replace(GOOD, labels={**GOOD.labels, GLIBC_CLAIM: claim})
+    report = judge(subject, [Probe(name=FACTS, what="", script="")], {FACTS: ran(tmp_path, 0, f"glibc={found}")})
+    assert report.rows[-1].name == "glibc"
+    assert report.is_good is (told is None)
+    assert told is None or told in report.rows[-1].detail
+
+
+def test_a_program_that_needs_more_than_the_headers_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = Binary(format="ELF", machine="EM_AARCH64", bits=64, little=True, static=False, glibc=(2, 34))
+    monkeypatch.setattr("imagefab.check.judge.read_binary", lambda path: binary)
+    subject = replace(GOOD, labels={**GOOD.labels, GLIBC_CLAIM: "2.31"})
+    probes = [PROBE, Probe(name=FACTS, what="", script="")]
+    report = judge(subject, probes, {"c": ran(tmp_path), FACTS: ran(tmp_path, 0, "glibc=2.31")})
+    assert "may need 2.34" in report.rows[-1].detail
 
 
 def test_what_a_strange_image_is_for() -> None:

@@ -161,9 +161,10 @@ def test_all_recipes_that_have_an_image(imagefab: RunImagefab, project: Path, bu
         "aarch64-musl",
         "riscv64gc-gnu",
     ]
-    assert result.err.startswith("left out, without an image to pin: aarch64-gnu, x86_64-gnu, x86_64-musl\n")
+    without = ["aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "x86_64-gnu", "x86_64-musl"]
+    assert result.err.startswith(f"left out, without an image to pin: {', '.join(without)}\n")
     value = read_json(imagefab("cross-toml", *TO, "--json"))
-    assert [one["recipe"] for one in value["left_out"]] == ["aarch64-gnu", "x86_64-gnu", "x86_64-musl"]
+    assert [one["recipe"] for one in value["left_out"]] == without
     assert "has no image to pin" in value["left_out"][0]["reason"]
     assert not value["changed"]
 

@@ -16,8 +16,8 @@ ALL = {
     "imagefab.toml",
     "recipes/aarch64-musl.toml",
     "recipes/bases/base.schema.json",
-    "recipes/bases/debian-trixie.toml",
-    "recipes/bases/trixie.toml",
+    *(f"recipes/bases/{name}.toml" for name in ("bullseye", "bookworm", "trixie")),
+    *(f"recipes/bases/debian-{name}.toml" for name in ("bullseye", "bookworm", "trixie")),
     "recipes/imagefab.schema.json",
     "recipes/recipe.schema.json",
 }

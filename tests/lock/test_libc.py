@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.plan.builders import make_lock, make_recipe, pin
 
+from imagefab.errors import OptionError
 from imagefab.factory import design_blueprints
-from imagefab.lock.libc import find_libc
+from imagefab.lock.libc import check_claim, find_libc
 from imagefab.lock.model import Lock
 from imagefab.recipe.target import TARGETS
 
@@ -31,6 +32,35 @@ def lock_with(name: str, version: str) -> Lock:
 )
 def test_the_upstream_version(version: str, found: str | None) -> None:
     assert find_libc(lock_with("libc6", version), GNU) == ("glibc", found)
+
+
+@pytest.mark.parametrize("name", ["libc6:arm64", "libc6-arm64-cross:all", "libc6:amd64"])
+def test_the_library_that_is_linked_is_the_targets(name: str) -> None:
+    assert find_libc(lock_with(name, "2.31-13"), GNU)[1] == (None if name == "libc6:amd64" else "2.31")
+
+
+def test_the_newest_counts() -> None:
+    lock = lock_with("libc6:arm64", "2.4-1")
+    first, second = lock.platforms
+    newer = replace(pin("libc6-arm64-cross:all", "linux/amd64"), version="2.31-9cross4")
+    layer = replace(first.layers[0], packages=(newer,))
+    lock = replace(lock, platforms=(replace(first, layers=(layer, *first.layers[1:])), second))
+    assert find_libc(lock, GNU) == ("glibc", "2.31")
+
+
+@pytest.mark.parametrize(
+    ("claim", "good"), [("2.36", True), ("2.41", True), ("2.31", False), ("2.4", False), ("", True)]
+)
+def test_a_claim_is_held(claim: str, good: bool) -> None:
+    blueprints = design_blueprints(make_recipe(options=(("glibc", claim),)))
+    lock = lock_with("libc6", "2.36-9+deb12u14")
+    if good:
+        check_claim(lock, blueprints)
+        return
+    with pytest.raises(OptionError, match=rf"claims glibc {claim}, but what it links may need 2\.36") as caught:
+        check_claim(lock, blueprints)
+    assert caught.value.option == "glibc"
+    assert "trixie has glibc 2.36" in (caught.value.hint or "")
 
 
 def test_each_library_has_its_own_package() -> None:

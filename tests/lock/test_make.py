@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from imagefab.digest import Digest
-from imagefab.errors import FetchError, RecipeError
+from imagefab.errors import FetchError, OptionError, RecipeError
 from imagefab.lock.make import make_lock
 from imagefab.lock.model import ArchivePin, Lock
 from imagefab.lock.staleness import compare_locks, inputs_digest, is_stale
@@ -26,7 +26,7 @@ from imagefab.recipe.model import Archive, SourceSpec
 from imagefab.sources.debian.index import Index, build_index
 from imagefab.sources.debian.universe import Universe
 from imagefab.sources.mirrors import Mirrors
-from imagefab.toolchains.blueprint import Blueprint, LayerSpec
+from imagefab.toolchains.blueprint import GLIBC_CLAIM, Blueprint, LayerSpec
 
 TRIXIE = Archive(name="trixie", archive="debian", suite="trixie")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -257,6 +257,16 @@ def test_where_indexes_are_missing_an_upgrade_does_not_go_back(archive: Any) -> 
     archive.incomplete = {"riscv64"}
     new = make_lock(blueprints("a", layers=layers), archive, old=old, upgrade=True)
     assert versions(new) == ["a=2", "f=2"]
+
+
+def test_a_claim_that_cannot_be_held_gives_no_lock(archive: Any) -> None:
+    archive.publish("libc6 2.36-9 amd64", "libc6 2.36-9 arm64")
+    claims = [
+        replace(blueprint, target="aarch64-unknown-linux-gnu", labels=((GLIBC_CLAIM, "2.31"),))
+        for blueprint in blueprints("libc6")
+    ]
+    with pytest.raises(OptionError, match=r"r claims glibc 2\.31, but what it links may need 2\.36"):
+        make_lock(claims, archive)
 
 
 def test_sources(archive: Any) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from imagefab.errors import PackageError, Position
+from imagefab.errors import OptionError, PackageError, Position
 from imagefab.recipe.loader import load_recipes
-from imagefab.recipe.places import place_package
+from imagefab.recipe.places import place_option, place_package
 from imagefab.toolchains.design import RULES
 
 RECIPE = """\
@@ -20,6 +20,14 @@ base = "tools"
 host = ["make",
     "libc6:armhf"]
 target = ["libssl-dev"]
+"""
+GNU_RECIPE = """\
+description = "binaries for old systems"
+target = "aarch64-unknown-linux-gnu"
+kind = "gcc"
+base = "root"
+[options]
+glibc = "2.31"
 """
 TOOLS = 'description = "d"\nbase = "root"\npackages.host = ["jq", "make"]\n'
 
@@ -43,3 +51,11 @@ def test_packages(package: str, position: Position | None, write_project: Any) -
     (recipe,) = load_recipes(project, RULES, ["good"])
     placed = place_package(project, recipe, PackageError("there is none", package=package, hint="ask for another"))
     assert (placed.problem, placed.hint, placed.position) == ("there is none", "ask for another", position)
+
+
+def test_options(write_project: Any) -> None:
+    project = write_project({"recipes/good.toml": GNU_RECIPE})
+    (recipe,) = load_recipes(project, RULES, ["good"])
+    placed = place_option(project, recipe, OptionError("it can't be", option="glibc", hint="claim more"))
+    assert (placed.problem, placed.hint) == ("it can't be", "claim more")
+    assert placed.position == Position("recipes/good.toml", 6, 9)

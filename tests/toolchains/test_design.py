@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from tests.plan.builders import ROOT, TOOLS, make_recipe
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Recipe
 from imagefab.recipe.target import TARGETS, Target
-from imagefab.toolchains.blueprint import IMAGE_PATH, Blueprint
+from imagefab.toolchains.blueprint import GLIBC_CLAIM, IMAGE_PATH, Blueprint
 from imagefab.toolchains.design import KINDS, RULES, design_image
 
 PLAIN = make_recipe(additions=Additions())
@@ -162,6 +163,21 @@ def test_labels(platform: object, name: str) -> None:
         "org.opencontainers.image.title": "small",
         "org.opencontainers.image.description": PLAIN.description,
     }
+
+
+@pytest.mark.parametrize(("claim", "said"), [("2.31", "2.31"), ("", None)])
+def test_a_claim_is_said_on_every_platform(claim: str, said: str | None) -> None:
+    for platform in (AMD64, ARM64):
+        labels = dict(design_image(replace(PLAIN, options=(("glibc", claim),)), platform).labels)
+        assert labels.get(GLIBC_CLAIM) == said
+
+
+@pytest.mark.parametrize(
+    ("claim", "good"), [("2.31", True), ("", True), ("2", False), ("2.31-1", False), ("2.", False)]
+)
+def test_what_can_be_claimed(claim: str, good: bool) -> None:
+    (rule,) = RULES["gcc"].options
+    assert bool(re.search(rule.pattern, claim)) is good
 
 
 # -- kinds and targets ------------------------------------------------------------------------------------------------

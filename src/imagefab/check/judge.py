@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from imagefab.check.headers import UnreadableError
 from imagefab.check.probe import Probe, Row, Verdict, failed, passed
 from imagefab.check.probes.facts import FACTS
-from imagefab.check.product import Binary, find_fault, print_version, read_binary
+from imagefab.check.product import Binary, find_fault, parse_version, print_version, read_binary
 from imagefab.check.session import LIMIT, Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
+from imagefab.toolchains.blueprint import GLIBC_CLAIM
 
 _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
@@ -46,6 +47,7 @@ def judge(subject: Subject, probes: Sequence[Probe], ran: Mapping[str, Ran], ski
     facts = dict(_read_facts(ran[FACTS])) if FACTS in ran else {}
     if floors:
         facts[GLIBC_FLOOR] = print_version(max(floors))
+    rows += _judge_glibc(subject, facts)
     return Report(name=subject.name, triple=subject.triple, rows=(*rows, *skips), facts=facts)
 
 
@@ -75,6 +77,23 @@ def _judge_environment(subject: Subject) -> Row:
     if "HOME" in subject.env:
         return failed("environment", f"it sets HOME, to {subject.env['HOME']}; whoever runs it has none of that name")
     return passed("environment", "cargo, cc and cmake find their variables")
+
+
+def _judge_glibc(subject: Subject, facts: Mapping[str, str]) -> list[Row]:
+    """Whether the image is as good as its claim, where it makes one."""
+    claim = subject.labels.get(GLIBC_CLAIM)
+    if claim is None:
+        return []
+    bound = parse_version(claim)
+    if bound is None:
+        return [failed("glibc", f"the label {GLIBC_CLAIM} says {claim!r}, which is no version")]
+    found = {name: version for name in ("glibc", GLIBC_FLOOR) if (version := parse_version(facts.get(name, "")))}
+    if "glibc" not in found:
+        return [failed("glibc", f"it claims glibc {claim}, and the compiler does not say which one it has")]
+    newest = max(found.values())
+    if newest > bound:
+        return [failed("glibc", f"it claims glibc {claim}, and what it links may need {print_version(newest)}")]
+    return [passed("glibc", f"what it links needs no newer glibc than {claim}")]
 
 
 def _judge_probe(subject: Subject, probe: Probe, ran: Ran) -> tuple[Row, list[Binary]]:

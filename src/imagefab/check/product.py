@@ -40,6 +40,7 @@ _FORMATS = {"windows": PE, "darwin": MACH_O, "wasi": WASM, "unknown": WASM, "ems
 """By system; ELF for all others."""
 
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
+_VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,10 @@ def find_fault(binary: Binary, triple: str, *, static: bool) -> str | None:
 
 def print_version(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
+
+
+def parse_version(text: str) -> tuple[int, ...] | None:
+    return _parse(text) if _VERSION.match(text) else None
 
 
 def _parse(text: str) -> tuple[int, ...]:

@@ -86,9 +86,13 @@ if({can_run})
         message(FATAL_ERROR "try_run: compiled: ${{compiled}}, exit code: ${{ran}}, it said: ${{said}}")
     endif()
 endif()
+find_package(Threads)
 add_library(part STATIC part.c)
 add_executable(probe {main})
 target_link_libraries(probe part)
+if(TARGET Threads::Threads)
+    target_link_libraries(probe Threads::Threads)
+endif()
 """
 
 HEADER = """\

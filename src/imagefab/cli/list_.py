@@ -53,6 +53,7 @@ def _describe(session: Session, recipe: Any) -> dict[str, Any]:
         state = "none" if not lock_path(session.project, recipe.name).exists() else "stale"
     else:
         libc, floor = find_libc(prepared.lock, recipe.target)
+        floor = dict(recipe.options).get("glibc") or floor
         own = [plan for plan in prepared.plans if plan.platform == machine_platform()] or list(prepared.plans[:1])
         image = find_image(own[0], session.store, SilentProgress())
         if image is not None:

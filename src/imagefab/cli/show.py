@@ -88,6 +88,7 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
     from imagefab.lock.libc import find_libc
 
     libc, floor = find_libc(prepared.lock, prepared.recipe.target)
+    floor = dict(prepared.recipe.options).get("glibc") or floor
     layers = find_layers(plan, session.store, session.progress)
     image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
     checked = find_checked(session.project, plan.recipe).get(plan.platform.name)

@@ -6,28 +6,66 @@ Its version is a bound: no binary needs a newer one. What each really needs, onl
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
-from imagefab.lock.model import Lock
+from imagefab.errors import OptionError
+from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import platform_pins
-from imagefab.recipe.target import Target
+from imagefab.recipe.target import TARGETS, Target
+from imagefab.toolchains.blueprint import GLIBC_CLAIM, Blueprint
 
-_PACKAGES: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
-    "musl": (("musl", re.compile(r"musl-dev")),),
-    "gnu": (("glibc", re.compile(r"libc6")),),
-    "windows": (("mingw-w64", re.compile(r"mingw-w64-.*-dev")),),
-    "none": (("picolibc", re.compile(r"picolibc-.*")), ("newlib", re.compile(r"libnewlib.*-dev"))),
-    "wasi": (("wasi-libc", re.compile(r"wasi-libc")),),
-    "emscripten": (("emscripten", re.compile(r"emscripten")),),
+_PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "musl": (("musl", r"musl-dev"),),
+    "linux": (("glibc", r"libc6"),),
+    "windows": (("mingw-w64", r"mingw-w64-.*-dev"),),
+    "none": (("picolibc", r"picolibc-.*"), ("newlib", r"libnewlib.*-dev")),
+    "wasi": (("wasi-libc", r"wasi-libc"),),
+    "emscripten": (("emscripten", r"emscripten"),),
 }
+"""By system: the libraries that there may be, and which package has one."""
 _UPSTREAM = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)*)")
 
 
 def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None]:
-    """Its name and upstream version, like `glibc` and `2.41`; None for what is not known."""
-    known = _PACKAGES.get("musl" if target.is_musl else "gnu" if target.os == "linux" else target.os, ())
-    pins = [pin for p in lock.platforms for pin in platform_pins(lock, p.platform)] if lock else []
+    """Its name and upstream version, like `glibc` and `2.41`, the newest of all that programs may be linked against.
+
+    None for what is not known.
+    """
+    known = _PACKAGES.get("musl" if target.is_musl else target.os, ())
     for name, package in known:
-        for pin in pins:
-            if package.fullmatch(pin.name) and (found := _UPSTREAM.match(pin.version)):
-                return name, found[1]
+        if versions := list(_list_versions(lock, target, package)):
+            return name, max(versions, key=_order)
     return (known[0][0] if len(known) == 1 else None), None
+
+
+def check_claim(lock: Lock, blueprints: Sequence[Blueprint]) -> None:
+    """OptionError when the recipe claims an older glibc than the lock pins."""
+    claim = None if blueprints[0].has_own_libc else dict(blueprints[0].labels).get(GLIBC_CLAIM)
+    _, found = find_libc(lock, TARGETS[blueprints[0].target])
+    if claim and found and _order(found) > _order(claim):
+        suite = blueprints[0].archives[0].suite
+        raise OptionError(
+            f"{lock.recipe} claims glibc {claim}, but what it links may need {found}",
+            option="glibc",
+            hint=f"{suite} has glibc {found}: claim that, or take a base on an older suite",
+        )
+
+
+def _list_versions(lock: Lock | None, target: Target, package: str) -> Iterator[str]:
+    for platform in lock.platforms if lock else ():
+        for pin in platform_pins(lock, platform.platform):
+            found = _UPSTREAM.match(pin.version)
+            if found and _has_libc(pin, target, package):
+                yield found[1]
+
+
+def _has_libc(pin: PackagePin, target: Target, package: str) -> bool:
+    """For the GNU library: the target's own, or the one that comes with the cross compiler."""
+    if package == "libc6":
+        own = pin.name == package and pin.architecture == target.debian_arch
+        return own or pin.name == f"libc6-{target.debian_arch}-cross"
+    return re.fullmatch(package, pin.name) is not None
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from imagefab.errors import FetchError, RecipeError
+from imagefab.lock.libc import check_claim
 from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest, platform_pins
 from imagefab.platforms import HostPlatform
@@ -57,6 +58,7 @@ def make_lock(
         sources=sources,
         platforms=tuple(platforms),
     )
+    check_claim(new, blueprints)
     return _keep_identity(new, old, upgrade=upgrade)
 
 

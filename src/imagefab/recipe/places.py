@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagefab.errors import PackageError, RecipeError
+from imagefab.errors import OptionError, PackageError, RecipeError
 from imagefab.recipe.document import read_document
 from imagefab.recipe.model import Additions, Recipe
 from imagefab.recipe.project import Project
@@ -22,6 +22,14 @@ def place_package(project: Project, recipe: Recipe, error: PackageError) -> Reci
                     document.spot("packages", key, index).report(error.problem, error.hint)
                     return document.errors()[0]
     return error
+
+
+def place_option(project: Project, recipe: Recipe, error: OptionError) -> RecipeError:
+    """The error at the place where the recipe chooses that option."""
+    path = project.recipes_dir / f"{recipe.name}.toml"
+    document = read_document(path, project.show(path))
+    document.spot("options", error.option).report(error.problem, error.hint)
+    return document.errors()[0]
 
 
 def _list_files(project: Project, recipe: Recipe) -> Iterator[tuple[Path, Additions]]:

@@ -16,6 +16,9 @@ from imagefab.recipe.model import AnySource, Archive, FileSpec, OwnFileSpec, Run
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are found in an image, and in the steps that build it."""
 
+GLIBC_CLAIM = "imagefab.glibc"
+"""The label of an image that claims that what it links needs no newer version of glibc than this."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractSpec:
@@ -82,6 +85,8 @@ class Blueprint:
     """The first is bootstrapped from the archive's essential packages and what it asks for."""
     env: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, str], ...]
+    has_own_libc: bool = False
+    """Its toolchain does not link against the archive's C library."""
 
     def describe(self) -> dict[str, Any]:
         """All of it as plain values: what a lock's `inputs` digest is made of."""

@@ -62,12 +62,14 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         archives=recipe.archives,
         layers=tuple(layer for n, layer in enumerate(layers) if n == 0 or not layer.is_empty),
         env=env,
+        has_own_libc=toolchain.has_own_libc,
         labels=(
             ("org.cross-rs.for-cross-target", recipe.target.triple),
             ("org.cross-rs.runs-with", runner.name),
             *([(PRIVATE, " ".join(private))] if private else []),
             ("org.opencontainers.image.title", recipe.name),
             ("org.opencontainers.image.description", recipe.description),
+            *toolchain.labels,
         ),
     )
 

@@ -6,16 +6,18 @@ On a host platform that is the target, the host's own GCC is that compiler, unde
 from __future__ import annotations
 
 from imagefab.platforms import HostPlatform
-from imagefab.recipe.model import Recipe
-from imagefab.recipe.rules import KindRules
+from imagefab.recipe.model import Recipe, RunSpec
+from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
-from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
-GCC_VERSIONS = {"bullseye": 10, "bookworm": 12, "trixie": 14}
-"""By the base's suite."""
-NEWEST_GCC = 14
+_STRIP = """\
+cd /usr/lib/gcc-cross/{triplet}
+find . -type f \\( -name cc1 -o -name cc1plus -o -name lto1 \\) -exec strip {{}} +
+"""
 
 
 def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -23,7 +25,7 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     native = is_native(target, platform)
     prefix = f"{target.gnu_triplet}-"
     return Toolchain(
-        layers=(cross_gcc_layer(target, platform),),
+        layers=(cross_gcc_layer(recipe, platform),),
         linker=f"{prefix}gcc",
         cc=f"{prefix}gcc",
         cxx=f"{prefix}g++",
@@ -32,6 +34,7 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         sysroot="/" if native else f"/usr/{target.gnu_triplet}",
         pkg_config=f"/usr/lib/{target.multiarch}/pkgconfig",
         bindgen=() if native else (f"-isystem/usr/{target.gnu_triplet}/include", *include_multiarch(target)),
+        labels=tuple((GLIBC_CLAIM, str(claim)) for name, claim in recipe.options if name == "glibc" and claim),
     )
 
 
@@ -40,14 +43,18 @@ def include_multiarch(target: Target) -> tuple[str, ...]:
     return (f"-idirafter/usr/include/{target.multiarch}", "-idirafter/usr/include")
 
 
-def cross_gcc_layer(target: Target, platform: HostPlatform) -> LayerSpec:
+def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
     """GCC for the target; kinds that stand on it share this layer. Nothing on the target's own platform."""
+    target, suite = recipe.target, find_suite(recipe)
     native = is_native(target, platform)
+    strip = RunSpec(name="no debug information in the compilers", script=_STRIP.format(triplet=target.gnu_triplet))
     return LayerSpec(
         name=f"gcc-{target.gnu_triplet}",
         comment=f"GCC for {target.gnu_triplet}",
         architectures=(target.debian_arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"g++-{target.gnu_triplet.replace('_', '-')}",),
+        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.gnu_triplet}",),
+        run=() if native or suite.has_stripped_gcc else (strip,),
     )
 
 
@@ -62,6 +69,15 @@ KIND = Kind(
         name="gcc",
         summary="Debian's GCC cross compiler and GNU C library",
         accepts=_accepts,
+        options=(
+            OptionRule(
+                name="glibc",
+                type=str,
+                description="the newest glibc that binaries may need, like 2.31; empty for no claim",
+                default="",
+                pattern=r"^([0-9]+\.[0-9]+)?$",
+            ),
+        ),
     ),
     make=make_gcc,
 )

@@ -14,8 +14,9 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.gcc import GCC_VERSIONS, NEWEST_GCC, include_multiarch
+from imagefab.toolchains.gcc import include_multiarch
 from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 VERSION = OptionRule(
@@ -52,7 +53,7 @@ def make_llvm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     return Toolchain(
         layers=(
             clang_layer(version),
-            _libraries_layer(target, recipe.archives[0].suite, native=native),
+            _libraries_layer(target, find_suite(recipe), native=native),
             _wrappers_layer(target, version),
         ),
         linker=f"{prefix}clang",
@@ -75,14 +76,13 @@ def clang_layer(version: str) -> LayerSpec:
     )
 
 
-def _libraries_layer(target: Target, suite: str, *, native: bool) -> LayerSpec:
-    gcc = GCC_VERSIONS.get(suite, NEWEST_GCC)
+def _libraries_layer(target: Target, suite: Suite, *, native: bool) -> LayerSpec:
     arch = target.debian_arch
     return LayerSpec(
         name=f"libraries-{target.gnu_triplet}",
         comment=f"the GNU C library and GCC's C++ library for {target.gnu_triplet}",
         architectures=(arch,) if target.debian_release_arch and not native else (),
-        packages=() if native else (f"libc6-dev-{arch}-cross", f"libstdc++-{gcc}-dev-{arch}-cross"),
+        packages=() if native else (f"libc6-dev-{arch}-cross", f"libstdc++-{suite.gcc}-dev-{arch}-cross"),
     )
 
 

@@ -18,8 +18,9 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec, TarballSpec
-from imagefab.toolchains.gcc import GCC_VERSIONS, NEWEST_GCC, cross_gcc_layer
+from imagefab.toolchains.gcc import cross_gcc_layer
 from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _LOADERS = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "armel": "arm"}
@@ -186,9 +187,9 @@ def make_musl(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     prefix = f"{target.musl_triplet}-"
     return Toolchain(
         layers=(
-            cross_gcc_layer(target, platform),
+            cross_gcc_layer(recipe, platform),
             _musl_layer(target, native=is_native(target, platform)),
-            _cxx_layer(target, recipe.archives[0].suite),
+            _cxx_layer(target, find_suite(recipe).gcc),
         ),
         linker=f"{prefix}gcc",
         cc=f"{prefix}gcc",
@@ -221,8 +222,7 @@ def _musl_layer(target: Target, *, native: bool) -> LayerSpec:
     )
 
 
-def _cxx_layer(target: Target, suite: str) -> LayerSpec:
-    version = GCC_VERSIONS.get(suite, NEWEST_GCC)
+def _cxx_layer(target: Target, version: int) -> LayerSpec:
     return LayerSpec(
         name=f"musl-{target.debian_arch}-cxx",
         comment="GCC's C++ library, built from its source for musl",

@@ -35,6 +35,9 @@ class Toolchain:
     env: tuple[tuple[str, str], ...] = ()
     preset: bool = True
     """Whether cargo and the crates are told of compiler and linker; else whoever builds says it."""
+    labels: tuple[tuple[str, str], ...] = ()
+    has_own_libc: bool = False
+    """It carries the C library that programs are linked against; the archive's is there to run them at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

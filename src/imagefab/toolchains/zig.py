@@ -20,7 +20,7 @@ from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe, RunSpec, WheelSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
-from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
@@ -101,6 +101,8 @@ def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         pkg_config=f"/usr/lib/{_multiarch(target)}/pkgconfig",
         bindgen=tuple(_include(target)),
         preset=preset,
+        labels=((GLIBC_CLAIM, str(options["glibc"])),) if target.crt == "gnu" and target.os == "linux" else (),
+        has_own_libc=True,
         env=(("CARGO_ZIGBUILD_ZIG_PATH", f"{_ZIG}/zig"),),
     )
 

@@ -72,3 +72,13 @@ def test_no_package_writes_through_the_link_of_another(first: str, write: Write)
 def test_files_in_a_folder_of_another(write: Write) -> None:
     files = read_rootfs([write(deb(tar(entry("./usr/share", b"5")))), write(deb(tar("./usr/share/x")))], EPOCH)
     assert files["usr/share/x"].origin == b"content"
+
+
+def test_old_packages_with_folders_in_the_root(write: Write) -> None:
+    """bookworm's and earlier ones: /usr is merged all the same, where nothing says that there is a /usr/lib64."""
+    packages = [write(deb(tar(entry("./lib64", b"5")))), write(deb(tar("./lib64/ld.so"))), write(deb(tar("./bin/sh")))]
+    files = read_rootfs(packages, EPOCH)
+    assert {path: node.kind for path, node in files.items() if "/" not in path} == {
+        "usr": "folder", "var": "folder", "bin": "link", "lib64": "link",
+    }  # fmt: skip
+    assert (files["lib64"].target, files["usr/lib64/ld.so"].origin) == ("usr/lib64", b"content")

@@ -52,7 +52,9 @@ def read_rootfs(packages: Iterable[Path], epoch: int) -> Files:
             known = files.get(path)
             if known is None or known.kind != "folder":
                 files[path] = node
-    aliases = [name for name in _ALIASES if f"usr/{name}" in files]
+    # Older packages name no folder below /usr where they have the folder in the root: files say what is there.
+    folders = {parent for path in files for parent in parents_of(path)}
+    aliases = [name for name in _ALIASES if f"usr/{name}" in files or f"usr/{name}" in folders]
     files |= {name: Node("link", 0o777, mtime=epoch, target=f"usr/{name}") for name in aliases}
     for path, master in _ACCOUNTS.items():
         if master in files:

@@ -11,6 +11,7 @@ from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import ExtractSpec, LayerSpec
 from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.suite import find_suite
 
 RUNNER = "/linux-runner"
 
@@ -63,13 +64,14 @@ def make_qemu_user(recipe: Recipe, platform: HostPlatform) -> Runner:
     target = recipe.target
     cases = _QEMU.format(qemu=target.qemu, sysroot=f"/usr/{target.gnu_triplet}")
     script = _SCRIPT.format(choices="qemu-user native", default="qemu-user", cases=cases)
-    emulator = f"/usr/bin/qemu-{target.qemu}"
+    emulator, suite = f"/usr/bin/qemu-{target.qemu}", find_suite(recipe)
+    extract = ExtractSpec(package=suite.emulators, member=f"{emulator}{suite.emulator_suffix}", path=emulator)
     return _make_runner(
         "qemu-user",
         target,
         script,
         f"QEMU's user mode emulator for {target.qemu}, and no other",
-        extracts=(ExtractSpec(package="qemu-user", member=emulator, path=emulator),),
+        extracts=(extract,),
         env=(("RUST_TEST_THREADS", "1"),),
         choices=("qemu-user", "native"),
     )

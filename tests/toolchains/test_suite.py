@@ -1,0 +1,63 @@
+"""What older suites need that newer ones have, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.plan.builders import ROOT, TOOLS, make_recipe
+
+from imagefab.platforms import AMD64, ARM64
+from imagefab.recipe.model import Additions, Archive, Recipe
+from imagefab.recipe.target import TARGETS
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.design import design_image
+
+
+def recipe_on(suite: str, target: str = "aarch64-unknown-linux-gnu", kind: str = "gcc") -> Recipe:
+    root = replace(ROOT, archives=(Archive(name=suite, archive="debian", suite=suite),))
+    return make_recipe(bases=(root, TOOLS), additions=Additions(), target=TARGETS[target], kind=kind)
+
+
+def layer(recipe: Recipe, start: str) -> LayerSpec:
+    return next(layer for layer in design_image(recipe, AMD64).layers if layer.name.startswith(start))
+
+
+@pytest.mark.parametrize(
+    ("suite", "package", "member"),
+    [
+        ("bullseye", "qemu-user-static", "/usr/bin/qemu-aarch64-static"),
+        ("bookworm", "qemu-user-static", "/usr/bin/qemu-aarch64-static"),
+        ("trixie", "qemu-user", "/usr/bin/qemu-aarch64"),
+        ("forky", "qemu-user", "/usr/bin/qemu-aarch64"),
+    ],
+)
+def test_the_emulator_needs_no_libraries(suite: str, package: str, member: str) -> None:
+    (extract,) = layer(recipe_on(suite), "runner").extracts
+    assert (extract.package, extract.member, extract.path) == (package, member, "/usr/bin/qemu-aarch64")
+
+
+@pytest.mark.parametrize(
+    ("suite", "folders", "scripts"),
+    [("bullseye", ("/usr/include/aarch64-linux-gnu",), 1), ("bookworm", ("/usr/include/aarch64-linux-gnu",), 0),
+     ("trixie", (), 0), ("forky", (), 0)],
+)  # fmt: skip
+def test_the_cross_compiler(suite: str, folders: tuple[str, ...], scripts: int) -> None:
+    found = layer(recipe_on(suite), "gcc-")
+    assert (found.folders, len(found.run)) == (folders, scripts)
+
+
+def test_on_its_own_platform_there_is_nothing_to_mend() -> None:
+    made = design_image(recipe_on("bullseye"), ARM64)
+    assert not any(layer.name.startswith("gcc-") for layer in made.layers)
+
+
+@pytest.mark.parametrize(("suite", "version"), [("bullseye", 10), ("bookworm", 12), ("trixie", 14), ("forky", 14)])
+def test_the_source_of_the_compilers_library(suite: str, version: int) -> None:
+    found = layer(recipe_on(suite, "aarch64-unknown-linux-musl", "musl"), "musl-arm64-cxx")
+    assert found.opened == (f"gcc-{version}-source",)
+
+
+def test_kinds_on_an_old_suite_share_the_cross_compiler() -> None:
+    musl = recipe_on("bullseye", "aarch64-unknown-linux-musl", "musl")
+    assert layer(musl, "gcc-") == layer(recipe_on("bullseye"), "gcc-")
