@@ -18,6 +18,7 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError, ImagefabError, UsageError
+from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 
 _PATIENCE = 60
@@ -131,7 +132,7 @@ class _Layout:
         self._folder = folder
 
     def find_manifest(self, platform: HostPlatform) -> dict[str, Any]:
-        value = self._parse((self._folder / "index.json").read_bytes(), "index.json")
+        value = self._parse(_read(self._folder / "index.json"), "index.json")
         for _ in range(4):
             manifests = value.get("manifests")
             if manifests is None:
@@ -145,9 +146,7 @@ class _Layout:
 
     def read(self, descriptor: object) -> dict[str, Any]:
         path = self._blob(descriptor)
-        if path.stat().st_size > _MOST_JSON:
-            raise BrokenImageError(f"{path}: too large for what it is")
-        data = path.read_bytes()
+        data = _read(path)
         if Digest.of_bytes(data) != _digest_of(descriptor):
             raise BrokenImageError(f"{path}: its content is not what its name says")
         return self._parse(data, str(path))
@@ -162,7 +161,7 @@ class _Layout:
             "Layers": [f"{n}/layer.tar" for n in range(len(layers))],
         }
         with tarfile.open(fileobj=out, mode="w|") as tar:
-            _add(tar, f"{digest.hex}.json", self._blob(manifest.get("config")).read_bytes())
+            _add(tar, f"{digest.hex}.json", _read(self._blob(manifest.get("config"))))
             for number, layer in enumerate(layers):
                 tar.add(layer, f"{number}/layer.tar", recursive=False)
             _add(tar, "manifest.json", json.dumps([entry]).encode())
@@ -176,11 +175,18 @@ class _Layout:
     def _parse(self, data: bytes, name: str) -> dict[str, Any]:
         try:
             value = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BrokenImageError(f"{self._folder}: {name} is no JSON: {error}") from error
         if not isinstance(value, dict):
             raise BrokenImageError(f"{self._folder}: {name} is no JSON object")
         return value
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_bytes(path, _MOST_JSON)
+    except BadFileError as error:
+        raise BrokenImageError(f"{path}: {error.problem}") from None
 
 
 def _digest_of(descriptor: object) -> Digest:
