@@ -214,9 +214,11 @@ class ContainerEngine(ABC):
                 )
                 self.run_build(order, claim, SilentProgress())
         except BuildFailedError as error:
-            return Finding(what=what, ok=False, detail=_sum_up(error), fix=self.mend("\n".join(error.log)))
+            detail = _sum_up(error.log) or error.problem
+            return Finding(what=what, ok=False, detail=detail, fix=self.mend("\n".join(error.log)))
         except ImagefabError as error:
-            return Finding(what=what, ok=False, detail=error.problem, fix=error.hint or self.mend(error.problem))
+            detail = _sum_up(error.problem.splitlines())
+            return Finding(what=what, ok=False, detail=detail, fix=error.hint or self.mend(error.problem))
         return Finding(what=what, ok=True, detail="works")
 
     def _can_repeat(self, request: BuildRequest) -> bool:
@@ -261,8 +263,8 @@ def _explain_build_failure(plan: Plan, error: BuildFailedError) -> EngineError:
     return EngineError(f"{plan.recipe} ({plan.platform}): {error}\n{tail}")
 
 
-def _sum_up(error: BuildFailedError) -> str:
-    """The line of the log that says most: the last one about something that went wrong."""
-    lines = [line.strip() for line in error.log if line.strip()]
+def _sum_up(log: Sequence[str]) -> str:
+    """The line that says most: the last one about something that went wrong."""
+    lines = [line.strip() for line in log if line.strip()]
     telling = [line for line in lines if _ERROR.search(line)]
-    return (telling or lines or [error.problem])[-1]
+    return (telling or lines or [""])[-1]
