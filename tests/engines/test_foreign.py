@@ -10,6 +10,7 @@ import pytest
 from tests.oddfiles import ODD, little_memory, put_odd
 
 from imagefab.engines.foreign import BrokenImageError, open_layout
+from imagefab.oci.store import Store
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def layout(tmp_path: Path) -> Path:
 
 
 def refuse(layout: Path) -> str:
-    with little_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, layout):
+    with little_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, Store(layout / "store")):
         pass
     assert caught.value.exit_code == 8
     return caught.value.problem

@@ -18,6 +18,7 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError, ImagefabError, UsageError
+from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 
@@ -56,27 +57,23 @@ def find_foreign(name: str) -> ForeignImage:
 
 
 @contextmanager
-def open_layout(folder: Path, scratch: Path) -> Iterator[ForeignImage]:
+def open_layout(folder: Path, store: Store) -> Iterator[ForeignImage]:
     """The image of an OCI layout, for as long as it is looked at: for this machine, if there are several."""
     layout = _Layout(folder)
     manifest = layout.find_manifest(machine_platform())
     config = layout.read(manifest.get("config"))
     _find_platform(str(folder), config.get("os"), config.get("architecture"))
-    digest = str(_digest_of(manifest.get("config")))
-    name = f"localhost/imagefab-check:{digest[7:23]}"
     engine = _list_engines()[0]
-    with tempfile.TemporaryDirectory(dir=scratch) as place:
-        archive = Path(place) / "image.tar"
-        with archive.open("wb") as out:
-            layout.write_archive(manifest, name, out)
-        engine.load(archive)
-    try:
-        found = _inspect(engine, name)
+    with engine.claim(store) as claim:
+        with tempfile.TemporaryDirectory(dir=store.scratch_folder()) as place:
+            archive = Path(place) / "image.tar"
+            with archive.open("wb") as out:
+                layout.write_archive(manifest, claim.subject, out)
+            engine.load(archive)
+        found = _inspect(engine, claim.subject)
         if found is None:
             raise EngineError(f"{engine.name} took the image of {folder} and does not have it")
-        yield _read_inspection(name, engine, found)
-    finally:
-        engine.remove(name)
+        yield _read_inspection(claim.subject, engine, found)
 
 
 def _list_engines() -> list[ContainerEngine]:

@@ -122,7 +122,9 @@ class PodmanEngine(ContainerEngine):
                 )
         if containers := self._find_containers(claim):
             self._run("rm", *(["--force"] if self._program == "podman" else []), *containers)
-        for tag in (claim.image, claim.seed):
+        if self._program == "podman":
+            self._run("rm", "--force", "--ignore", claim.container)
+        for tag in claim.tags:
             if self._run("images", "--quiet", "--filter", f"reference={tag}").strip():
                 self.remove(tag)
 
