@@ -25,6 +25,7 @@ from imagefab.oci.collect import Kept
 from imagefab.oci.image import ImageSet
 from imagefab.oci.layer import find_layer
 from imagefab.oci.store import DiskError, Store, write_atomic
+from imagefab.plainfile import BadFileError, NoFileError, read_text
 from imagefab.plan.dockerfile import render_dockerfile
 from imagefab.plan.make import make_plan
 from imagefab.plan.model import DerivedContent, Input, Plan
@@ -257,18 +258,22 @@ def checked_path(project: Project, name: str) -> Path:
     return project.images_dir / name / CHECKED_NAME
 
 
-def find_checked(project: Project, name: str) -> dict[str, Checked]:
+def find_checked(project: Project, name: str, progress: Progress) -> dict[str, Checked]:
     """What the last checks found, by host platform; nothing where there is no record."""
+    path = checked_path(project, name)
     try:
-        return read_checked(checked_path(project, name).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
+        return read_checked(read_text(path))
+    except NoFileError:
+        return {}
+    except BadFileError as error:
+        progress.warn(f"{project.show(path)}: {error.problem}; `imagefab check {name}` writes it anew")
         return {}
 
 
 def record_check(project: Project, plan: Plan, checked: Checked, progress: Progress) -> None:
     """Keep what a check found beside the lock. Where nothing can be written, as outside of a project, it is lost."""
     path = checked_path(project, plan.recipe)
-    found = find_checked(project, plan.recipe)
+    found = find_checked(project, plan.recipe, progress)
     if found.get(plan.platform.name) == checked:
         return
     try:

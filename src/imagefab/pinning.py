@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from imagefab.emit.pin import Pin, Published, parse_published
 from imagefab.engines.build import find_image
-from imagefab.errors import StaleError, UsageError
+from imagefab.errors import Position, StaleError, UsageError
 from imagefab.factory import prepare_recipe
 from imagefab.oci.image import ImageSet, local_pin
 from imagefab.oci.store import Store
+from imagefab.plainfile import BadFileError, NoFileError, read_text
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 from imagefab.progress import Progress, SilentProgress
 from imagefab.recipe.model import Recipe
@@ -73,11 +74,13 @@ def find_published(project: Project, name: str) -> Published | None:
     path = project.images_dir / name / PUBLISHED_NAME
     shown = project.show(path)
     try:
-        return parse_published(path.read_bytes().decode(), file=shown, recipe=name)
-    except FileNotFoundError:
+        text = read_text(path)
+    except NoFileError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StaleError(f"{shown} can't be read: {error}", hint=f"run `imagefab publish {name}` again") from None
+    except BadFileError as error:
+        hint = f"run `imagefab publish {name}` again"
+        raise StaleError(error.problem, position=Position(shown), hint=hint) from None
+    return parse_published(text, file=shown, recipe=name)
 
 
 def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> frozenset[str]:

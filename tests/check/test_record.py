@@ -34,6 +34,7 @@ def test_there_and_back() -> None:
         "",
         "format = 2",
         "not toml [",
+        "x = " + "[" * 100_000,
         "format = 1\nplatforms = 3",
         'format = 1\n[platforms.a]\nmanifest = "x"',
         print_checked("r", {"linux/amd64": CHECKED}).replace("14.2.0", "$(x)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,7 +151,8 @@ def test_a_broken_image_is_caught_for_its_own_reason(
     assert probe in broken
     assert reason in broken[probe]
     assert set(broken) <= {probe} | ALSO.get(case, set())
-    assert reason.split()[0] in found.stderr or probe in found.stderr
+    assert f"error: {BROKEN}: {len(broken)} of {len(report['probes'])} probes failed:\n" in found.stderr
+    assert re.findall(r"^  (\S+): ", found.stderr, re.MULTILINE) == list(broken)
 
 
 def test_a_good_image_of_an_engine_is_good(loaded: CommandLine) -> None:

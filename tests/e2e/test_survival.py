@@ -196,6 +196,54 @@ def test_what_a_killed_build_left_is_cleared_by_the_next(
     assert built["digest"] == other.build("after", "--engine", "sandbox")["digest"]
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("docker", "podman")
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "with-its-group"])
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_what_a_killed_command_left_is_cleared(engine: str, group: bool, small: CommandLine, tmp_path: Path) -> None:
+    """At once by what it is tied to, where that still lives; else by the next. What others run is not touched."""
+    words = ("run", "--engine", engine, "--mount", tmp_path, "first", "--")
+    small.run(*words, "true")
+    before = look_into(engine)
+    process = small.start(*words, *ENDLESS.split(), start_new_session=True)
+    wait_until(lambda: bool(list_processes_like(ENDLESS)))
+    made = look_into(engine)
+    assert made > before
+    small.run(*words, "true")
+    assert process.poll() is None
+    assert look_into(engine) == made
+    (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.communicate()
+    if not group:
+        wait_until(lambda: not list_processes_like(ENDLESS))
+    small.run(*words, "true")
+    assert look_into(engine) == before
+    assert not list((small.store / "claims").iterdir())
+
+
+@pytest.mark.usefixtures("docker")
+def test_what_a_killed_check_left_is_cleared_by_the_next(small: CommandLine, tmp_path: Path) -> None:
+    layout = tmp_path / "layout"
+    small.run("build", "first", "--output", layout)
+    words = ("run", "--engine", "docker", "--mount", tmp_path, "first", "--", "true")
+    small.run(*words)
+    before = look_into("docker")
+    process = small.start("check", layout)
+    wait_until(lambda: any("imagefab-check:" in line for line in look_into("docker")))
+    process.kill()
+    process.communicate()
+    assert any("imagefab-check:" in line for line in look_into("docker"))
+    small.run(*words)
+    assert look_into("docker") == before
+    assert not list((small.store / "claims").iterdir())
+
+
 def test_two_at_once_build_once(cold: CommandLine, warm: CommandLine) -> None:
     processes = [cold.start("build", RECIPE, "--json") for _ in range(2)]
     images = []

@@ -113,7 +113,8 @@ def test_a_write_that_fails_leaves_the_old_file(file: Path, monkeypatch: pytest.
         with pytest.raises(ImagefabError) as caught:
             write_user_file(read, "# new\n")
     assert str(file) in caught.value.problem
-    assert "--store" not in (caught.value.hint or "")
+    assert caught.value.hint
+    assert "--store" not in caught.value.hint
     assert caught.value.exit_code == 5
     assert file.read_bytes() == TEXT.encode()
     assert [path.name for path in file.parent.iterdir()] == ["Cross.toml"]

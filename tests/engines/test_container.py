@@ -40,7 +40,7 @@ class FakeContainerEngine(ContainerEngine):
 
     def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
         self.orders.append(order)
-        self.things |= {claim.image, claim.seed}
+        self.things |= {*claim.tags, claim.container}
         if self.log is not None:
             raise BuildFailedError("fake build", self.log)
         if self.error is not None:
@@ -49,7 +49,7 @@ class FakeContainerEngine(ContainerEngine):
     def clear(self, claim: Claim) -> None:
         if self.is_stuck:
             raise EngineError("stuck")
-        self.things -= {claim.image, claim.seed}
+        self.things -= {*claim.tags, claim.container}
 
     def has(self, tag: str) -> bool:
         raise AssertionError

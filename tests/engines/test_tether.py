@@ -105,6 +105,51 @@ def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(number))
 
 
+@pytest.mark.parametrize("how", ["killed", "asked", "too late", "hung up"])
+def test_what_a_daemon_does_for_it_is_ended_first(how: str, tmp_path: Path) -> None:
+    """By a command, while the one that it is about is still there; and whatever comes of it."""
+    file, said = tmp_path / "pid", tmp_path / "said"
+    ending = ["sh", "-c", f'echo out; kill -0 "$(cat {file})" && echo alive >{said}; exit 3']
+    command = tether(["sh", "-c", STUBBORN.format(file=file)], limit=1 if how == "too late" else 0, ending=ending)
+    if how == "killed":
+        script = f"import subprocess, sys; from {tether.__module__} import tether; "
+        script += f"subprocess.run(tether(sys.argv[1:], ending={ending!r}))"
+        command = [sys.executable, "-c", script, "sh", "-c", STUBBORN.format(file=file)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    read_number(file)
+    match how:
+        case "killed":
+            process.kill()
+        case "asked":
+            process.terminate()
+        case "hung up":
+            process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate()
+    assert not out
+    wait_until(lambda: said.exists() and said.read_text() == "alive\n")
+    number = read_number(file)
+    wait_until(lambda: not is_alive(number))
+
+
+def test_what_ends_by_itself_needs_no_ending(tmp_path: Path) -> None:
+    command = tether(["sh", "-c", "exit 5"], ending=["touch", str(tmp_path / "ended")])
+    assert subprocess.run(command, check=False).returncode == 5
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_command_for_people_stays_in_their_session(keep: bool) -> None:
+    """And has the signals that they type, which end nothing else."""
+    script = "import os, signal; print(os.getsid(0), signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    script += "; print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    command = tether([sys.executable, "-c", script], keep_session=keep)
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    session, mask = result.stdout.splitlines()
+    assert session.endswith(" True")
+    assert (int(session.split()[0]) == os.getsid(0)) == keep
+    assert mask == "set()"
+
+
 def test_whoever_asked_may_be_gone_before_it_begins() -> None:
     command = tether(["echo", "begun"])
     assert command[4] == str(os.getpid())

@@ -217,7 +217,7 @@ class TestFilesOnDisk:
         def refuse_to_open(*_: object, **__: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "open", refuse_to_open)  # root, who may run the tests, reads everything
+        monkeypatch.setattr(os, "open", refuse_to_open)  # root, who may run the tests, reads everything
         errors = refuse(project, rules)
         assert {error.problem for error in errors} == {"cannot be read: Permission denied"}
 

@@ -63,7 +63,7 @@ def read_checked(text: str) -> dict[str, Checked]:
         if value.get("format") != FORMAT:
             return {}
         return {name: _read_one(one) for name, one in value.get("platforms", {}).items()}
-    except (tomllib.TOMLDecodeError, ValueError, KeyError, TypeError, AttributeError):
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

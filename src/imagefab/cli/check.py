@@ -156,7 +156,9 @@ def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
                 folder,
                 lambda command: _capture(
                     session,
-                    lambda output: run_in_container(image.engine, image.name, image.platform, command, output=output),
+                    lambda output: run_in_container(
+                        image.engine, image.name, image.platform, command, session.store, output=output
+                    ),
                 ),
                 rust=rust,
             )
@@ -164,7 +166,7 @@ def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
         return _describe(report, image.platform.name, image.id), report
 
     if (Path(name) / "oci-layout").is_file():
-        with open_layout(Path(name), session.store.scratch_folder()) as image:
+        with open_layout(Path(name), session.store) as image:
             yield check(image)
     else:
         yield check(find_foreign(name))

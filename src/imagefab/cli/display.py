@@ -85,7 +85,7 @@ class LiveProgress:
 
         self._console = Console(stderr=True, no_color=not color, highlight=False, soft_wrap=True)
         self._bars = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if self._console.encoding.startswith("utf") else "line"),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[amount]}", markup=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -70,6 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _open_streams()
+    _speak_utf8()
     code = run_main(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
@@ -90,6 +92,21 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Not every terminal has every letter.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _speak_utf8() -> None:
+    """Start again with UTF-8 for names of files and for what engines are told, where the locale has another encoding.
+
+    Both go into images, which no locale may change. What people read stays in their encoding.
+    """
+    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8" or "utf8" in sys._xoptions:
+        return
+    os.environ["PYTHONIOENCODING"] = sys.stdout.encoding
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
 def run_main(arguments: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(session: Session) -> int:
     from imagefab.factory import dockerfile_path, render_recipe
     from imagefab.oci.store import write_atomic
+    from imagefab.plainfile import has_bytes
 
     if session.project.shipped and not session.arguments.check:
         raise UsageError(
@@ -29,7 +30,7 @@ def run(session: Session) -> int:
     for prepared in session.prepare(session.arguments.recipes or None):
         path = dockerfile_path(session.project, prepared.recipe.name)
         text = render_recipe(prepared).encode()
-        if path.is_file() and path.read_bytes() == text:
+        if has_bytes(path, text):
             continue
         if session.arguments.check:
             stale.append(prepared.recipe.name)

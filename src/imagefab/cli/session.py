@@ -131,7 +131,7 @@ def working_folder() -> Path:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    json.dump({"schema": 1, **value}, sys.stdout, indent=2, ensure_ascii=False)
+    json.dump({"schema": 1, **value}, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 

@@ -91,7 +91,7 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
     floor = dict(prepared.recipe.options).get("glibc") or floor
     layers = find_layers(plan, session.store, session.progress)
     image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
-    checked = find_checked(session.project, plan.recipe).get(plan.platform.name)
+    checked = find_checked(session.project, plan.recipe, session.progress).get(plan.platform.name)
     pinned = next(pins for pins in prepared.lock.platforms if pins.platform == plan.platform.name)
     return {
         "recipe": prepared.recipe.name,

@@ -15,9 +15,10 @@ from typing import Any
 
 from imagefab.emit.edit import read_data
 from imagefab.emit.lint import Remark
-from imagefab.errors import ConfigError, ImagefabError, Position
+from imagefab.errors import ConfigError, Position
 from imagefab.oci.store import DiskError, Remedy, explain_disk_errors, write_atomic
-from imagefab.recipe.document import parse_document, read_bytes
+from imagefab.plainfile import BadFileError, read_bytes
+from imagefab.recipe.document import parse_document
 from imagefab.recipe.grammar import escape
 from imagefab.recipe.positions import Outline
 from imagefab.recipe.positions import Path as Keys
@@ -41,7 +42,7 @@ class UserFile:
 
 
 def read_user_file(path: Path) -> UserFile:
-    """RecipeError, with its place, for a file that cannot be read or is not TOML; one that is not there is empty."""
+    """An error with its place for a file that cannot be read or is not TOML; one that is not there is empty."""
     shown = escape(str(path))
     try:
         path.lstat()
@@ -53,7 +54,7 @@ def read_user_file(path: Path) -> UserFile:
         return UserFile(path=path, shown=shown, exists=False)
     try:
         raw = read_bytes(path)
-    except ImagefabError as error:
+    except BadFileError as error:
         raise ConfigError(error.problem, position=Position(shown)) from None
     document = parse_document(raw, path, shown)
     return UserFile(path=path, shown=shown, text=raw.decode(), data=document.data)

@@ -1,9 +1,10 @@
-"""Claims: whose is what builds make in engines, so that what a killed build leaves there is found by the next one.
+"""Claims: whose is what runs make in engines, so that what a killed run leaves there is found by the next one.
 
-Engines work in places of their own, in images, containers and temporary folders that no store knows of. So every build
-with one has a claim: a folder in the store, named by chance, with a lock that is held while the build runs. Whatever
-the engine makes for the build bears the claim's name. A claim whose lock nobody holds is of a run that is no more: the
-next build with that engine clears what bears its name, then drops it. What has no claim here is somebody else's.
+Engines work in places of their own, in images, containers and temporary folders that no store knows of. So whatever
+uses one, a build, a command in an image, a look at a layout, has a claim: a folder in the store, named by chance, with
+a lock that is held meanwhile. Whatever the engine makes for it bears the claim's name. A claim whose lock nobody holds
+is of a run that is no more: the next one with that engine clears what bears its name, then drops it. What has no claim
+here is somebody else's.
 """
 
 from __future__ import annotations
@@ -38,6 +39,20 @@ class Claim:
     def seed(self) -> str:
         """The tag of what the build goes on from."""
         return f"localhost/imagefab-seed:{self.name}"
+
+    @property
+    def subject(self) -> str:
+        """The tag of what is only there to be looked at."""
+        return f"localhost/imagefab-check:{self.name}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.image, self.seed, self.subject
+
+    @property
+    def container(self) -> str:
+        """The name of the container in which a command runs."""
+        return f"imagefab-run-{self.name}"
 
     @property
     def scratch(self) -> Path:

@@ -14,10 +14,12 @@ import subprocess
 from typing import IO
 
 from imagefab.engines.choose import AUTO, choose_engine
+from imagefab.engines.claim import Claim
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.engine import Command, Engine, TimeLimitError
 from imagefab.engines.load import load_image
 from imagefab.engines.sandbox.engine import run_in_sandbox
+from imagefab.engines.tether import tether
 from imagefab.oci.image import Image
 from imagefab.oci.layer import read_tree
 from imagefab.oci.store import Store
@@ -43,7 +45,7 @@ def run_in_image(
     if not isinstance(chosen, ContainerEngine):
         return run_in_sandbox(image.layers, store, command, output=output)
     load_image(chosen, image, name, store, progress)
-    return run_in_container(chosen, name, image.platform, command, output=output)
+    return run_in_container(chosen, name, image.platform, command, store, output=output)
 
 
 @functools.cache
@@ -53,31 +55,32 @@ def _choose_once(engine: str, store: Store) -> Engine:
 
 
 def run_in_container(
-    engine: ContainerEngine, name: str, platform: HostPlatform, command: Command, *, output: IO[bytes] | None = None
+    engine: ContainerEngine,
+    name: str,
+    platform: HostPlatform,
+    command: Command,
+    store: Store,
+    *,
+    output: IO[bytes] | None = None,
 ) -> int:
-    """A command in an image that a container engine has."""
-    limits = _keep_limits() if engine.name == "podman" else []
-    container = f"imagefab-run-{os.getpid()}-{os.urandom(4).hex()}"
-    options = [f"--name={container}", f"--platform={platform.name}", "--pull=never", *limits, *_make_options(command)]
-    if engine.name == "podman" and os.geteuid() != 0 and command.user == (os.getuid(), os.getgid()):
-        options.append("--userns=keep-id")
-    if output is None and os.isatty(0) and os.isatty(1):
-        options.append("--tty")
-    words = [*engine.client(), "run", *options, name, *command.argv]
-    streams = {} if output is None else {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(words, **streams) as process:  # type: ignore[call-overload]
-        try:
-            code: int = process.wait(command.limit)
-        except BaseException as error:
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(
-                    [*engine.client(), "rm", "--force", container], capture_output=True, check=False, timeout=_PATIENCE
-                )
-            process.kill()
-            if isinstance(error, subprocess.TimeoutExpired) and command.limit is not None:
-                raise TimeLimitError(command.limit) from None
-            raise
-    return code if code >= 0 else 128 - code
+    """A command in an image that a container engine has. It ends with this process, however that ends."""
+    with engine.claim(store) as claim:
+        run = [*engine.client(), "run", *_make_options(engine, claim, platform, command, output), name, *command.argv]
+        # On a terminal, whoever is there to use it must stay in its session.
+        words = tether(run, ending=[*engine.client(), "rm", "--force", claim.container], keep_session=output is None)
+        streams = {} if output is None else {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(words, **streams) as process:  # type: ignore[call-overload]
+            try:
+                code: int = process.wait(command.limit)
+            except BaseException as error:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_PATIENCE)
+                process.kill()
+                if isinstance(error, subprocess.TimeoutExpired) and command.limit is not None:
+                    raise TimeLimitError(command.limit) from None
+                raise
+        return code if code >= 0 else 128 - code
 
 
 def hides_image(image: Image, folder: str, store: Store) -> bool:
@@ -98,8 +101,17 @@ def _bound(limit: int) -> int:
     return _MOST_LIMIT if limit == resource.RLIM_INFINITY else limit
 
 
-def _make_options(command: Command) -> list[str]:
-    options = ["--rm", "--interactive", f"--workdir={command.cwd}", "--entrypoint="]
+def _make_options(
+    engine: ContainerEngine, claim: Claim, platform: HostPlatform, command: Command, output: IO[bytes] | None
+) -> list[str]:
+    options = [f"--name={claim.container}", f"--platform={platform.name}", "--pull=never", "--rm", "--interactive"]
+    if engine.name == "podman":
+        options += ["--stop-timeout=0", *_keep_limits()]
+        if os.geteuid() != 0 and command.user == (os.getuid(), os.getgid()):
+            options.append("--userns=keep-id")
+    if output is None and os.isatty(0) and os.isatty(1):
+        options.append("--tty")
+    options += [f"--workdir={command.cwd}", "--entrypoint="]
     if not command.network:
         options.append("--network=none")
     if command.read_only:

@@ -4,8 +4,8 @@ An engine keeps its own cache of steps. Where that cache has the layers below (b
 whole Dockerfile is given to it, and it runs only what is new. Where the store has layers that the engine has not seen,
 they are loaded into it as an image to go on from, so that no step runs that has been run already by any engine.
 
-All that a build makes in an engine bears the name of its claim, and is cleared when the build ends, however it ends; or
-else by the next build.
+All that a run makes in an engine bears the name of its claim, and is cleared when the run ends, however it ends; or
+else by the next one.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ContainerEngine(ABC):
         plan, have = request.plan, request.have
         require_emulation(plan.platform)
         first = 0 if self._can_repeat(request) else len(have)
-        with self._claim(request.store) as claim, contextlib.ExitStack() as stack:
+        with self.claim(request.store) as claim, contextlib.ExitStack() as stack:
             if first:
                 self._load_seed(request, claim)
             context = request.folder / "context"
@@ -170,8 +170,8 @@ class ContainerEngine(ABC):
             request.store.write_record(SEEN, self._seen_key(layer.key), {"layer": layer.key.hex})
 
     @contextlib.contextmanager
-    def _claim(self, store: Store) -> Iterator[Claim]:
-        """For the time of a build; before it, what killed builds left is cleared, and after it, what it made itself."""
+    def claim(self, store: Store) -> Iterator[Claim]:
+        """For the time of a run; before it, what killed ones left is cleared, and after it, what it made itself."""
         identity = self.identity()
         with take_abandoned(store, self.name, identity) as abandoned:
             for claim in abandoned:
@@ -201,7 +201,7 @@ class ContainerEngine(ABC):
         what = "a build"
         platform = machine_platform()
         try:
-            with self._claim(store) as claim:
+            with self.claim(store) as claim:
                 context = claim.folder / "trial"
                 context.mkdir()
                 order = Order(
@@ -214,9 +214,11 @@ class ContainerEngine(ABC):
                 )
                 self.run_build(order, claim, SilentProgress())
         except BuildFailedError as error:
-            return Finding(what=what, ok=False, detail=_sum_up(error), fix=self.mend("\n".join(error.log)))
+            detail = _sum_up(error.log) or error.problem
+            return Finding(what=what, ok=False, detail=detail, fix=self.mend("\n".join(error.log)))
         except ImagefabError as error:
-            return Finding(what=what, ok=False, detail=error.problem, fix=error.hint or self.mend(error.problem))
+            detail = _sum_up(error.problem.splitlines())
+            return Finding(what=what, ok=False, detail=detail, fix=error.hint or self.mend(error.problem))
         return Finding(what=what, ok=True, detail="works")
 
     def _can_repeat(self, request: BuildRequest) -> bool:
@@ -261,8 +263,8 @@ def _explain_build_failure(plan: Plan, error: BuildFailedError) -> EngineError:
     return EngineError(f"{plan.recipe} ({plan.platform}): {error}\n{tail}")
 
 
-def _sum_up(error: BuildFailedError) -> str:
-    """The line of the log that says most: the last one about something that went wrong."""
-    lines = [line.strip() for line in error.log if line.strip()]
+def _sum_up(log: Sequence[str]) -> str:
+    """The line that says most: the last one about something that went wrong."""
+    lines = [line.strip() for line in log if line.strip()]
     telling = [line for line in lines if _ERROR.search(line)]
-    return (telling or lines or [error.problem])[-1]
+    return (telling or lines or [""])[-1]

@@ -105,7 +105,9 @@ class DockerEngine(ContainerEngine):
         import docker
 
         with _daemon() as client:
-            for tag in (claim.image, claim.seed):
+            with suppress(docker.errors.NotFound):
+                client.api.remove_container(claim.container, v=True, force=True)
+            for tag in claim.tags:
                 with suppress(docker.errors.ImageNotFound):
                     client.api.remove_image(tag, noprune=True)
 

@@ -18,6 +18,8 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError, ImagefabError, UsageError
+from imagefab.oci.store import Store
+from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 
 _PATIENCE = 60
@@ -55,27 +57,23 @@ def find_foreign(name: str) -> ForeignImage:
 
 
 @contextmanager
-def open_layout(folder: Path, scratch: Path) -> Iterator[ForeignImage]:
+def open_layout(folder: Path, store: Store) -> Iterator[ForeignImage]:
     """The image of an OCI layout, for as long as it is looked at: for this machine, if there are several."""
     layout = _Layout(folder)
     manifest = layout.find_manifest(machine_platform())
     config = layout.read(manifest.get("config"))
     _find_platform(str(folder), config.get("os"), config.get("architecture"))
-    digest = str(_digest_of(manifest.get("config")))
-    name = f"localhost/imagefab-check:{digest[7:23]}"
     engine = _list_engines()[0]
-    with tempfile.TemporaryDirectory(dir=scratch) as place:
-        archive = Path(place) / "image.tar"
-        with archive.open("wb") as out:
-            layout.write_archive(manifest, name, out)
-        engine.load(archive)
-    try:
-        found = _inspect(engine, name)
+    with engine.claim(store) as claim:
+        with tempfile.TemporaryDirectory(dir=store.scratch_folder()) as place:
+            archive = Path(place) / "image.tar"
+            with archive.open("wb") as out:
+                layout.write_archive(manifest, claim.subject, out)
+            engine.load(archive)
+        found = _inspect(engine, claim.subject)
         if found is None:
             raise EngineError(f"{engine.name} took the image of {folder} and does not have it")
-        yield _read_inspection(name, engine, found)
-    finally:
-        engine.remove(name)
+        yield _read_inspection(claim.subject, engine, found)
 
 
 def _list_engines() -> list[ContainerEngine]:
@@ -131,7 +129,7 @@ class _Layout:
         self._folder = folder
 
     def find_manifest(self, platform: HostPlatform) -> dict[str, Any]:
-        value = self._parse((self._folder / "index.json").read_bytes(), "index.json")
+        value = self._parse(_read(self._folder / "index.json"), "index.json")
         for _ in range(4):
             manifests = value.get("manifests")
             if manifests is None:
@@ -145,9 +143,7 @@ class _Layout:
 
     def read(self, descriptor: object) -> dict[str, Any]:
         path = self._blob(descriptor)
-        if path.stat().st_size > _MOST_JSON:
-            raise BrokenImageError(f"{path}: too large for what it is")
-        data = path.read_bytes()
+        data = _read(path)
         if Digest.of_bytes(data) != _digest_of(descriptor):
             raise BrokenImageError(f"{path}: its content is not what its name says")
         return self._parse(data, str(path))
@@ -162,7 +158,7 @@ class _Layout:
             "Layers": [f"{n}/layer.tar" for n in range(len(layers))],
         }
         with tarfile.open(fileobj=out, mode="w|") as tar:
-            _add(tar, f"{digest.hex}.json", self._blob(manifest.get("config")).read_bytes())
+            _add(tar, f"{digest.hex}.json", _read(self._blob(manifest.get("config"))))
             for number, layer in enumerate(layers):
                 tar.add(layer, f"{number}/layer.tar", recursive=False)
             _add(tar, "manifest.json", json.dumps([entry]).encode())
@@ -176,11 +172,18 @@ class _Layout:
     def _parse(self, data: bytes, name: str) -> dict[str, Any]:
         try:
             value = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BrokenImageError(f"{self._folder}: {name} is no JSON: {error}") from error
         if not isinstance(value, dict):
             raise BrokenImageError(f"{self._folder}: {name} is no JSON object")
         return value
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_bytes(path, _MOST_JSON)
+    except BadFileError as error:
+        raise BrokenImageError(f"{path}: {error.problem}") from None
 
 
 def _digest_of(descriptor: object) -> Digest:

@@ -32,6 +32,7 @@ class PodmanEngine(ContainerEngine):
 
     def __init__(self, program: str | None = None) -> None:
         self._program = program or ("podman" if shutil.which("podman") else "buildah")
+        self._storage: Path | None = None
 
     def look(self) -> Sequence[Finding]:
         return inspect_podman()
@@ -43,7 +44,7 @@ class PodmanEngine(ContainerEngine):
         return mend_podman(log, self._program)
 
     def identity(self) -> str:
-        return f"{self._program} {Path.home()}"
+        return f"{self._program} {self._find_storage()}"
 
     def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
         command = [
@@ -121,7 +122,9 @@ class PodmanEngine(ContainerEngine):
                 )
         if containers := self._find_containers(claim):
             self._run("rm", *(["--force"] if self._program == "podman" else []), *containers)
-        for tag in (claim.image, claim.seed):
+        if self._program == "podman":
+            self._run("rm", "--force", "--ignore", claim.container)
+        for tag in claim.tags:
             if self._run("images", "--quiet", "--filter", f"reference={tag}").strip():
                 self.remove(tag)
 
@@ -142,16 +145,20 @@ class PodmanEngine(ContainerEngine):
         return found
 
     def _find_storage(self) -> Path:
-        if self._program == "podman":
-            return Path(self._run("info", "--format={{.Store.GraphRoot}}").strip())
-        return Path(json.loads(self._run("info"))["store"]["GraphRoot"])
+        if self._storage is None:
+            if self._program == "podman":
+                self._storage = Path(self._run("info", "--format={{.Store.GraphRoot}}").strip())
+            else:
+                self._storage = Path(json.loads(self._run("info"))["store"]["GraphRoot"])
+        return self._storage
 
     def _run(self, *arguments: str) -> str:
         result = subprocess.run(
             tether([*self.client(), *arguments]), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
         )
         if result.returncode != 0:
-            raise EngineError(f"{self._program} {arguments[0]}: {result.stderr.strip()}")
+            said = result.stderr.strip() or f"exit code {result.returncode}"
+            raise EngineError(f"{self._program} {arguments[0]}: {said}")
         return result.stdout
 
 

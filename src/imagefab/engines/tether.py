@@ -1,9 +1,11 @@
 """Run an engine's program so that it, and all that it starts, ends with whoever asked for it.
 
-Runs as a program (`python tether.py PARENT SECONDS COMMAND…`) with nothing but the standard library, and in a session
-of its own, so that no signal to a terminal or to a process group gets past it. It adopts what its command leaves
-behind: Podman's steps, which outlive a Podman that is killed, and the plugins of Docker's client. When PARENT dies,
-when it is asked to end, or after SECONDS (0: never), all of them are asked to end, and a moment later made to.
+Runs as a program (`python tether.py PARENT SECONDS SESSION COUNT ENDING… COMMAND…`) with nothing but the standard
+library, and in a session of its own, so that no signal to a terminal or to a process group gets past it; but for a
+command that people use on a terminal, which must stay in their session. It adopts what its command leaves behind:
+Podman's steps, which outlive a Podman that is killed, and the plugins of Docker's client. When PARENT dies, when it is
+asked to end, or after SECONDS (0: never), all of them are asked to end, and a moment later made to. What a daemon does
+for the command is not among them; for that there is ENDING, a command of COUNT words that runs before.
 
 Exit codes are the command's; 143 when it was ended, 124 when its time was over.
 """
@@ -16,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,25 +27,33 @@ _PATIENCE, _MOST_PATIENCE = 2.0, 10.0
 """Seconds between asking to end and making to, and until what can't be ended is left alone."""
 _PAUSE = 0.05
 _FOREVER = 1e6
+_OWN, _KEPT = "own", "kept"
+"""Sessions."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def tether(command: list[str], *, limit: float = 0) -> list[str]:
+def tether(
+    command: Sequence[str], *, limit: float = 0, ending: Sequence[str] = (), keep_session: bool = False
+) -> list[str]:
     """The command, tied to this process."""
-    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(limit), *command]
+    session = _KEPT if keep_session else _OWN
+    options = [str(os.getpid()), str(limit), session, str(len(ending))]
+    return [sys.executable, "-I", "-S", __file__, *options, *ending, *command]
 
 
 def tell_too_late(limit: float) -> str:
     return f"error: not done after {limit:.0f} seconds"
 
 
-def main(parent: int, limit: float, command: list[str]) -> int:
-    with contextlib.suppress(PermissionError):
-        os.setsid()
-    watched = {signal.SIGTERM, signal.SIGCHLD}
-    before: Iterable[int] = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+def main(parent: int, limit: float, session: str, ending: list[str], command: list[str]) -> int:
+    if session == _OWN:
+        with contextlib.suppress(PermissionError):
+            os.setsid()
+    watched = {signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+    # What is typed on a terminal is for the command.
+    before: Iterable[int] = signal.pthread_sigmask(signal.SIG_BLOCK, watched | {signal.SIGINT, signal.SIGQUIT})
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
@@ -57,10 +67,10 @@ def main(parent: int, limit: float, command: list[str]) -> int:
         code = _bury(child)
         if code is not None:
             return code
-        if found is not None and found.si_signo == signal.SIGTERM:
-            _end_all()
+        if found is not None and found.si_signo != signal.SIGCHLD:
+            _end_all(ending, before)
             return ENDED
-    _end_all()
+    _end_all(ending, before)
     return TOO_LATE
 
 
@@ -84,7 +94,9 @@ def _bury(child: int = 0) -> int | None:
     return None if code is None else code if code >= 0 else 128 - code
 
 
-def _end_all() -> None:
+def _end_all(ending: list[str], mask: Iterable[int]) -> None:
+    if ending:
+        _call(ending, mask)
     began = time.monotonic()
     asked: set[int] = set()
     while found := list_descendants(os.getpid()):
@@ -102,6 +114,19 @@ def _end_all() -> None:
         _bury()
 
 
+def _call(command: list[str], mask: Iterable[int]) -> None:
+    """Run a command without a word, for as long as one waits for it."""
+    child = os.fork()
+    if child == 0:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nothing, stream)
+        _become(command, mask)
+    deadline = time.monotonic() + _MOST_PATIENCE
+    while _bury(child) is None and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+
+
 def list_descendants(pid: int) -> list[int]:
     """The processes below one."""
     found: list[int] = []
@@ -116,4 +141,5 @@ def list_descendants(pid: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    _rest = 5 + int(sys.argv[4])
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[5:_rest], sys.argv[_rest:]))

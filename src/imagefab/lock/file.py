@@ -8,6 +8,7 @@ from imagefab.errors import StaleError
 from imagefab.lock.model import Lock
 from imagefab.lock.text import parse_lock, render_lock
 from imagefab.oci.store import make_folder, write_atomic
+from imagefab.plainfile import MOST_GENERATED, BadFileError, NoFileError, has_bytes, read_text
 
 LOCK_NAME = "imagefab.lock"
 
@@ -27,23 +28,20 @@ def find_lock(path: Path, *, shown: str | None = None) -> Lock | None:
     """The lock in that file, or None when there is no file."""
     shown = shown or str(path)
     try:
-        return parse_lock(path.read_bytes().decode(), file=shown, recipe=path.parent.name)
-    except FileNotFoundError:
+        text = read_text(path, MOST_GENERATED)
+    except NoFileError:
         return None
-    except UnicodeDecodeError:
-        problem = "is not UTF-8 text"
-    except OSError as error:
-        problem = f"can't be read: {error.strerror}"
-    raise StaleError(f"{shown}: {problem}", hint=f"mend or remove it, then run `imagefab lock {path.parent.name}`")
+    except BadFileError as error:
+        hint = f"mend or remove it, then run `imagefab lock {path.parent.name}`"
+        raise StaleError(f"{shown}: {error.problem}", hint=hint) from None
+    return parse_lock(text, file=shown, recipe=path.parent.name)
 
 
 def write_lock(path: Path, lock: Lock) -> bool:
     """Write the lock, all of it or nothing; whether that changed the file. An equal file is left alone."""
     data = render_lock(lock).encode()
-    try:
-        if path.read_bytes() == data:
-            return False
-    except OSError:
-        make_folder(path.parent)
+    if has_bytes(path, data):
+        return False
+    make_folder(path.parent)
     write_atomic(path, data)
     return True

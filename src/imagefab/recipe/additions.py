@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from imagefab.digest import Digest
-from imagefab.errors import RecipeError
-from imagefab.recipe.document import Document, read_bytes
+from imagefab.plainfile import BadFileError, read_bytes
+from imagefab.recipe.document import Document
 from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.model import Additions, AnySource, Base, FileSpec, OwnFileSpec, RunSpec, SourceSpec, WheelSpec
 
@@ -129,6 +129,6 @@ def _read_source(document: Document, index: int, source: str, recipes_dir: Path)
         return None
     try:
         return read_bytes(path)
-    except RecipeError as error:
+    except BadFileError as error:
         spot.report(f"{quote(source)}: {error.problem}")
         return None

@@ -7,17 +7,16 @@ stays quick.
 from __future__ import annotations
 
 import re
-import stat
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from imagefab.errors import Position, RecipeError
+from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.recipe import positions
 from imagefab.recipe.grammar import Node, Problem, Spot, quote
 
-MAX_SIZE = 1 << 20
 _MOST_ERRORS = 50
 
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -89,31 +88,11 @@ class Document:
         return RecipeError(problem.text, position=Position(self.file, *(found or ())), hint=problem.hint)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a regular file of sensible size; RecipeError without a position when it is not one."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise RecipeError("this is a folder, not a file")
-        if not stat.S_ISREG(mode):
-            raise RecipeError("this is not a regular file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_SIZE + 1)
-    except FileNotFoundError:
-        raise RecipeError("this is a link to nothing" if path.is_symlink() else "there is no such file") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise RecipeError(f"cannot be read: {reason}") from None
-    if len(data) > MAX_SIZE:
-        raise RecipeError("this file is larger than 1 MiB")
-    return data
-
-
 def read_document(path: Path, file: str) -> Document:
     """Read a TOML file; RecipeError when it cannot be read or is not TOML."""
     try:
         data = read_bytes(path)
-    except RecipeError as error:
+    except BadFileError as error:
         raise RecipeError(error.problem, position=Position(file)) from None
     return parse_document(data, path, file)
 

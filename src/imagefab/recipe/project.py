@@ -6,6 +6,7 @@ ships serves, so that building a well-known image works anywhere.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,6 @@ def _lay_out(root: Path, *, shipped: bool = False, settings: Settings | None = N
 
 def _is_project(folder: Path) -> bool:
     try:
-        return (folder / SETTINGS_FILE).is_file() or (folder / "recipes").is_dir()
+        return os.path.lexists(folder / SETTINGS_FILE) or (folder / "recipes").is_dir()
     except PermissionError:
         return False

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from imagefab.plainfile import has_bytes
 from imagefab.recipe.format import BASE, SETTINGS, declare_options, declare_recipe, declare_runner
 from imagefab.recipe.grammar import Table
 from imagefab.recipe.project import Project
@@ -49,7 +50,7 @@ def write_schemas(project: Project, rules: Mapping[str, KindRules]) -> list[Path
     changed = []
     for name, text in render_schemas(rules).items():
         path = project.recipes_dir / name
-        if not path.exists() or path.read_text("utf-8") != text:
+        if not has_bytes(path, text.encode()):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
             changed.append(path)

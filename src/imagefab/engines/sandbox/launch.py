@@ -84,7 +84,7 @@ def start_worker(folder: Path, streams: tuple[int, ...] = ()) -> Iterator[Worker
     arguments = ["user" if user_namespace else "root", str(os.getpid()), *map(str, streams)]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "imagefab.engines.sandbox.worker", *arguments],
+            [sys.executable, "-X", "utf8", "-P", "-m", "imagefab.engines.sandbox.worker", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -216,7 +216,7 @@ def run_command(job: RunJob, streams: list[int], pool: Executor) -> None:
 def isolate_command(spec: dict[str, Any], temporary: Path) -> list[str]:
     path = temporary / "spec.json"
     path.write_text(json.dumps({**spec, "temporary": str(temporary), "parent": os.getpid()}))
-    return [sys.executable, "-I", "-S", isolate.__file__, str(path)]
+    return [sys.executable, "-X", "utf8", "-I", "-S", isolate.__file__, str(path)]
 
 
 # -- the process ------------------------------------------------------------------------------------------------------

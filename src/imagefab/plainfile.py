@@ -1,0 +1,71 @@
+"""Files of a project, read whole: the one way to do it, whatever lies in their place.
+
+A checkout may be a stranger's, and a file in it a pipe that nobody writes to or a link to a device without an end. So
+only regular files are read, and only so much of them as such a file can have.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from imagefab.errors import ImagefabError
+
+MOST_WRITTEN = 1 << 20
+"""Bytes of a file that a person writes."""
+MOST_GENERATED = 16 << 20
+"""Bytes of a file that imagefab writes."""
+
+
+class BadFileError(ImagefabError):
+    """A file can't be read. It has no position; whoever wants the file knows how it is called, and what to do."""
+
+    exit_code = 3
+
+
+class NoFileError(BadFileError):
+    """There is no such file."""
+
+
+def read_bytes(path: Path, most: int = MOST_WRITTEN) -> bytes:
+    """The content of a regular file of sensible size; BadFileError when it is not one."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise BadFileError("this is a folder, not a file")
+        if not stat.S_ISREG(mode):
+            raise BadFileError("this is not a regular file")
+        with open(path, "rb", opener=_open_without_waiting) as stream:
+            data: bytes | None = stream.read(most + 1)
+    except FileNotFoundError:
+        raise NoFileError("this is a link to nothing" if path.is_symlink() else "there is no such file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadFileError(f"cannot be read: {reason}") from None
+    if data is None:
+        raise BadFileError("cannot be read: it has to be waited for")
+    if len(data) > most:
+        raise BadFileError(f"this file is larger than {most >> 20} MiB")
+    return data
+
+
+def read_text(path: Path, most: int = MOST_WRITTEN) -> str:
+    """The same as UTF-8 text."""
+    try:
+        return read_bytes(path, most).decode()
+    except UnicodeDecodeError:
+        raise BadFileError("this is not UTF-8 text") from None
+
+
+def has_bytes(path: Path, data: bytes) -> bool:
+    """Whether that is what the file has; it is not when it can't be read."""
+    try:
+        return read_bytes(path, len(data)) == data
+    except BadFileError:
+        return False
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Some files of /proc look regular and make a reader wait."""
+    return os.open(path, flags | os.O_NONBLOCK)

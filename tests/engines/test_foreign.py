@@ -1,0 +1,51 @@
+"""Layout folders of strangers, as far as they are looked at before an engine gets them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from tests.oddfiles import ODD, little_memory, put_odd
+
+from imagefab.engines.foreign import BrokenImageError, open_layout
+from imagefab.oci.store import Store
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    """One with an index that leads to a manifest; the manifest's file can be put in its place."""
+    digest = hashlib.sha256(b"").hexdigest()
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": [{"digest": f"sha256:{digest}"}]}))
+    (tmp_path / "manifest").symlink_to(tmp_path / "blobs" / "sha256" / digest)
+    return tmp_path
+
+
+def refuse(layout: Path) -> str:
+    with little_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, Store(layout / "store")):
+        pass
+    assert caught.value.exit_code == 8
+    return caught.value.problem
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("how", ODD)
+def test_an_index_that_is_no_file(how: str, layout: Path) -> None:
+    problem = put_odd(layout / "index.json", how)
+    assert refuse(layout).startswith(f"{layout}/index.json: {problem}")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("how", ODD)
+def test_a_blob_that_is_no_file(how: str, layout: Path) -> None:
+    blob = (layout / "manifest").readlink()
+    problem = put_odd(blob, how)
+    told = refuse(layout)
+    assert told.startswith(f"{blob}: {problem}" if blob.is_file() else f"{layout}: the blob {blob.name} is missing")
+
+
+def test_an_index_without_an_end(layout: Path) -> None:
+    (layout / "index.json").write_text("[" * 100_000)
+    assert "is no JSON" in refuse(layout)

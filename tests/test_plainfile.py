@@ -1,0 +1,55 @@
+"""What lies where a file should be: nothing of it makes a reader wait, or fills the memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagefab.plainfile import BadFileError, NoFileError, has_bytes, read_bytes, read_text
+from tests.oddfiles import ODD, little_memory, put_odd
+
+
+@pytest.mark.parametrize("how", ODD)
+@pytest.mark.timeout(20)
+def test_odd_files_are_refused(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    problem = put_odd(path, how)
+    with little_memory(), pytest.raises(BadFileError) as caught:
+        read_bytes(path)
+    assert not isinstance(caught.value, NoFileError)
+    assert caught.value.problem.startswith(problem)
+    assert not has_bytes(path, b"")
+
+
+def test_no_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    for name, problem in (("nothing", "there is no such file"), ("link", "this is a link to nothing")):
+        with pytest.raises(NoFileError, match=problem):
+            read_bytes(tmp_path / name)
+        assert not has_bytes(tmp_path / name, b"")
+
+
+def test_a_file_of_just_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 100)
+    assert read_bytes(path, 100) == b"x" * 100
+    with pytest.raises(BadFileError, match="larger"):
+        read_bytes(path, 99)
+    assert has_bytes(path, b"x" * 100)
+    assert not has_bytes(path, b"x" * 99)
+    assert not has_bytes(path, b"x" * 101)
+
+
+def test_text(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes("ä\r\n".encode())
+    assert read_text(path) == "ä\r\n"
+    path.write_bytes(b"\xff")
+    with pytest.raises(BadFileError, match="this is not UTF-8 text"):
+        read_text(path)
+
+
+def test_no_name_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match="cannot be read"):
+        read_bytes(tmp_path / "a\0b")
