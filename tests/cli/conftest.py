@@ -23,6 +23,9 @@ class Result:
     err: str
 
 
+NAMES = ["aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "aarch64-musl", "riscv64gc-gnu", "x86_64-gnu",
+         "x86_64-musl"]  # fmt: skip
+
 RunImagefab = Callable[..., Result]
 
 
@@ -38,11 +41,15 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with all that the shipped one has; the working folder is inside of it."""
+    """A project with some of the shipped recipes; the working folder is inside of it."""
     shipped = find_shipped_project()
     root = tmp_path / "project"
-    shutil.copytree(shipped.recipes_dir, root / "recipes")
-    shutil.copytree(shipped.images_dir, root / "images")
+    shutil.copytree(shipped.bases_dir, root / "recipes" / "bases")
+    for schema in shipped.recipes_dir.glob("*.json"):
+        shutil.copy(schema, root / "recipes")
+    for name in NAMES:
+        shutil.copy(shipped.recipes_dir / f"{name}.toml", root / "recipes")
+        shutil.copytree(shipped.images_dir / name, root / "images" / name)
     monkeypatch.chdir(root)
     return root
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Result, RunImagefab
+from tests.cli.conftest import NAMES, Result, RunImagefab
 from tests.engines.builders import FakeEngine
 
 from imagefab.cli.session import Session
@@ -22,12 +22,8 @@ from imagefab.keeping import remember_project
 from imagefab.lock.model import FORMAT
 from imagefab.oci.collect import Kept
 from imagefab.oci.store import Store, StoreError
-from imagefab.recipe.project import open_project
-
-NAMES = [
-    *("aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "aarch64-musl"),
-    *("riscv64gc-gnu", "x86_64-gnu", "x86_64-musl"),
-]
+from imagefab.recipe.loader import list_recipes
+from imagefab.recipe.project import find_shipped_project, open_project
 
 
 def read_json(result: Result) -> dict[str, Any]:
@@ -85,7 +81,7 @@ def test_list(imagefab: RunImagefab, project: Path) -> None:
 
 def test_list_outside_of_any_project(imagefab: RunImagefab, nowhere: Path) -> None:
     value = read_json(imagefab("list", "--json"))
-    assert [row["recipe"] for row in value["recipes"]] == NAMES
+    assert [row["recipe"] for row in value["recipes"]] == list(list_recipes(find_shipped_project()))
     assert not any(nowhere.iterdir())
 
 

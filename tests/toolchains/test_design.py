@@ -195,9 +195,10 @@ def test_every_target_has_exactly_one_c_library(target: Target) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_makes_every_target_that_it_accepts(kind: str) -> None:
+    options = tuple((rule.name, rule.default) for rule in RULES[kind].options)
     for target in TARGETS.values():
         if RULES[kind].accepts(target) is None:
             for platform in (AMD64, ARM64):
-                made = design_image(replace(PLAIN, target=target, kind=kind), platform)
+                made = design_image(replace(PLAIN, target=target, kind=kind, options=options), platform)
                 assert len(set(layer_names(made))) == len(made.layers)
                 assert all(value for name, value in made.env if name != "CROSS_TOOLCHAIN_SUFFIX")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.sample import SAMPLE
 
 from imagefab.digest import Digest
 from imagefab.factory import design_blueprints
-from imagefab.recipe.loader import list_recipes, load_recipes
+from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import find_shipped_project
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec, _describe_source
 from imagefab.toolchains.design import RULES
@@ -39,7 +40,7 @@ def show(blueprint: Blueprint) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-@pytest.mark.parametrize("name", list_recipes(PROJECT))
+@pytest.mark.parametrize("name", SAMPLE)
 def test_blueprints(name: str, check_golden: Callable[[Path, str], None]) -> None:
     (recipe,) = load_recipes(PROJECT, RULES, [name])
     check_golden(GOLDEN / f"{name}.txt", "\n".join(show(blueprint) for blueprint in design_blueprints(recipe)))

@@ -53,9 +53,13 @@ class Subject:
         return self.env.get(f"CARGO_TARGET_{upper}_{what}", "")
 
     @property
+    def has_zig(self) -> bool:
+        return "CARGO_ZIGBUILD_ZIG_PATH" in self.env
+
+    @property
     def is_for_zigbuild(self) -> bool:
         """It leaves compiler and linker to cross's zig mode, as that asks for."""
-        return "CARGO_ZIGBUILD_ZIG_PATH" in self.env and not self.find("CC")
+        return self.has_zig and not self.find("CC")
 
     @property
     def runs_with(self) -> str:

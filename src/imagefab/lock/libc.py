@@ -40,9 +40,11 @@ def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None
 
 def check_claim(lock: Lock, blueprints: Sequence[Blueprint]) -> None:
     """OptionError when the recipe claims an older glibc than the lock pins."""
-    claim = None if blueprints[0].has_own_libc else dict(blueprints[0].labels).get(GLIBC_CLAIM)
+    claim = dict(blueprints[0].labels).get(GLIBC_CLAIM)
+    if claim is None or blueprints[0].has_own_libc:
+        return
     _, found = find_libc(lock, TARGETS[blueprints[0].target])
-    if claim and found and _order(found) > _order(claim):
+    if found and _order(found) > _order(claim):
         suite = blueprints[0].archives[0].suite
         raise OptionError(
             f"{lock.recipe} claims glibc {claim}, but what it links may need {found}",

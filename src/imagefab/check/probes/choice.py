@@ -8,7 +8,7 @@ from imagefab.check.probe import Probe, Row
 from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
-from imagefab.check.probes.hosted import make_hosted_probes
+from imagefab.check.probes.hosted import list_hosted_skips, make_hosted_probes
 from imagefab.check.probes.rust import make_rust_probes
 from imagefab.check.subject import Subject
 
@@ -30,4 +30,4 @@ def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
 
 def list_skips(subject: Subject) -> list[Row]:
     """What an image of its sort would be asked, and this one can't be."""
-    return list_darwin_skips(subject) if subject.os == "darwin" else []
+    return list_darwin_skips(subject) if subject.os == "darwin" else list_hosted_skips(subject)

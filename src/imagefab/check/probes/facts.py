@@ -26,8 +26,8 @@ def make_facts_probe(subject: Subject) -> Probe:
         f"echo \"binutils=$({shlex.quote(prefix)}ld --version | sed -n '1s/.* //p')\"\n"
         "echo 'int main(void) { return 0; }' >empty.c\n"
         f"libc=$({cc} empty.c -o empty -Wl,--trace | grep '/libc\\.so$' | tail -n 1)\n"
-        "echo '__GLIBC__.__GLIBC_MINOR__' >libc.h\n"
-        f"glibc=$(echo '#include <features.h>' | cat - libc.h | {cc} -E -P - | tail -n 1 | tr -d ' ')\n"
+        "printf '#include <features.h>\\n__GLIBC__.__GLIBC_MINOR__\\n' >libc.c\n"
+        f"glibc=$({cc} -E -P libc.c | tail -n 1 | tr -d ' ')\n"
         'case $glibc in [0-9]*.[0-9]*) echo "glibc=$glibc" ;; esac\n'
         f"musl=$({words(subject.find_cargo('RUNNER'))} \"$libc\" 2>&1 | sed -n 's/^Version //p')\n"
         'if [ -n "$musl" ]; then echo "musl=$musl"; fi\n'

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from imagefab.check import programs
-from imagefab.check.probe import Probe, Product
+from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.text import run, words, write
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject
@@ -34,14 +34,15 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
         script=write("hello.c", programs.HELLO_C) + f"{cc} -O2 hello.c -o hello\n" + run(subject, "hello", "c says 42"),
         products=(Product(path="hello"),),
     )
-    yield Probe(
-        name="c-static",
-        what="C links statically and runs",
-        script=write("hello.c", programs.HELLO_C)
-        + f"{cc} -O2 -static hello.c -o hello\n"
-        + run(subject, "hello", "c says 42"),
-        products=(Product(path="hello", static=True),),
-    )
+    if not lacks_static(subject):
+        yield Probe(
+            name="c-static",
+            what="C links statically and runs",
+            script=write("hello.c", programs.HELLO_C)
+            + f"{cc} -O2 -static hello.c -o hello\n"
+            + run(subject, "hello", "c says 42"),
+            products=(Product(path="hello", static=True),),
+        )
     yield Probe(
         name="shared",
         what="a shared library, and a program that finds it",
@@ -67,6 +68,17 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     bits = pointer_bits(subject.triple)
     if bits:
         yield make_bindgen_probe(subject, bits)
+
+
+def lacks_static(subject: Subject) -> bool:
+    """Zig has the GNU C library for dynamic linking only."""
+    return subject.has_zig and subject.triple.endswith(("-gnu", "-gnueabihf"))
+
+
+def list_hosted_skips(subject: Subject) -> list[Row]:
+    if lacks_static(subject) and not subject.is_for_zigbuild:
+        return [skipped("c-static", "Zig links the GNU C library dynamically only")]
+    return []
 
 
 def _zigbuild() -> Probe:

@@ -1,0 +1,13 @@
+"""The shipped recipes that stand for all of their kind, where to try every one of them would take hours."""
+
+from __future__ import annotations
+
+SAMPLE = (
+    "aarch64-gnu",
+    "x86_64-gnu",
+    "aarch64-gnu-bullseye",
+    "aarch64-musl",
+    "aarch64-gnu-llvm",
+    "aarch64-gnu-zig",
+    "aarch64-darwin",
+)
