@@ -24,6 +24,9 @@ VERSION = OptionRule(
     pattern=r"^[1-9][0-9]$",
 )  # fmt: skip
 
+LIBCLANG_HEADERS = "-resource-dir=/usr/lib/llvm-19/lib/clang/19"
+"""For the libclang that the bases bring: it finds its own headers by itself for Linux targets only."""
+
 _SETTINGS = "/opt/llvm"
 _CONFIG = """\
 # What clang takes as given when it builds for {triple}.

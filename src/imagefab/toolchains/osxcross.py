@@ -17,7 +17,7 @@ from imagefab.recipe.model import FileSpec, OwnFileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.llvm import VERSION, clang_layer
+from imagefab.toolchains.llvm import LIBCLANG_HEADERS, VERSION, clang_layer
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 SDK_FOLDER = "/opt/osxcross/SDK"
@@ -115,7 +115,7 @@ def make_osxcross(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         prefix=f"{prefix}-",
         sysroot=sdk,
         pkg_config="/usr/local/lib/pkgconfig",
-        bindgen=(f"--sysroot={sdk}", f"--target={_APPLE_NAMES[target.stem]}-apple-darwin"),
+        bindgen=(LIBCLANG_HEADERS, f"--sysroot={sdk}", f"--target={_APPLE_NAMES[target.stem]}-apple-darwin"),
         cmake=(
             ("CMAKE_OSX_SYSROOT", sdk),
             ("CMAKE_OSX_ARCHITECTURES", _APPLE_NAMES[target.stem]),

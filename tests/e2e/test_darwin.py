@@ -1,0 +1,68 @@
+"""macOS, with a small SDK of the tests' own in the place of Apple's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import CommandLine
+from tests.e2e.sdk import NAME, make_sdk
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
+
+RECIPE = """\
+description = "macOS"
+target = "{target}"
+kind = "osxcross"
+base = "trixie"
+
+[options]
+sdk = "{sdk}"
+"""
+
+
+@pytest.mark.parametrize("target", ["aarch64-apple-darwin", "x86_64-apple-darwin"])
+def test_an_image_with_an_sdk(
+    target: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    sdk = make_sdk(tmp_path)
+    folder = project(RECIPE.format(target=target, sdk=sdk), "macos")
+    line = warm.at(folder)
+    line.run("lock")
+    lock = (folder / "images" / "macos" / "imagefab.lock").read_text()
+    assert f'name = "{sdk.name}"' in lock
+    assert str(tmp_path) not in lock, "where the file lies is nobody else's business"
+    sdk.unlink()
+    line.run("build", "macos")
+    (report,) = line.json("check", "macos")["images"]
+    assert report["ok"], report
+    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
+    assert passed >= {"tools", "oldest-macos", "c", "c++", "shared", "framework", "cmake", "bindgen", "variables"}
+    names = "oa64" if target.startswith("aarch64") else "o64"
+    programs = f"{names}-clang {target}24-clang++ {target}-clang {target}24-ar {target}24-lipo lipo xcrun"
+    line.run("run", "--mount", tmp_path, "macos", "--", "sh", "-c", f"for p in {programs}; do command -v $p; done")
+    found = line.run("run", "--mount", tmp_path, "macos", "--", "xcrun", "--sdk", "macosx", "--show-sdk-version")
+    assert found.stdout == "15.0\n"
+    line.run("render", "macos")
+    assert f'dev.imagefab.private="{sdk.name}"' in (folder / "images" / "macos" / "Dockerfile").read_text()
+
+
+def test_a_file_that_is_not_what_its_name_says(
+    warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    folder = project(RECIPE.format(target="aarch64-apple-darwin", sdk="sdks/MacOSX14.5.sdk.tar.gz"), "macos")
+    line = warm.at(folder)
+    (folder / "sdks").mkdir()
+    missing = line.run("lock", code=3)
+    assert "MacOSX14.5.sdk.tar.gz is not there" in missing.stderr
+    make_sdk(folder / "sdks", file_name="MacOSX14.5.sdk.tar.gz")
+    wrong = line.run("lock", code=3)
+    assert f"should have the folder MacOSX14.5.sdk in it, and has {NAME}" in wrong.stderr
+    assert "hint: name the file after what is in it" in wrong.stderr
+    make_sdk(folder / "sdks", file_name="MacOSX14.5.sdk.tar.gz", top="MacOSX14.5.sdk")
+    line.run("lock")
+    (folder / "recipes" / "macos.toml").write_text(RECIPE.format(target="aarch64-apple-darwin", sdk="sdks/sdk.zip"))
+    named = line.run("lock", code=3)
+    assert "recipes/macos.toml:7:7: error:" in named.stderr
