@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help setup demo test test-fast check format bench requirements schemas clean
+.PHONY: help setup demo test test-fast check format bench requirements table schemas clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -29,6 +29,7 @@ check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/hadolint images/*/Dockerfile
 	@.venv/bin/imagefab lock --check
 	@.venv/bin/imagefab render --check
+	@.venv/bin/imagefab list --markdown --into README.md --check
 
 format: setup
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
@@ -36,6 +37,9 @@ format: setup
 bench: setup ## ratios against what one would do otherwise, in one run
 	@.ci/setup-tests
 	@.venv/bin/python tests/bench.py
+
+table: setup ## write the README's table of recipes again, from what the last checks found
+	@.venv/bin/imagefab list --markdown --into README.md
 
 schemas: setup ## write the JSON schemas of recipes again
 	@.venv/bin/python -c 'from imagefab.recipe.project import find_shipped_project as p; from imagefab.recipe.schema import write_schemas as w; from imagefab.toolchains.design import RULES; w(p(), RULES)'

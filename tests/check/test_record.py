@@ -12,10 +12,15 @@ from imagefab.digest import Digest
 REPORT = Report(
     name="r",
     triple="t",
-    rows=(passed("c", "C works"), failed("c++", "it does not"), skipped("rust", "no toolchain")),
+    rows=(
+        passed("c", "C works"),
+        failed("c++", "it does not"),
+        skipped("run", "no runner"),
+        skipped("rust", "no toolchain"),
+    ),
     facts={"gcc": "14.2.0", "glibc-floor": "2.34"},
 )
-CHECKED = make_checked(REPORT, Digest.of_bytes(b""))
+CHECKED = make_checked(REPORT, plan=Digest.of_bytes(b"plan"), manifest=Digest.of_bytes(b""), size=10)
 
 
 def test_there_and_back() -> None:
@@ -25,20 +30,21 @@ def test_there_and_back() -> None:
     assert print_checked("r", read_checked(text)) == text
     assert text.index("amd64") < text.index("arm64")
     assert not CHECKED.is_good
-    assert (CHECKED.passed, CHECKED.failed, CHECKED.skipped) == (("c",), ("c++",), ("rust",))
+    assert (CHECKED.passed, CHECKED.failed, CHECKED.skipped) == (("c",), ("c++",), ("run",))
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
-        "format = 2",
+        "format = 1",
         "not toml [",
         "x = " + "[" * 100_000,
-        "format = 1\nplatforms = 3",
-        'format = 1\n[platforms.a]\nmanifest = "x"',
+        "format = 2\nplatforms = 3",
+        'format = 2\n[platforms.a]\nmanifest = "x"',
         print_checked("r", {"linux/amd64": CHECKED}).replace("14.2.0", "$(x)"),
         print_checked("r", {"linux/amd64": CHECKED}).replace('"c"', "3"),
+        print_checked("r", {"linux/amd64": CHECKED}).replace("size = 10", 'size = "10"'),
     ],
 )
 def test_what_can_not_be_read_is_no_record(text: str) -> None:

@@ -15,8 +15,9 @@ from imagefab.check.judge import Report
 from imagefab.check.probe import Verdict
 from imagefab.digest import Digest
 
-FORMAT = 1
+FORMAT = 2
 CHECKED_NAME = "checked.toml"
+_TOOLCHAINS = ("zig", "emscripten", "gcc", "clang")
 _NAME = re.compile(r"[A-Za-z0-9+._-]+\Z")
 
 
@@ -24,7 +25,11 @@ _NAME = re.compile(r"[A-Za-z0-9+._-]+\Z")
 class Checked:
     """What was found for one host platform."""
 
+    plan: Digest
+    """The key of the plan that the image was made from: another key means that the record is out of date."""
     manifest: Digest
+    size: int
+    """What the image weighs, compressed."""
     passed: tuple[str, ...]
     failed: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -35,21 +40,38 @@ class Checked:
         return not self.failed
 
 
-def make_checked(report: Report, manifest: Digest) -> Checked:
+def make_checked(report: Report, *, plan: Digest, manifest: Digest, size: int) -> Checked:
+    """The record is the same on every machine: whether there was a Rust toolchain to try is none of its business."""
+    names = {verdict: [n for n in report.names(verdict) if n != "rust"] for verdict in (Verdict.PASS, Verdict.SKIP)}
     return Checked(
+        plan=plan,
         manifest=manifest,
-        passed=tuple(report.names(Verdict.PASS)),
+        size=size,
+        passed=tuple(names[Verdict.PASS]),
         failed=tuple(report.names(Verdict.FAIL)),
-        skipped=tuple(report.names(Verdict.SKIP)),
+        skipped=tuple(names[Verdict.SKIP]),
         facts=dict(report.facts),
     )
+
+
+def find_toolchain(checked: Checked) -> str:
+    """The compiler and its version, as it answered."""
+    return next((f"{name} {checked.facts[name]}" for name in _TOOLCHAINS if name in checked.facts), "-")
+
+
+def tell_probes(checked: Checked) -> str:
+    if checked.failed:
+        return f"fails: {', '.join(checked.failed)}"
+    told = f"{len(checked.passed)} pass"
+    return f"{told}, not tried: {', '.join(checked.skipped)}" if checked.skipped else told
 
 
 def print_checked(recipe: str, found: Mapping[str, Checked]) -> str:
     lines = [f"# Written by `imagefab check {recipe}`; do not edit.", f"format = {FORMAT}"]
     for platform in sorted(found):
         one = found[platform]
-        lines += ["", f'[platforms."{platform}"]', f'manifest = "{one.manifest}"']
+        lines += ["", f'[platforms."{platform}"]', f'plan = "{one.plan}"', f'manifest = "{one.manifest}"']
+        lines.append(f"size = {one.size}")
         for verdict in ("passed", "failed", "skipped"):
             lines.append(f"{verdict} = [{', '.join(_quote(name) for name in getattr(one, verdict))}]")
         lines += [f"facts.{name} = {_quote(one.facts[name])}" for name in sorted(one.facts)]
@@ -69,7 +91,9 @@ def read_checked(text: str) -> dict[str, Checked]:
 
 def _read_one(value: dict[str, Any]) -> Checked:
     return Checked(
+        plan=Digest.parse(value["plan"]),
         manifest=Digest.parse(value["manifest"]),
+        size=_count(value["size"]),
         passed=tuple(map(_name, value["passed"])),
         failed=tuple(map(_name, value["failed"])),
         skipped=tuple(map(_name, value["skipped"])),
@@ -81,6 +105,12 @@ def _name(text: object) -> str:
     if not isinstance(text, str) or not _NAME.match(text):
         raise ValueError(f"not a name: {text!r}")
     return text
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"not a size: {value!r}")
+    return value
 
 
 def _quote(text: str) -> str:

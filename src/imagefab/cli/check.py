@@ -124,7 +124,8 @@ def _check_recipe(session: Session, prepared: Prepared, rust: Path | None) -> Fo
         with _scratch(session) as folder:
             report = check_image(subject_of_plan(plan), plan.platform, folder, execute, rust=rust)
         task.finish()
-        record_check(session.project, plan, make_checked(report, image.digest), session.progress)
+        checked = make_checked(report, plan=plan.key, manifest=image.digest, size=image.size)
+        record_check(session.project, plan, checked, session.progress)
         yield _describe(report, plan.platform.name, str(image.digest)), report
 
 

@@ -166,5 +166,11 @@ class Plan:
     labels: tuple[tuple[str, str], ...]
 
     @property
+    def key(self) -> Digest:
+        """Equal keys mean equal images."""
+        layer = self.layers[-1].key
+        return Digest.of_json([self.platform.name, str(layer), list(map(list, self.env)), list(map(list, self.labels))])
+
+    @property
     def step_environment(self) -> dict[str, str]:
         return {**STEP_ENVIRONMENT, "SOURCE_DATE_EPOCH": str(self.epoch)}

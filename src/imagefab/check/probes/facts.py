@@ -36,5 +36,6 @@ def make_facts_probe(subject: Subject) -> Probe:
         '    echo "qemu=$("$program" --version | sed -n \'1s/.*version \\([0-9.]*\\).*/\\1/p\')"\n'
         "done\n"
         "echo \"cmake=$(cmake --version | sed -n '1s/.* //p')\"\n"
+        'zig=$(zig version) && echo "zig=$zig"\n'
         "exit 0\n",
     )
