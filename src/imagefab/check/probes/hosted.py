@@ -71,13 +71,13 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
 
 
 def lacks_static(subject: Subject) -> bool:
-    """Zig has the GNU C library for dynamic linking only."""
-    return subject.has_zig and subject.triple.endswith(("-gnu", "-gnueabihf"))
+    """Of the C libraries that Zig has, musl alone can be linked statically."""
+    return subject.has_zig and "musl" not in subject.triple
 
 
 def list_hosted_skips(subject: Subject) -> list[Row]:
     if lacks_static(subject) and not subject.is_for_zigbuild:
-        return [skipped("c-static", "Zig links the GNU C library dynamically only")]
+        return [skipped("c-static", "Zig links this C library dynamically only")]
     return []
 
 
