@@ -14,6 +14,8 @@ from tests.engines.builders import FakeEngine
 
 from imagefab.digest import Digest
 from imagefab.oci.image import local_pin
+from imagefab.recipe.loader import list_recipes
+from imagefab.recipe.project import find_shipped_project
 
 TRIPLE = "aarch64-unknown-linux-musl"
 TO = ["--to", "ghcr.io/acme/images"]
@@ -161,9 +163,10 @@ def test_all_recipes_that_have_an_image(imagefab: RunImagefab, project: Path, bu
         "aarch64-musl",
         "riscv64gc-gnu",
     ]
-    assert result.err.startswith("left out, without an image to pin: aarch64-gnu, x86_64-gnu, x86_64-musl\n")
+    others = [name for name in list_recipes(find_shipped_project()) if name not in ("aarch64-musl", "riscv64gc-gnu")]
+    assert result.err.startswith(f"left out, without an image to pin: {', '.join(others)}\n")
     value = read_json(imagefab("cross-toml", *TO, "--json"))
-    assert [one["recipe"] for one in value["left_out"]] == ["aarch64-gnu", "x86_64-gnu", "x86_64-musl"]
+    assert [one["recipe"] for one in value["left_out"]] == others
     assert "has no image to pin" in value["left_out"][0]["reason"]
     assert not value["changed"]
 

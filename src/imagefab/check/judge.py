@@ -16,6 +16,8 @@ from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
 _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
 GLIBC_FLOOR = "glibc-floor"
+_LINKED_BY_RUSTC = ("none",)
+"""Systems for which cargo needs no linker of the image's: rustc has its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,10 @@ def _judge_environment(subject: Subject) -> Row:
     missing = [stem for stem in ("CC", "AR", "CMAKE_TOOLCHAIN_FILE") if not subject.find(stem)]
     missing += [
         f"CARGO_TARGET_…_{what}"
-        for what in ("LINKER", *(() if subject.runs_with in ("none", "") else ("RUNNER",)))
+        for what in (
+            *(() if subject.os in _LINKED_BY_RUSTC else ("LINKER",)),
+            *(() if subject.runs_with in ("none", "") else ("RUNNER",)),
+        )
         if not subject.find_cargo(what)
     ]
     if missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from imagefab.check.probe import Probe
+from imagefab.check.probes.bare import make_bare_probes
 from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import make_hosted_probes
@@ -13,6 +14,7 @@ from imagefab.check.subject import Subject
 
 _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "linux": make_hosted_probes,
+    "none": make_bare_probes,
 }
 
 

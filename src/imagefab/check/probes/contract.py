@@ -16,7 +16,8 @@ for folder in /usr /opt /etc /bin /lib /lib64 /sbin /srv; do
     if [ -d "$folder/" ]; then
         find "$folder/" -xdev \( -type f ! -readable -o -type d \( ! -readable -o ! -executable \) \) 2>/dev/null || :
     fi
-done | grep -vE '^/etc/(g?shadow-?|\.pwd\.lock|security/opasswd|ssl/private|sudoers.*|polkit-1/.*)$' >unreadable || :
+done | grep -vE '^/etc/(g?shadow-?|(passwd|group)-|\.pwd\.lock|security/opasswd|ssl/private|sudoers.*|polkit-1/.*)$' \
+    >unreadable || :
 if [ -s unreadable ]; then
     head -n 20 unreadable
     echo "$(wc -l <unreadable) files or folders can't be read by everybody: $(head -n 1 unreadable)"
