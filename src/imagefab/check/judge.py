@@ -17,6 +17,8 @@ from imagefab.toolchains.blueprint import GLIBC_CLAIM
 _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
 GLIBC_FLOOR = "glibc-floor"
+_LINKED_BY_RUSTC = ("none",)
+"""Systems for which cargo needs no linker of the image's: rustc has its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,10 @@ def _judge_environment(subject: Subject) -> Row:
         return failed("environment", "nothing says which target the image is for")
     free = subject.is_for_zigbuild
     missing = [stem for stem in ("CC", "AR", "CMAKE_TOOLCHAIN_FILE") if not (free or subject.find(stem))]
-    wanted = [*([] if free else ["LINKER"]), *([] if subject.runs_with in ("none", "") else ["RUNNER"])]
+    wanted = [
+        *([] if free or subject.os in _LINKED_BY_RUSTC else ["LINKER"]),
+        *([] if subject.runs_with in ("none", "") else ["RUNNER"]),
+    ]
     missing += [f"CARGO_TARGET_…_{what}" for what in wanted if not subject.find_cargo(what)]
     if missing:
         return failed("environment", f"for {subject.triple}, these variables are not set: {', '.join(missing)}")

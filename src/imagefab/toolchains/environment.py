@@ -21,7 +21,7 @@ from imagefab.toolchains.toolchain import Toolchain
 
 CMAKE_FILE = "/opt/toolchain.cmake"
 
-_OBJECT_FLAGS = "-ffunction-sections -fdata-sections -fPIC"
+_OBJECT_FLAGS = "-ffunction-sections -fdata-sections"
 
 
 def make_environment(
@@ -48,14 +48,15 @@ def make_environment(
         "CROSS_CMAKE_SYSTEM_NAME": target.cmake_system,
         "CROSS_CMAKE_SYSTEM_PROCESSOR": target.cmake_processor,
         "CROSS_CMAKE_CRT": target.crt,
-        "CROSS_CMAKE_OBJECT_FLAGS": _OBJECT_FLAGS,
+        "CROSS_CMAKE_OBJECT_FLAGS": _OBJECT_FLAGS if target.os == "none" else f"{_OBJECT_FLAGS} -fPIC",
         "CROSS_TOOLCHAIN_PREFIX": toolchain.prefix,
         "CROSS_TOOLCHAIN_SUFFIX": "",
         "CROSS_SYSROOT": toolchain.sysroot,
     }
     if toolchain.bindgen:
-        # bindgen spells its variable with the triple as it is or with dashes as underscores, and knows no other.
-        env[f"BINDGEN_EXTRA_CLANG_ARGS_{target.underscored}"] = " ".join(toolchain.bindgen)
+        # bindgen spells its variable with the triple as it is or with dashes as underscores, or without it.
+        suffix = "" if "." in target.triple else f"_{target.underscored}"
+        env[f"BINDGEN_EXTRA_CLANG_ARGS{suffix}"] = " ".join(toolchain.bindgen)
     env |= {"PKG_CONFIG_PATH": toolchain.pkg_config, "PKG_CONFIG_ALLOW_CROSS": "1"}
     if target.debian_arch and not is_native(target, platform):
         env["CROSS_DEB_ARCH"] = target.debian_arch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from imagefab.check.probe import Probe, Row
+from imagefab.check.probes.bare import make_bare_probes
 from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
@@ -15,6 +16,7 @@ from imagefab.check.subject import Subject
 _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "linux": make_hosted_probes,
     "darwin": make_darwin_probes,
+    "none": make_bare_probes,
 }
 
 

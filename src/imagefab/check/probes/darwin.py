@@ -108,4 +108,4 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
         yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, bits)
+        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))

@@ -29,6 +29,9 @@ def make_facts_probe(subject: Subject) -> Probe:
         "printf '#include <features.h>\\n__GLIBC__.__GLIBC_MINOR__\\n' >libc.c\n"
         f"glibc=$({cc} -E -P libc.c | tail -n 1 | tr -d ' ')\n"
         'case $glibc in [0-9]*.[0-9]*) echo "glibc=$glibc" ;; esac\n'
+        "printf '#include <picolibc.h>\\n__PICOLIBC_VERSION__\\n' >picolibc.c\n"
+        f"picolibc=$({cc} -E -P picolibc.c | tail -n 1 | tr -d '\"')\n"
+        'case $picolibc in [0-9]*.[0-9]*) echo "picolibc=$picolibc" ;; esac\n'
         f"musl=$({words(subject.find_cargo('RUNNER'))} \"$libc\" 2>&1 | sed -n 's/^Version //p')\n"
         'if [ -n "$musl" ]; then echo "musl=$musl"; fi\n'
         'echo "host-glibc=$(getconf GNU_LIBC_VERSION | cut -d " " -f 2)"\n'

@@ -67,7 +67,7 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
         yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, bits)
+        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))
 
 
 def lacks_static(subject: Subject) -> bool:
@@ -111,7 +111,7 @@ def make_cmake_probe(subject: Subject, *, cxx: bool) -> Probe:
     )
 
 
-def make_bindgen_probe(subject: Subject, bits: int) -> Probe:
+def make_bindgen_probe(subject: Subject, header: str) -> Probe:
     stem, _, rest = subject.triple.partition("-")
     arguments = [
         f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
@@ -125,7 +125,7 @@ def make_bindgen_probe(subject: Subject, bits: int) -> Probe:
         name="bindgen",
         what="libclang parses the target's headers with the arguments that bindgen is given",
         script=write("parse.c", programs.PARSE_C)
-        + write("header.h", programs.HEADER.format(bits=bits))
+        + write("header.h", header)
         + _PARSE
         + f'./parse "$library" header.h {shlex.join(arguments)}\n',
     )

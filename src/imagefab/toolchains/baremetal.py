@@ -1,0 +1,226 @@
+"""Kind baremetal: compilers for programs that run on no system, with picolibc where the archive has it.
+
+- Arm's microcontrollers and RISC-V have Debian's GCC with picolibc. Its packages have libraries for dozens of
+  processor variants; only those that our targets name are unpacked. Programs without a linker script of their own fit
+  the machine that the runner has, and speak and end through semihosting.
+- 64-bit Arm and x86 have clang and lld, and no C library: their programs bring a linker script, and what they call.
+
+cargo is not told of a linker: rustc's own links such programs, with the linker script that the crate brings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe, RunSpec
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.runners.system import MACHINES, Memory
+from imagefab.toolchains.toolchain import Kind, Toolchain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gcc:
+    """What of a GCC's packages an image has."""
+
+    variants: str
+    """The folders of the libraries for all processor variants, as a pattern below those of GCC and of picolibc."""
+    kept: tuple[str, ...]
+    """Those that are unpacked."""
+    default: str = ""
+    """The variant whose libraries lie at the top, where GCC does not look for them when it is named."""
+
+
+_GCCS = {
+    "arm-none-eabi": _Gcc(
+        variants="[at]*",
+        kept=(
+            "thumb/v6-m/nofp",
+            "thumb/v7-m/nofp",
+            "thumb/v7e-m/nofp",
+            "thumb/v7e-m+fp/hard",
+            "thumb/v7e-m+dp/hard",
+            "thumb/v8-m.base/nofp",
+            "thumb/v8-m.main/nofp",
+            "thumb/v8-m.main+fp/hard",
+            "thumb/v8-m.main+dp/hard",
+        ),
+    ),
+    "riscv64-unknown-elf": _Gcc(variants="rv*", kept=("rv32imac/ilp32",), default="rv64imafdc/lp64d"),
+}
+"""By the prefix of their programs."""
+
+_FLAGS = {
+    "thumbv6m-none-eabi": "-mthumb -march=armv6s-m -mfloat-abi=soft",
+    "thumbv7m-none-eabi": "-mthumb -march=armv7-m -mfloat-abi=soft",
+    "thumbv7em-none-eabi": "-mthumb -march=armv7e-m -mfloat-abi=soft",
+    "thumbv7em-none-eabihf": "-mthumb -march=armv7e-m -mfloat-abi=hard -mfpu=fpv4-sp-d16",
+    "thumbv8m.base-none-eabi": "-mthumb -march=armv8-m.base -mfloat-abi=soft",
+    "thumbv8m.main-none-eabi": "-mthumb -march=armv8-m.main -mfloat-abi=soft",
+    "thumbv8m.main-none-eabihf": "-mthumb -march=armv8-m.main -mfloat-abi=hard -mfpu=fpv5-sp-d16",
+    "riscv64gc-unknown-none-elf": "-march=rv64gc -mabi=lp64d -mcmodel=medany",
+    "riscv32imac-unknown-none-elf": "-march=rv32imac -mabi=ilp32 -mcmodel=medany",
+    "aarch64-unknown-none": "--target=aarch64-none-elf -mstrict-align",
+    "aarch64-unknown-none-softfloat": "--target=aarch64-none-elf -march=armv8-a+nofp -mabi=aapcs-soft -mstrict-align",
+    "x86_64-unknown-none": (
+        # For none-elf, clang would have the host's gcc link.
+        "--target=x86_64-linux-gnu -fuse-ld=lld -Xclang -triple -Xclang x86_64-unknown-none-elf "
+        "-mno-red-zone -mno-mmx -mno-sse -mno-sse2 -mno-avx "
+        "-msoft-float -mcmodel=kernel -fPIC"
+    ),
+}
+"""As rustc compiles for the target: what decides whether objects fit together."""
+
+_DISK_TOOLS = {"x86_64": ("mtools", "xorriso")}
+"""For disks that boot, where programs come on disks; by the first part of a triple."""
+
+_DPKG = """\
+# Of the libraries for all processor variants, those of the targets that there are images for.
+path-exclude={gcc}/{variants}/*.[ao]
+path-exclude={picolibc}/lib/{variants}/*.[ao]
+path-exclude={picolibc}/*/release/*.[aho]
+path-exclude={gcc}/plugin/*
+{kept}
+"""
+
+_WRAPPER = """\
+#!/bin/sh
+exec {command} "$@"
+"""
+
+
+def make_baremetal(recipe: Recipe, platform: HostPlatform) -> Toolchain:
+    target = recipe.target
+    return _make_with_gcc(target) if target.gnu_triplet in _GCCS else _make_with_clang(target)
+
+
+def _make_with_gcc(target: Target) -> Toolchain:
+    gnu, own = target.gnu_triplet, target.triple
+    picolibc = f"/usr/lib/picolibc/{gnu}"
+    memory = MACHINES[target.stem].memory
+    flags = f"{_FLAGS[own]} --specs=picolibc.specs --crt0=semihost --oslib=semihost{_place(memory)}"
+    # Without the C++ library, what needs it is off until somebody asks for it.
+    wrappers = {
+        "gcc": f"{gnu}-gcc {flags}",
+        "g++": f"{gnu}-g++ {flags} -fno-exceptions -fno-rtti -fno-threadsafe-statics -nostdlib++",
+    }
+    return _make_toolchain(
+        target,
+        _gcc_layer(gnu),
+        wrappers,
+        cc="gcc",
+        cxx="g++",
+        ar=f"{gnu}-ar",
+        prefix=f"{gnu}-",
+        sysroot=picolibc,
+        bindgen=(f"--sysroot={picolibc}", f"-isystem{picolibc}/include"),
+    )
+
+
+def _place(memory: Memory | None) -> str:
+    """What picolibc's linker script asks for; a linker script of the program's own does not look at it."""
+    if memory is None:
+        return ""
+    values = {
+        "flash": memory.rom,
+        "flash_size": memory.rom_size,
+        "ram": memory.ram,
+        "ram_size": memory.ram_size,
+    }
+    return "".join(f" -Wl,--defsym=__{name}={value:#x}" for name, value in values.items())
+
+
+def _gcc_layer(gnu: str) -> LayerSpec:
+    chosen = _GCCS[gnu]
+    gcc, picolibc = f"/usr/lib/gcc/{gnu}/*", f"/usr/lib/picolibc/{gnu}"
+    folders = (gcc, f"{picolibc}/lib")
+    kept = "\n".join(f"path-include={folder}/{name}/*.[ao]" for name in chosen.kept for folder in folders)
+    text = _DPKG.format(gcc=gcc, picolibc=picolibc, variants=chosen.variants, kept=kept)
+    return LayerSpec(
+        name=f"gcc-{gnu}",
+        comment=f"GCC and picolibc for {gnu}",
+        packages=(f"gcc-{gnu}", f"picolibc-{gnu}"),
+        files=(FileSpec(path=f"/etc/dpkg/dpkg.cfg.d/imagefab-{gnu}", content=text.encode(), mode=0o644),),
+        run=tuple(_link_default(picolibc, name) for name in (chosen.default,) if name),
+    )
+
+
+def _link_default(picolibc: str, name: str) -> RunSpec:
+    folder = f"{picolibc}/lib/{name}"
+    script = f"mkdir -p {folder.rpartition('/')[0]}\nln -s .. {folder}\n"
+    return RunSpec(name=f"picolibc's default variant is {name}", script=script)
+
+
+def _make_with_clang(target: Target) -> Toolchain:
+    gnu = target.gnu_triplet or f"{target.stem}-linux-gnu"
+    flags = f"{_FLAGS[target.triple]} -ffreestanding -nostdlibinc -nostdlib -static -Wno-unused-command-line-argument"
+    layer = LayerSpec(
+        name=f"clang-lld-{target.stem}",
+        comment=f"clang and lld, and binutils for {target.stem}",
+        packages=("clang", "lld", f"binutils-{gnu.replace('_', '-')}", *_DISK_TOOLS.get(target.stem, ())),
+    )
+    cxx = f"clang++ {flags} -fno-exceptions -fno-rtti -fno-threadsafe-statics"
+    return _make_toolchain(
+        target,
+        layer,
+        {"clang": f"clang {flags}", "clang++": cxx},
+        cc="clang",
+        cxx="clang++",
+        ar=f"{gnu}-ar",
+        prefix=f"{gnu}-",
+        sysroot="/usr",
+        # clang knows no such environment as softfloat.
+        bindgen=(
+            *(["--target=aarch64-none-elf"] if target.stem == "aarch64" else []),
+            "-ffreestanding",
+            "-nostdlibinc",
+        ),
+    )
+
+
+def _make_toolchain(
+    target: Target,
+    layer: LayerSpec,
+    wrappers: dict[str, str],
+    *,
+    cc: str,
+    cxx: str,
+    ar: str,
+    prefix: str,
+    sysroot: str,
+    bindgen: tuple[str, ...],
+) -> Toolchain:
+    own = target.triple
+    files = tuple(
+        FileSpec(path=f"/usr/local/bin/{own}-{name}", content=_WRAPPER.format(command=command).encode(), mode=0o755)
+        for name, command in wrappers.items()
+    )
+    return Toolchain(
+        layers=(layer, LayerSpec(name=f"wrappers-{own}", comment=f"the compilers, set to {own}", files=files)),
+        linker=None,
+        cc=f"{own}-{cc}",
+        cxx=f"{own}-{cxx}",
+        ar=ar,
+        prefix=prefix,
+        sysroot=sysroot,
+        pkg_config=f"/usr/lib/{own}/pkgconfig",
+        bindgen=bindgen,
+        # A program to try would need a linker script.
+        cmake=(("CMAKE_TRY_COMPILE_TARGET_TYPE", "STATIC_LIBRARY"),),
+    )
+
+
+def _accepts(target: Target) -> str | None:
+    return None if target.triple in _FLAGS else "it runs on a system; the other kinds are for those"
+
+
+KIND = Kind(
+    rules=KindRules(
+        name="baremetal",
+        summary="programs that run on no system, booted under QEMU",
+        accepts=_accepts,
+    ),
+    make=make_baremetal,
+)
