@@ -12,7 +12,7 @@ from dataclasses import replace
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.recipe.model import Additions, Recipe
 from imagefab.recipe.rules import KindRules
-from imagefab.toolchains import gcc, musl
+from imagefab.toolchains import gcc, mingw, musl
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
 from imagefab.toolchains.runners.linux import is_native
@@ -20,7 +20,7 @@ from imagefab.toolchains.runners.runner import Runner
 from imagefab.toolchains.runners.table import list_runners, make_runner
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
-KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in (gcc.KIND, musl.KIND)}
+KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in (gcc.KIND, mingw.KIND, musl.KIND)}
 _ROOT, _OWN = "base", "extras"
 _IMAGE = "image"
 """No layer's name: the Dockerfile calls the finished image so."""

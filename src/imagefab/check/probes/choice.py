@@ -9,10 +9,12 @@ from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import make_hosted_probes
 from imagefab.check.probes.rust import make_rust_probes
+from imagefab.check.probes.windows import make_windows_probes
 from imagefab.check.subject import Subject
 
 _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "linux": make_hosted_probes,
+    "windows": make_windows_probes,
 }
 
 

@@ -61,13 +61,14 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
             products=(Product(path="hello", static=bool(option)),),
         )
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
-        yield _cmake(subject, cxx=bool(cxx))
+        yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield _bindgen(subject, bits)
+        yield make_bindgen_probe(subject, bits)
 
 
-def _cmake(subject: Subject, *, cxx: bool) -> Probe:
+def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "") -> Probe:
+    """The suffix is what the target's programs have after their names."""
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = programs.CMAKE_LISTS.format(
         languages="C CXX" if cxx else "C", main=main, can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE"
@@ -81,12 +82,12 @@ def _cmake(subject: Subject, *, cxx: bool) -> Probe:
         + write("part.c", programs.LIBRARY_C)
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"
-        + run(subject, "build/probe", said),
-        products=(Product(path="build/probe"),),
+        + run(subject, f"build/probe{suffix}", said),
+        products=(Product(path=f"build/probe{suffix}"),),
     )
 
 
-def _bindgen(subject: Subject, bits: int) -> Probe:
+def make_bindgen_probe(subject: Subject, bits: int, header: str = programs.HEADER) -> Probe:
     stem, _, rest = subject.triple.partition("-")
     arguments = [
         f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
@@ -100,7 +101,7 @@ def _bindgen(subject: Subject, bits: int) -> Probe:
         name="bindgen",
         what="libclang parses the target's headers with the arguments that bindgen is given",
         script=write("parse.c", programs.PARSE_C)
-        + write("header.h", programs.HEADER.format(bits=bits))
+        + write("header.h", header.format(bits=bits))
         + _PARSE
         + f'./parse "$library" header.h {shlex.join(arguments)}\n',
     )
