@@ -101,7 +101,7 @@ def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         pkg_config=f"/usr/lib/{_multiarch(target)}/pkgconfig",
         bindgen=tuple(_include(target)),
         preset=preset,
-        labels=((GLIBC_CLAIM, str(options["glibc"])),) if target.crt == "gnu" and target.os == "linux" else (),
+        labels=((GLIBC_CLAIM, str(options["glibc"])),) if preset and target.crt == "gnu" else (),
         has_own_libc=True,
         env=(("CARGO_ZIGBUILD_ZIG_PATH", f"{_ZIG}/zig"),),
     )
