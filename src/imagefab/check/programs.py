@@ -72,6 +72,20 @@ int main(void)
 }
 """
 
+LIBRARY_DLL_C = """\
+__declspec(dllexport) int probe_answer(void)
+{
+    return 42;
+}
+"""
+
+RESOURCE_RC = """\
+1 VERSIONINFO
+FILEVERSION 4,2,0,0
+BEGIN
+END
+"""
+
 CMAKE_LISTS = """\
 cmake_minimum_required(VERSION 3.13)
 project(probe LANGUAGES {languages})

@@ -34,15 +34,16 @@ class ExtractSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TarballSpec:
-    """Files of a tarball that a package brings, without the package being installed: for the layer's steps."""
+    """Files of a package, or of a tarball in it, without the package being installed: for the layer's steps."""
 
     name: str
     """What steps call it: $SOURCES/<name>. It is a plain tar, without the tarball's top folder."""
     package: str
-    member: str
-    """The tarball's path inside the package, absolute; * stands for what changes with the version."""
+    member: str = ""
+    """The tarball's path inside the package, absolute; * stands for what changes with the version. Empty: the files are
+    the package's own."""
     keep: tuple[str, ...]
-    """Patterns of paths inside the tarball, of which one must match; * does not stand for a slash, ** does."""
+    """Patterns of paths inside it, of which one must match; * does not stand for a slash, ** does."""
     drop: tuple[str, ...] = ()
 
 

@@ -11,12 +11,14 @@ from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import list_hosted_skips, make_hosted_probes
 from imagefab.check.probes.rust import make_rust_probes
+from imagefab.check.probes.windows import make_windows_probes
 from imagefab.check.subject import Subject
 
 _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "linux": make_hosted_probes,
     "darwin": make_darwin_probes,
     "none": make_bare_probes,
+    "windows": make_windows_probes,
 }
 
 

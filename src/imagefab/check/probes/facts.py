@@ -38,6 +38,8 @@ def make_facts_probe(subject: Subject) -> Probe:
         "for program in /usr/bin/qemu-*; do\n"
         '    echo "qemu=$("$program" --version | sed -n \'1s/.*version \\([0-9.]*\\).*/\\1/p\')"\n'
         "done\n"
+        "wine=$(HOME=/tmp USER=user /usr/lib/wine/wine64 --version | sed -n 's/^wine-\\([0-9.]*\\).*/\\1/p')\n"
+        'if [ -n "$wine" ]; then echo "wine=$wine"; fi\n'
         "echo \"cmake=$(cmake --version | sed -n '1s/.* //p')\"\n"
         'zig=$(zig version) && echo "zig=$zig"\n'
         "exit 0\n",

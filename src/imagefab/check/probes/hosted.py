@@ -92,7 +92,8 @@ def _zigbuild() -> Probe:
     )
 
 
-def make_cmake_probe(subject: Subject, *, cxx: bool) -> Probe:
+def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "") -> Probe:
+    """The suffix is what the target's programs have after their names."""
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = programs.CMAKE_LISTS.format(
         languages="C CXX" if cxx else "C", main=main, can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE"
@@ -106,8 +107,8 @@ def make_cmake_probe(subject: Subject, *, cxx: bool) -> Probe:
         + write("part.c", programs.LIBRARY_C)
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"
-        + run(subject, "build/probe", said),
-        products=(Product(path="build/probe"),),
+        + run(subject, f"build/probe{suffix}", said),
+        products=(Product(path=f"build/probe{suffix}"),),
     )
 
 

@@ -13,9 +13,13 @@ from imagefab.check.subject import Subject
 RUST = "/rust"
 """Where cross 0.2.5 mounts the Rust toolchain."""
 
+_SUFFIXES = {"windows": ".exe", "wasi": ".wasm", "emscripten": ".js"}
+"""What rustc puts after the names of programs, by system."""
+
 
 def make_rust_probes(subject: Subject) -> Iterator[Probe]:
     target = shlex.quote(subject.triple)
+    program = f"probe{_SUFFIXES.get(subject.os, '')}"
     yield Probe(
         name="rust",
         what="a crate with a build script and a C dependency, offline, the toolchain mounted as cross does it",
@@ -27,8 +31,8 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
         + 'CARGO_HOME=$PWD/cargo CARGO_TARGET_DIR=$PWD/target PATH="$PATH":/rust/bin\n'
         + "export CARGO_HOME CARGO_TARGET_DIR PATH\n"
         + f"cargo build --offline --target {target}\n"
-        + f"cp target/{target}/debug/probe probe\n"
+        + f"cp target/{target}/debug/{program} {program}\n"
         + (f"cargo test --offline --target {target}\n" if subject.find_cargo("RUNNER") else "")
-        + run(subject, "probe", "rust says 42"),
-        products=(Product(path="probe"),),
+        + run(subject, program, "rust says 42"),
+        products=(Product(path=program),),
     )

@@ -8,7 +8,7 @@ from imagefab.check.subject import Subject
 
 
 def run(subject: Subject, program: str, said: str) -> str:
-    """Run a product as cargo would, and with nothing in the environment."""
+    """Run a product as cargo would, and with nothing in the environment. Windows ends its lines with one more sign."""
     runner = subject.find_cargo("RUNNER")
     if not runner and subject.runs_with in ("none", ""):
         return ""
@@ -16,9 +16,9 @@ def run(subject: Subject, program: str, said: str) -> str:
     line = shlex.quote(said)
     return (
         f'{command}"$PWD/{program}" >said\n'
-        f"grep -x {line} said\n"
+        f"tr -d '\\r' <said | grep -x {line}\n"
         f'env -i {command}"$PWD/{program}" >said\n'
-        f"grep -x {line} said\n"
+        f"tr -d '\\r' <said | grep -x {line}\n"
     )
 
 

@@ -1,0 +1,61 @@
+"""Kind mingw: Debian's GCC and mingw-w64 for Windows, with POSIX threads.
+
+Debian has this compiler twice. Only with POSIX threads has its C++ `std::thread` and `std::mutex`, so that variant
+alone is installed, and the plain names (x86_64-w64-mingw32-gcc) mean it.
+
+What GCC links by default is left as it is: C++ programs, and C programs with threads, load DLLs of GCC's own
+(libstdc++-6.dll, libgcc_s_*-1.dll, libwinpthread-1.dll). Wrappers that link them statically would break programs that
+throw exceptions through DLLs, as each would have a copy of the unwinder. So the runner finds the DLLs, in the folders
+where the packages have them, and whoever ships a program takes them from there or links with -static.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.libclang import find_resources
+from imagefab.toolchains.toolchain import Kind, Toolchain
+
+
+def make_mingw(recipe: Recipe, platform: HostPlatform) -> Toolchain:
+    triplet = recipe.target.gnu_triplet
+    prefix = f"{triplet}-"
+    layer = LayerSpec(
+        name=f"gcc-{triplet.replace('_', '-')}",
+        comment=f"GCC for {triplet}, with POSIX threads",
+        packages=(f"g++-mingw-w64-{recipe.target.stem.replace('_', '-')}-posix",),
+    )
+    return Toolchain(
+        layers=(layer,),
+        linker=f"{prefix}gcc",
+        cc=f"{prefix}gcc",
+        cxx=f"{prefix}g++",
+        ar=f"{prefix}ar",
+        prefix=prefix,
+        sysroot=f"/usr/{triplet}",
+        pkg_config=f"/usr/{triplet}/lib/pkgconfig",
+        bindgen=(*find_resources(recipe), f"--sysroot=/usr/{triplet}"),
+        cmake_root=f"/usr/{triplet}",
+        cmake=(("CMAKE_RC_COMPILER", f"{prefix}windres"),),
+    )
+
+
+def _accepts(target: Target) -> str | None:
+    if target.os != "windows":
+        return "it is not Windows"
+    if not target.gnu_triplet:
+        return "it is not the GNU flavour of Windows, and GCC makes no other"
+    return None
+
+
+KIND = Kind(
+    rules=KindRules(
+        name="mingw",
+        summary="Debian's GCC and mingw-w64 for Windows, with POSIX threads",
+        accepts=_accepts,
+    ),
+    make=make_mingw,
+)

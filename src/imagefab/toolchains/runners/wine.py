@@ -1,0 +1,148 @@
+"""Windows programs on Linux: Wine, as any user, without a home, a display or a network.
+
+What Wine needs in a home, its prefix, is made by the first program that runs, in a folder of the user's own under /tmp.
+A prefix that is made in the build would save that second or two, but Wine refuses one that belongs to another user, and
+its registry holds times, random ids, the builder's processor and its host name.
+
+Of Wine's packages only a part is taken, without their debug information, and without the packages that they depend on
+for graphics, sound, cameras and printers: Debian's libwine alone unpacks to 740 MB. A program that runs in a build or
+in a test needs no Direct3D and no browser. Fonts and FreeType are there, as Wine's user32.dll does not start without,
+and its windows are drawn nowhere.
+
+The DLLs that GCC links programs to are looked for where Debian's packages have them, unless WINEPATH leads to others.
+
+On arm64 there is no such runner: Debian's Wine runs there what is made for arm64 alone.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import AMD64, HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe, RunSpec
+from imagefab.toolchains.blueprint import ExtractSpec, LayerSpec, TarballSpec
+from imagefab.toolchains.runners.runner import NONE, Runner
+
+RUNNER = "/wine-runner"
+
+_DLLS = "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
+_MODULES = "usr/lib/x86_64-linux-gnu/wine/x86_64-unix"
+
+_SCRIPT = """\
+#!/bin/sh
+# Runs a Windows program under Wine.
+set -eu
+if [ $# -lt 1 ]; then
+    echo "usage: wine-runner PROGRAM [ARGUMENT...]" >&2
+    exit 2
+fi
+if [ "${CROSS_RUNNER:-wine}" != wine ]; then
+    echo "wine-runner: this image runs Windows programs with: wine; not with '$CROSS_RUNNER'" >&2
+    exit 1
+fi
+user=$(/usr/bin/id -u)
+folder=${TMPDIR:-/tmp}/wine-runner-$user
+# Nothing of the host's leaks in: who it is comes from no passwd file, and there need be no home.
+export HOME="$folder" USER=user LOGNAME=user
+export WINEPREFIX="${WINEPREFIX:-$folder/prefix}" WINEDEBUG="${WINEDEBUG:--all}"
+# No dialogs that offer to install .NET or a browser, and no entries in a desktop's menus.
+export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml=;winemenubuilder.exe=d}"
+libraries=
+for library in /usr/lib/gcc/@triplet@/*-posix /usr/@triplet@/lib; do
+    if [ -d "$library" ]; then
+        libraries="${libraries:+$libraries;}Z:$(printf %s "$library" | /usr/bin/tr / '\\\\')"
+    fi
+done
+export WINEPATH="${WINEPATH:+$WINEPATH;}$libraries"
+if [ ! -e "$WINEPREFIX/ready" ]; then
+    # What Wine says of its own beginnings is not the program's to say. Programs that start together wait for one.
+    /usr/bin/mkdir -p "$folder" "$WINEPREFIX"
+    (
+        /usr/bin/flock 9
+        if [ ! -e "$WINEPREFIX/ready" ]; then
+            # Windows are drawn nowhere: without a driver that does so, programs could make none.
+            [ -e "$WINEPREFIX/user.reg" ] || printf '%s\\n' 'WINE REGISTRY Version 2' '' \\
+                '[Software\\\\Wine\\\\Drivers]' '"Graphics"="null"' >"$WINEPREFIX/user.reg"
+            if /usr/lib/wine/wine64 wineboot --init </dev/null >"$WINEPREFIX/boot.log" 2>&1 9>&-; then
+                : >"$WINEPREFIX/ready"
+            else
+                /usr/bin/cat "$WINEPREFIX/boot.log" >&2
+                echo "wine-runner: Wine can't be set up in $WINEPREFIX" >&2
+                exit 1
+            fi
+        fi
+    ) 9>"$folder/lock"
+fi
+exec /usr/lib/wine/wine64 "$@"
+"""
+
+_INSTALL = """\
+tar -C / -xf "$SOURCES/wine.tar"
+cd /@dlls@
+# As libwine's own installation does it: the mark by which Wine takes a DLL for one of its own.
+printf 'Wine builtin DLL' | dd of=zlib1.dll bs=1 seek=64 conv=notrunc status=none
+dd if=/dev/zero of=zlib1.dll bs=1 seek=80 count=16 conv=notrunc status=none
+find . -type f | xargs -P "$(nproc)" -n 32 strip --strip-debug
+"""
+
+_LEFT_OUT = (
+    # what draws
+    *("d2d1", "d3d*", "ddraw*", "dx*", "evr", "gdiplus", "glu32", "opencl", "opengl32", "uiautomationcore", "uiribbon"),
+    *("vulkan-1", "wined3d", "winevulkan", "winewayland", "winex11", "windowscodecs*", "light"),
+    # what plays and records
+    *("dmband", "dmcompos", "dmime", "dmloader", "dmscript", "dmstyle", "dmsynth", "dmusic*", "dsdmo", "dsound"),
+    *("dswave", "iccvid", "ir50_32", "mf*", "mp3dmod", "msttsengine", "qasf", "qcap", "qdvd", "qedit", "quartz"),
+    *("sapi", "winealsa", "winedmo", "winegstreamer", "winepulse", "wma*", "wmp*", "wmv*", "x3daudio*", "xactengine*"),
+    *("xapofx*", "xaudio*"),
+    # games' networks and controllers
+    *("dinput*", "dplay*", "dpn*", "dpv*", "xinput*", "winexinput"),
+    # a browser, and what shows text
+    *("hhctrl", "ieframe", "jscript", "mshtml", "notepad", "progman", "taskmgr", "vbscript", "winedbg", "winefile"),
+    *("winhlp32", "winemine", "wordpad"),
+    # databases and installers
+    *("esent", "msado15", "msdaps", "msi", "msxml*", "oledb32"),
+    # old compilers' libraries; those of today's stay
+    *("concrt140", "msvcm*", "msvcp60", "msvcp7*", "msvcp80", "msvcp90", "msvcp100", "msvcp110", "msvcp120*"),
+    *("msvcr7*", "msvcr80", "msvcr90", "msvcr100", "msvcr110", "msvcr120*", "msvcrtd", "vcomp*"),
+    # Windows programs of 32 bits
+    *("wow64*",),
+)
+"""Names of DLLs and programs of Wine's, some 500 of 700 MB, that no program needs to run in a build."""
+
+_KEPT_MODULES = ("bcrypt", "crypt32", "dnsapi", "mountmgr", "msv1_0", "netapi32", "nsiproxy", "ntdll", "secur32",
+                 "win32u", "winspool", "ws2_32")  # fmt: skip
+"""The sides of DLLs that are Linux programs. These need no libraries but libc and libunwind."""
+
+
+def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
+    if platform != AMD64:
+        return NONE
+    target = recipe.target
+    keep = (f"{_DLLS}/*", *(f"{_MODULES}/{name}.so" for name in _KEPT_MODULES), "usr/share/wine/**",
+            "usr/share/doc/libwine/copyright")  # fmt: skip
+    layer = LayerSpec(
+        name=f"runner-wine-{target.stem.replace('_', '-')}",
+        comment="Wine, without what draws and plays, to run Windows programs",
+        packages=("libfontconfig1", "libfreetype6", "libunwind8"),
+        extracts=(
+            *(
+                ExtractSpec(package="wine64", member=f"/usr/lib/wine/{name}64", path=f"/usr/lib/wine/{path}")
+                for name, path in (("wine", "wine64"), ("wineserver", "wineserver"))
+            ),
+            ExtractSpec(
+                package="libz-mingw-w64",
+                member="/usr/x86_64-w64-mingw32/lib/zlib1.dll",
+                path=f"/{_DLLS}/zlib1.dll",
+                mode=0o644,
+            ),
+        ),
+        tarballs=(
+            TarballSpec(
+                name="wine.tar",
+                package="libwine",
+                keep=keep,
+                drop=tuple(f"{_DLLS}/{name}.*" for name in _LEFT_OUT),
+            ),
+        ),
+        files=(FileSpec(path=RUNNER, content=_SCRIPT.replace("@triplet@", target.gnu_triplet).encode(), mode=0o755),),
+        run=(RunSpec(name="Wine, smaller", script=_INSTALL.replace("@dlls@", _DLLS)),),
+    )
+    return Runner(name="wine", command=(RUNNER,), layers=(layer,), choices=("wine",))
