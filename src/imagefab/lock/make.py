@@ -64,7 +64,7 @@ def make_lock(
 
 def _open_universe(blueprint: Blueprint, reader: ArchiveReader) -> Universe:
     """Foreign architectures are read where packages of theirs are asked for; an image may allow more than it has."""
-    named = (package.partition(":")[2] for layer in blueprint.layers for package in layer.packages)
+    named = (package.partition(":")[2] for layer in blueprint.layers for package in (*layer.packages, *layer.opened))
     foreign = dict.fromkeys(architecture for architecture in named if architecture)
     return reader.open_universe(blueprint.archives, (blueprint.platform.debian_arch, *foreign))
 

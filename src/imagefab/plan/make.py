@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imagefab.digest import Digest
 from imagefab.errors import RecipeError, StaleError
-from imagefab.lock.model import LayerLock, Lock, PlatformLock
+from imagefab.lock.model import LayerLock, Lock, PackagePin, PlatformLock
 from imagefab.plan.model import (
     CANONICAL_FORM,
     MOUNT,
@@ -88,7 +89,7 @@ def _find_pins(lock: Lock, blueprint: Blueprint) -> PlatformLock:
         if pins.platform == blueprint.platform.name and len(pins.layers) == len(blueprint.layers):
             pairs = list(zip(blueprint.layers, pins.layers, strict=True))
             if all(
-                spec.name == pinned.name and set(spec.opened) <= {p.name for p in pinned.extracts}
+                spec.name == pinned.name and set(spec.opened) <= _find_opened(pinned, blueprint.platform).keys()
                 for spec, pinned in pairs
             ):
                 return pins
@@ -96,6 +97,12 @@ def _find_pins(lock: Lock, blueprint: Blueprint) -> PlatformLock:
         f"the lock of {lock.recipe} does not have what the recipe asks for on {blueprint.platform}",
         hint=f"run `imagefab lock --upgrade {lock.recipe}`",
     )
+
+
+def _find_opened(pinned: LayerLock, platform: HostPlatform) -> dict[str, PackagePin]:
+    """The packages of which something is taken, by the names that layers have for them."""
+    native = ("all", platform.debian_arch)
+    return {p.name if p.architecture in native else f"{p.name}:{p.architecture}": p for p in pinned.extracts}
 
 
 @dataclass(slots=True)
@@ -120,22 +127,22 @@ def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, loc
         draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages))
         draft.steps.append(AddRootfs(source=f"{draft.home}/rootfs.tar"))
     draft.add_input("tidy.sh", BytesContent(data=TIDY.encode()))
+    opened = _find_opened(pinned, platform)
     installing = [
         *(f"dpkg --add-architecture {architecture}" for architecture in spec.architectures),
-        *_install_files(draft, spec, pinned),
+        *_install_files(draft, spec, opened),
         *_install_packages(draft, pinned),
     ]
     if installing:
         draft.add_run(*installing)
-    _add_sources(draft, platform, spec, pinned, lock)
+    _add_sources(draft, platform, spec, opened, lock)
     _add_scripts(draft, spec, lock.epoch)
     return draft
 
 
-def _install_files(draft: _Draft, spec: LayerSpec, pinned: LayerLock) -> list[str]:
-    packages = {pin.name: pin for pin in pinned.extracts}
+def _install_files(draft: _Draft, spec: LayerSpec, opened: Mapping[str, PackagePin]) -> list[str]:
     given: list[tuple[str, Content, int]] = [
-        *((e.path, ExtractContent(package=packages[e.package], member=e.member), e.mode) for e in spec.extracts),
+        *((e.path, ExtractContent(package=opened[e.package], member=e.member), e.mode) for e in spec.extracts),
         *((f.path, BytesContent(data=f.content), f.mode) for f in spec.files),
     ]
     for path in (*spec.folders, *(path for path, _, _ in given)):
@@ -157,10 +164,11 @@ def _install_packages(draft: _Draft, pinned: LayerLock) -> list[str]:
     return [f"{_DPKG} --force-depends --unpack {MOUNT}/debs/*.deb", f"{_DPKG} --configure --pending"]
 
 
-def _add_sources(draft: _Draft, platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, lock: Lock) -> None:
-    packages = {pin.name: pin for pin in pinned.extracts}
+def _add_sources(
+    draft: _Draft, platform: HostPlatform, spec: LayerSpec, opened: Mapping[str, PackagePin], lock: Lock
+) -> None:
     for t in spec.tarballs:
-        content = TarballContent(package=packages[t.package], member=t.member, keep=t.keep, drop=t.drop)
+        content = TarballContent(package=opened[t.package], member=t.member, keep=t.keep, drop=t.drop)
         draft.add_input(f"sources/{t.name}", content)
     for source in spec.sources:
         pin = lock.find_source(source.name, platform.name)

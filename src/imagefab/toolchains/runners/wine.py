@@ -11,6 +11,8 @@ and its windows are drawn nowhere.
 
 The DLLs that GCC links programs to are looked for where Debian's packages have them, unless WINEPATH leads to others.
 
+Programs of 32 bits run in the same Wine of 64 bits, which needs no Linux libraries of 32 bits for them.
+
 On arm64 there is no such runner: Debian's Wine runs there what is made for arm64 alone.
 """
 
@@ -23,8 +25,9 @@ from imagefab.toolchains.runners.runner import NONE, Runner
 
 RUNNER = "/wine-runner"
 
-_DLLS = "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
-_MODULES = "usr/lib/x86_64-linux-gnu/wine/x86_64-unix"
+_WINE = "usr/lib/x86_64-linux-gnu/wine"
+_DLLS = f"{_WINE}/x86_64-windows"
+_DLLS_32 = "usr/lib/i386-linux-gnu/wine/i386-windows"
 
 _SCRIPT = """\
 #!/bin/sh
@@ -75,12 +78,20 @@ exec /usr/lib/wine/wine64 "$@"
 """
 
 _INSTALL = """\
-tar -C / -xf "$SOURCES/wine.tar"
-cd /@dlls@
+for part in "$SOURCES"/*.tar; do
+    tar -C / -xf "$part"
+done
+if [ -d /usr/lib/i386-linux-gnu/wine ]; then
+    mv /usr/lib/i386-linux-gnu/wine/* /usr/lib/x86_64-linux-gnu/wine
+    rm -r /usr/lib/i386-linux-gnu/wine
+fi
+cd /usr/lib/x86_64-linux-gnu/wine
 # As libwine's own installation does it: the mark by which Wine takes a DLL for one of its own.
-printf 'Wine builtin DLL' | dd of=zlib1.dll bs=1 seek=64 conv=notrunc status=none
-dd if=/dev/zero of=zlib1.dll bs=1 seek=80 count=16 conv=notrunc status=none
-find . -type f | xargs -P "$(nproc)" -n 32 strip --strip-debug
+for library in *-windows/zlib1.dll; do
+    printf 'Wine builtin DLL' | dd of="$library" bs=1 seek=64 conv=notrunc status=none
+    dd if=/dev/zero of="$library" bs=1 seek=80 count=16 conv=notrunc status=none
+done
+find ./*-windows -type f | xargs -P "$(nproc)" -n 32 strip --strip-debug
 """
 
 _LEFT_OUT = (
@@ -102,47 +113,54 @@ _LEFT_OUT = (
     # old compilers' libraries; those of today's stay
     *("concrt140", "msvcm*", "msvcp60", "msvcp7*", "msvcp80", "msvcp90", "msvcp100", "msvcp110", "msvcp120*"),
     *("msvcr7*", "msvcr80", "msvcr90", "msvcr100", "msvcr110", "msvcr120*", "msvcrtd", "vcomp*"),
-    # Windows programs of 32 bits
-    *("wow64*",),
 )
 """Names of DLLs and programs of Wine's, some 500 of 700 MB, that no program needs to run in a build."""
 
+_LEFT_OUT_16 = ("*.*16", "*.vxd")
+_LEFT_OUT_64 = ("wow64*.dll",)
+"""For programs of 16 bits, and on the way to those of 32 bits."""
+
 _KEPT_MODULES = ("bcrypt", "crypt32", "dnsapi", "mountmgr", "msv1_0", "netapi32", "nsiproxy", "ntdll", "secur32",
                  "win32u", "winspool", "ws2_32")  # fmt: skip
-"""The sides of DLLs that are Linux programs. These need no libraries but libc and libunwind."""
+"""The halves of DLLs that are Linux code. These need no libraries but libc, libm and libunwind."""
 
 
 def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
     if platform != AMD64:
         return NONE
-    target = recipe.target
-    keep = (f"{_DLLS}/*", *(f"{_MODULES}/{name}.so" for name in _KEPT_MODULES), "usr/share/wine/**",
-            "usr/share/doc/libwine/copyright")  # fmt: skip
+    triplet, small = recipe.target.gnu_triplet, recipe.target.stem == "i686"
+    modules = (f"{_WINE}/x86_64-unix/{name}.so" for name in _KEPT_MODULES)
+    keep = (f"{_DLLS}/*", *modules, "usr/share/wine/**", "usr/share/doc/libwine/copyright")
+    tarballs = [_take("wine.tar", "libwine", _DLLS, keep, () if small else _LEFT_OUT_64)]
+    zlibs = [("x86_64-w64-mingw32", _DLLS)]
+    if small:
+        tarballs.append(_take("wine32.tar", "libwine:i386", _DLLS_32, (f"{_DLLS_32}/*",), _LEFT_OUT_16))
+        zlibs.append(("i686-w64-mingw32", _DLLS_32))
     layer = LayerSpec(
-        name=f"runner-wine-{target.stem.replace('_', '-')}",
+        name="runner-wine32" if small else "runner-wine",
         comment="Wine, without what draws and plays, to run Windows programs",
+        architectures=("i386",) if small else (),
         packages=("libfontconfig1", "libfreetype6", "libunwind8"),
         extracts=(
+            ExtractSpec(package="wine64", member="/usr/lib/wine/wine64", path="/usr/lib/wine/wine64"),
+            ExtractSpec(package="wine64", member="/usr/lib/wine/wineserver64", path="/usr/lib/wine/wineserver"),
             *(
-                ExtractSpec(package="wine64", member=f"/usr/lib/wine/{name}64", path=f"/usr/lib/wine/{path}")
-                for name, path in (("wine", "wine64"), ("wineserver", "wineserver"))
-            ),
-            ExtractSpec(
-                package="libz-mingw-w64",
-                member="/usr/x86_64-w64-mingw32/lib/zlib1.dll",
-                path=f"/{_DLLS}/zlib1.dll",
-                mode=0o644,
-            ),
-        ),
-        tarballs=(
-            TarballSpec(
-                name="wine.tar",
-                package="libwine",
-                keep=keep,
-                drop=tuple(f"{_DLLS}/{name}.*" for name in _LEFT_OUT),
+                ExtractSpec(
+                    package="libz-mingw-w64",
+                    member=f"/usr/{source}/lib/zlib1.dll",
+                    path=f"/{folder}/zlib1.dll",
+                    mode=0o644,
+                )
+                for source, folder in zlibs
             ),
         ),
-        files=(FileSpec(path=RUNNER, content=_SCRIPT.replace("@triplet@", target.gnu_triplet).encode(), mode=0o755),),
-        run=(RunSpec(name="Wine, smaller", script=_INSTALL.replace("@dlls@", _DLLS)),),
+        tarballs=tuple(tarballs),
+        files=(FileSpec(path=RUNNER, content=_SCRIPT.replace("@triplet@", triplet).encode(), mode=0o755),),
+        run=(RunSpec(name="Wine, made smaller", script=_INSTALL),),
     )
     return Runner(name="wine", command=(RUNNER,), layers=(layer,), choices=("wine",))
+
+
+def _take(name: str, package: str, folder: str, keep: tuple[str, ...], drop: tuple[str, ...]) -> TarballSpec:
+    names = (*(f"{left_out}.*" for left_out in _LEFT_OUT), *drop)
+    return TarballSpec(name=name, package=package, keep=keep, drop=tuple(f"{folder}/{name}" for name in names))
