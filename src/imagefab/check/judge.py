@@ -17,7 +17,7 @@ from imagefab.toolchains.blueprint import GLIBC_CLAIM
 _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
 GLIBC_FLOOR = "glibc-floor"
-_LINKED_BY_RUSTC = ("none",)
+_LINKED_BY_RUSTC = ("none", "unknown", "wasi")
 """Systems for which cargo needs no linker of the image's: rustc has its own."""
 
 

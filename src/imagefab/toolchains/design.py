@@ -12,7 +12,7 @@ from dataclasses import replace
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.recipe.model import Additions, OwnFileSpec, Recipe
 from imagefab.recipe.rules import KindRules
-from imagefab.toolchains import baremetal, gcc, llvm, mingw, musl, osxcross, zig
+from imagefab.toolchains import baremetal, gcc, llvm, mingw, musl, osxcross, wasm, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
 from imagefab.toolchains.runners.linux import is_native
@@ -20,7 +20,8 @@ from imagefab.toolchains.runners.runner import Runner
 from imagefab.toolchains.runners.table import list_runners, make_runner
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
-_ALL = (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND, mingw.KIND, osxcross.KIND, baremetal.KIND)
+_ALL = (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND, osxcross.KIND, baremetal.KIND, mingw.KIND,
+        wasm.KIND)  # fmt: skip
 KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in _ALL}
 _ROOT, _OWN = "base", "extras"
 PRIVATE = "dev.imagefab.private"

@@ -16,7 +16,7 @@ from imagefab.recipe.model import Recipe
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.libclang import find_resources
+from imagefab.toolchains.llvm import LIBCLANG_HEADERS
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 
@@ -37,7 +37,7 @@ def make_mingw(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         prefix=prefix,
         sysroot=f"/usr/{triplet}",
         pkg_config=f"/usr/{triplet}/lib/pkgconfig",
-        bindgen=(*find_resources(recipe), f"--sysroot=/usr/{triplet}"),
+        bindgen=(LIBCLANG_HEADERS, f"--sysroot=/usr/{triplet}"),
         cmake_root=f"/usr/{triplet}",
         cmake=(("CMAKE_RC_COMPILER", f"{prefix}windres"),),
     )

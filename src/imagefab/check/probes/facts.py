@@ -40,6 +40,8 @@ def make_facts_probe(subject: Subject) -> Probe:
         "done\n"
         "wine=$(HOME=/tmp USER=user /usr/lib/wine/wine64 --version | sed -n 's/^wine-\\([0-9.]*\\).*/\\1/p')\n"
         'if [ -n "$wine" ]; then echo "wine=$wine"; fi\n'
+        "wasmedge=$(wasmedge --version | sed -n '1s/.* //p')\n"
+        'if [ -n "$wasmedge" ]; then echo "wasmedge=$wasmedge"; fi\n'
         "echo \"cmake=$(cmake --version | sed -n '1s/.* //p')\"\n"
         'zig=$(zig version) && echo "zig=$zig"\n'
         "exit 0\n",

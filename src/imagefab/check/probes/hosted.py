@@ -92,7 +92,7 @@ def _zigbuild() -> Probe:
     )
 
 
-def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "") -> Probe:
+def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "", cxx_program: str = programs.HELLO_CXX) -> Probe:
     """The suffix is what the target's programs have after their names."""
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = programs.CMAKE_LISTS.format(
@@ -103,7 +103,7 @@ def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "") -> Probe:
         what="CMake builds a small project with the toolchain file, and runs what it tries",
         script=write("CMakeLists.txt", lists)
         + write("hello.c", programs.HELLO_C)
-        + write("hello.cc", programs.HELLO_CXX)
+        + write("hello.cc", cxx_program)
         + write("part.c", programs.LIBRARY_C)
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.target import Target
-from imagefab.toolchains.runners import linux, system, wine
+from imagefab.toolchains.runners import linux, system, wasm, wine
 from imagefab.toolchains.runners.runner import NONE, MakeRunner, Runner
 
 _MAKERS: dict[str, MakeRunner] = {
@@ -13,11 +13,13 @@ _MAKERS: dict[str, MakeRunner] = {
     "qemu-user": linux.make_qemu_user,
     "qemu-system": system.make_qemu_system,
     "wine": wine.make_wine,
+    "wasmedge": wasm.make_wasmedge,
 }
 _SYSTEMS: dict[str, tuple[str, ...]] = {
     "linux": ("qemu-user",),
     "windows": ("wine",),
     "none": ("qemu-system",),
+    "wasi": ("wasmedge",),
 }
 """What runs a system's programs, the usual choice first. Linux programs run by themselves on a machine of their own."""
 

@@ -1,0 +1,115 @@
+"""Kind wasm: clang and lld for WebAssembly: for WASI, and for a host of the user's own, which has no system.
+
+Wrappers say the target and where its files are, so that the compiler's name alone is enough for the cc crate:
+
+- WASI has a sysroot of its own, made of links. Without one clang looks into /usr/include as well, and a header that
+  WASI lacks is silently the image's.
+- clang calls today's WASI `wasip1` and looks for its runtime library under that name; the package has it under the
+  older one.
+- Debian's libc++ for WebAssembly knows neither exceptions nor threads, so C++ is compiled without exceptions: else any
+  use of a container asks for a __cxa_throw that is nowhere. A host of the user's own has no C library at all.
+- Archives are llvm-ar's: GNU ar writes no index of WebAssembly's objects, and wasm-ld wants one.
+
+rustc brings its own linker for these targets, so cargo is told of none.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe, RunSpec
+from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.llvm import LIBCLANG_HEADERS, clang_layer
+from imagefab.toolchains.toolchain import Kind, Toolchain
+
+_VERSION = "19"
+"""LLVM's, and that of the libraries: the two go together."""
+
+_WRAPPER = f"""\
+#!/bin/sh
+exec /usr/lib/llvm-{_VERSION}/bin/{{tool}} {{options}} "$@"
+"""
+
+_LINK_TOOLS = f"""\
+for tool in ar nm objcopy objdump ranlib readelf strings strip; do
+    ln -s /usr/lib/llvm-{_VERSION}/bin/llvm-$tool /usr/local/bin/{{triple}}-$tool
+done
+ln -s /usr/lib/llvm-{_VERSION}/bin/wasm-ld /usr/local/bin/{{triple}}-ld
+"""
+
+_MAKE_SYSROOT = f"""\
+mkdir -p /usr/{{triple}}/include /usr/{{triple}}/lib/pkgconfig
+ln -s ../../include/wasm32-wasi /usr/{{triple}}/include/{{triple}}
+ln -s ../../lib/wasm32-wasi /usr/{{triple}}/lib/{{triple}}
+cd /usr/lib/llvm-{_VERSION}/lib/clang/{_VERSION}/lib
+mkdir wasm32-unknown-wasip1
+ln -s ../wasi/libclang_rt.builtins-wasm32.a wasm32-unknown-wasip1/libclang_rt.builtins.a
+"""
+
+
+def make_wasm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
+    target = recipe.target
+    triple, has_system = target.triple, target.os == "wasi"
+    prefix, sysroot = f"{triple}-", f"/usr/{triple}"
+    # bindgen wants functions to be visible from outside, and clang hides them for these targets unless told.
+    bindgen = (LIBCLANG_HEADERS, "-fvisibility=default", *((f"--sysroot={sysroot}",) if has_system else ()))
+    return Toolchain(
+        layers=(clang_layer(_VERSION), *((_WASI,) if has_system else ()), _wrappers_layer(target)),
+        linker=None,
+        cc=f"{prefix}clang",
+        cxx=f"{prefix}clang++",
+        ar=f"{prefix}ar",
+        prefix=prefix,
+        sysroot=sysroot,
+        pkg_config=f"{sysroot}/lib/pkgconfig",
+        bindgen=bindgen,
+        cmake_root=sysroot,
+        cmake=(
+            *((f"CMAKE_{tool.upper()}", f"/usr/local/bin/{prefix}{tool}") for tool in ("ar", "ranlib")),
+            # Without a system nothing links to a program, which is what CMake tries first.
+            *(() if has_system else (("CMAKE_TRY_COMPILE_TARGET_TYPE", "STATIC_LIBRARY"),)),
+        ),
+    )
+
+
+_WASI = LayerSpec(
+    name="wasi",
+    comment="the C and C++ libraries of WASI, and clang's own",
+    packages=("wasi-libc", f"libc++-{_VERSION}-dev-wasm32", f"libclang-rt-{_VERSION}-dev-wasm32"),
+)
+
+
+def _wrappers_layer(target: Target) -> LayerSpec:
+    triple, has_system = target.triple, target.os == "wasi"
+    options = f"--target={triple} --sysroot=/usr/{triple}" if has_system else f"--target={triple} -nostdlib"
+    wrappers = (("clang", "clang", options), ("clang++", "clang++", f"{options} -fno-exceptions"))
+    script = _LINK_TOOLS + (_MAKE_SYSROOT if has_system else "")
+    return LayerSpec(
+        name=f"llvm-{_VERSION}-{triple}",
+        comment=f"clang, lld and the binary tools under their names for {triple}",
+        folders=() if has_system else (f"/usr/{triple}/include",),
+        files=tuple(
+            FileSpec(
+                path=f"/usr/local/bin/{triple}-{name}",
+                content=_WRAPPER.format(tool=tool, options=given).encode(),
+                mode=0o755,
+            )
+            for name, tool, given in wrappers
+        ),
+        run=(RunSpec(name="binary tools and sysroot", script=script.format(triple=triple)),),
+    )
+
+
+def _accepts(target: Target) -> str | None:
+    return None if target.os in ("wasi", "unknown") else "it is not WebAssembly"
+
+
+KIND = Kind(
+    rules=KindRules(
+        name="wasm",
+        summary="clang and lld for WebAssembly, with WASI's C and C++ libraries",
+        accepts=_accepts,
+    ),
+    make=make_wasm,
+)
