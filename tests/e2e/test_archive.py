@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ import pytest
 
 from imagefab.errors import FetchError
 from imagefab.factory import design_blueprints
+from imagefab.lock.file import read_lock
 from imagefab.lock.make import make_lock
+from imagefab.lock.staleness import platform_pins
 from imagefab.oci.store import Store
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import list_recipes, load_recipes
@@ -20,7 +23,7 @@ from imagefab.sources.debian.archive import ArchiveReader
 from imagefab.sources.debian.release import read_release
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, CommandLine
 
 pytestmark = pytest.mark.e2e
 
@@ -76,3 +79,20 @@ def test_one_state_of_the_archive_gives_one_lock(fetcher: Fetcher, tmp_path: Pat
     blueprints = design_blueprints(recipe)
     readers = [ArchiveReader(fetcher, now=datetime.now(UTC)) for _ in range(2)]
     assert make_lock(blueprints, readers[0]) == make_lock(blueprints, readers[1])
+
+
+def test_an_emulator_from_backports(shipped: Path, tmp_path: Path) -> None:
+    """It alone comes from there; what is installed does not change."""
+    folder = tmp_path / "project"
+    shutil.copytree(shipped / "recipes" / "bases", folder / "recipes" / "bases")
+    text = (shipped / "recipes" / "aarch64-gnu.toml").read_text()
+    (folder / "recipes" / "old.toml").write_text(text)
+    (folder / "recipes" / "new.toml").write_text(f'{text}qemu-suite = "trixie-backports"\n')
+    CommandLine(tmp_path / "store", folder).run("lock")
+    pins = {}
+    for name in ("old", "new"):
+        lock = read_lock(folder / "images" / name / "imagefab.lock", recipe=name, shown=name)
+        pins[name] = {pin.name: (pin.version, pin.archive) for pin in platform_pins(lock, "linux/amd64")}
+    assert pins["new"].pop("qemu-user")[1] == "trixie-backports"
+    assert pins["old"].pop("qemu-user")[1] == "trixie"
+    assert pins["new"] == pins["old"]

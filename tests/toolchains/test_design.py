@@ -202,3 +202,13 @@ def test_every_kind_makes_every_target_that_it_accepts(kind: str) -> None:
                 made = design_image(replace(PLAIN, target=target, kind=kind, options=options), platform)
                 assert len(set(layer_names(made))) == len(made.layers)
                 assert all(value for name, value in made.env if name != "CROSS_TOOLCHAIN_SUFFIX")
+
+
+def test_the_emulator_may_come_from_another_suite() -> None:
+    recipe = replace(PLAIN, qemu_suite="trixie-backports")
+    made = design_image(recipe, AMD64)
+    assert [archive.suite for archive in made.opened_archives] == ["trixie-backports"]
+    assert [layer.name for layer in made.layers if layer.opened_from] == ["runner-aarch64"]
+    assert made.describe() != design_image(PLAIN, AMD64).describe()
+    assert not design_image(replace(PLAIN, qemu_suite="trixie"), AMD64).opened_archives, "it is read already"
+    assert not design_image(recipe, ARM64).opened_archives, "no emulator, no suite"

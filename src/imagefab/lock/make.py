@@ -40,21 +40,25 @@ def make_lock(
     if old is not None and old.inputs == inputs and old.sources == sources and not upgrade:
         return old
     platforms: list[PlatformLock] = []
-    archives: tuple[ArchivePin, ...] = ()
+    read: dict[str, ArchivePin] = {}
     for blueprint in blueprints:
         universe = _open_universe(blueprint, reader)
-        archives = universe.pins
-        pins = _usable_pins(old, blueprint.platform.name, archives)
+        opened = {archive.suite: reader.open_universe([archive], universe.architectures[:1])
+                  for archive in blueprint.opened_archives}  # fmt: skip
+        read |= {pin.name: pin for one in (universe, *opened.values()) for pin in one.pins}
+        pins = _usable_pins(old, blueprint.platform.name, tuple(read.values()))
         if upgrade:
             pins = [pin for pin in pins if pin.architecture in universe.incomplete]
         universe = universe.restrict(universe.architectures[1:], extra=_recover_departed(pins, universe, old, reader))
         versions = {(pin.name, pin.architecture): pin.version for pin in pins}
-        platforms.append(PlatformLock(platform=blueprint.platform.name, layers=resolve(blueprint, universe, versions)))
+        platforms.append(
+            PlatformLock(platform=blueprint.platform.name, layers=resolve(blueprint, universe, versions, opened))
+        )
     new = Lock(
         recipe=blueprints[0].recipe,
         inputs=inputs,
         epoch=reader.open_suite(blueprints[0].archives[0]).epoch,
-        archives=archives,
+        archives=tuple(read.values()),
         sources=sources,
         platforms=tuple(platforms),
     )

@@ -256,6 +256,10 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
             "kind": Field(Text(choices=tuple(kinds), noun="kind"), "The kind of toolchain.", required=True),
             "base": Field(STEM, "The base that it stands on: a file in the folder bases.", required=True),
             "runner": Field(LINE, "What runs the target's programs; what fits the target and the machine when absent."),
+            "qemu-suite": Field(
+                SUITE,
+                "The suite to take QEMU's user mode emulator from, like `trixie-backports`; the base's when absent.",
+            ),
             "platforms": Field(platforms, "The machines that the image runs on; all when absent."),
             "size-budget": Field(Integer(minimum=1), "The most that the image may weigh, compressed, in MB."),
             "packages": Field(Table({"host": HOST_PACKAGES, "target": TARGET_PACKAGES}), "Packages to install."),

@@ -117,6 +117,7 @@ class _Loading:
             bases=bases,
             additions=additions,
             options=options,
+            qemu_suite=table.get("qemu-suite"),
             size_budget=table.get("size-budget"),
         )
         _check_layer_names(document, recipe, self.rules[recipe.kind])

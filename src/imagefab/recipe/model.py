@@ -117,6 +117,8 @@ class Recipe:
     additions: Additions = field(default_factory=Additions)
     options: tuple[tuple[str, str | int | bool], ...] = ()
     """What the kind lets a recipe choose, as the kind declares it."""
+    qemu_suite: str | None = None
+    """The suite of which QEMU's user mode emulator is taken; the base's when None."""
     size_budget: int | None = None
     """The most that an image may weigh, compressed, in MB; a test holds it."""
 

@@ -58,6 +58,8 @@ class LayerSpec:
     """Debian packages, `name` or `name:architecture`."""
     extracts: tuple[ExtractSpec, ...] = ()
     tarballs: tuple[TarballSpec, ...] = ()
+    opened_from: str | None = None
+    """The suite that has the packages of which something is taken, where it is none of the image's own."""
     folders: tuple[str, ...] = ()
     """Folders that must be there, empty or not."""
     files: tuple[FileSpec, ...] = ()
@@ -86,6 +88,8 @@ class Blueprint:
     """The first is bootstrapped from the archive's essential packages and what it asks for."""
     env: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, str], ...]
+    opened_archives: tuple[Archive, ...] = ()
+    """Nothing is installed from these; what layers take files of may come from them."""
     has_own_libc: bool = False
     """Its toolchain does not link against the archive's C library."""
 
@@ -123,5 +127,6 @@ def _describe_layer(layer: LayerSpec) -> dict[str, Any]:
         "files": [[f.path, str(Digest.of_bytes(f.content)), f.mode] for f in layer.files],
         "sources": [_describe_source(source) for source in layer.sources],
         "run": [[r.name, r.script, list(r.sources)] for r in layer.run],
+        **({"opened_from": layer.opened_from} if layer.opened_from else {}),
         **({"env": [list(pair) for pair in layer.env]} if layer.env else {}),
     }

@@ -6,11 +6,11 @@ toolchain), the toolchain, what is the recipe's own. Layers that would be empty 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
-from imagefab.recipe.model import Additions, OwnFileSpec, Recipe
+from imagefab.recipe.model import Additions, Archive, OwnFileSpec, Recipe
 from imagefab.recipe.rules import KindRules
 from imagefab.toolchains import baremetal, gcc, llvm, mingw, musl, osxcross, wasm, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
@@ -64,6 +64,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         archives=recipe.archives,
         layers=tuple(layer for n, layer in enumerate(layers) if n == 0 or not layer.is_empty),
         env=env,
+        opened_archives=_list_opened_archives(recipe, layers),
         has_own_libc=toolchain.has_own_libc,
         labels=(
             ("org.cross-rs.for-cross-target", recipe.target.triple),
@@ -73,6 +74,18 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
             ("org.opencontainers.image.description", recipe.description),
             *toolchain.labels,
         ),
+    )
+
+
+def _list_opened_archives(recipe: Recipe, layers: Iterable[LayerSpec]) -> tuple[Archive, ...]:
+    """Other suites of the archive that has the base's."""
+    known = {archive.suite for archive in recipe.archives}
+    suites = dict.fromkeys(layer.opened_from for layer in layers if layer.opened_from)
+    base = recipe.archives[0]
+    return tuple(
+        Archive(name=suite.replace("/", "-"), archive=base.archive, suite=suite, components=base.components)
+        for suite in suites
+        if suite not in known
     )
 
 

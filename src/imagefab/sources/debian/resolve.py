@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from imagefab.errors import ImagefabError, PackageError, RecipeError
 from imagefab.lock.model import LayerLock, PackagePin
@@ -22,15 +22,21 @@ class UnresolvedError(RecipeError):
         self.involved = involved
 
 
-def resolve(blueprint: Blueprint, universe: Universe, pins: PinnedVersions | None = None) -> tuple[LayerLock, ...]:
-    """What each layer installs and extracts; RecipeError tells why there is no way.
+def resolve(
+    blueprint: Blueprint,
+    universe: Universe,
+    pins: PinnedVersions | None = None,
+    opened: Mapping[str, Universe] | None = None,
+) -> tuple[LayerLock, ...]:
+    """What each layer installs and extracts; RecipeError tells why there is no way. `opened` has, by suite, what
+    layers take files from without installing it.
 
     Pinned versions are preferred. Where they leave no way, those that stand in it are given up, no others.
     """
     remaining = dict(pins or {})
     while True:
         try:
-            return tuple(_resolve_layers(blueprint, universe, remaining))
+            return tuple(_resolve_layers(blueprint, universe, remaining, opened or {}))
         except UnresolvedError as error:
             in_the_way = {(package.name, package.architecture) for package in error.involved} & remaining.keys()
             if not in_the_way:
@@ -39,7 +45,9 @@ def resolve(blueprint: Blueprint, universe: Universe, pins: PinnedVersions | Non
                 del remaining[key]
 
 
-def _resolve_layers(blueprint: Blueprint, universe: Universe, pins: PinnedVersions) -> Iterable[LayerLock]:
+def _resolve_layers(
+    blueprint: Blueprint, universe: Universe, pins: PinnedVersions, opened: Mapping[str, Universe]
+) -> Iterable[LayerLock]:
     architectures: list[str] = []
     installed: list[Package] = []
     for number, layer in enumerate(blueprint.layers):
@@ -49,6 +57,9 @@ def _resolve_layers(blueprint: Blueprint, universe: Universe, pins: PinnedVersio
         preference = Preference(view, pins, installed)
         where = f"{blueprint.recipe}, layer {layer.name}, {blueprint.platform}"
         added = _install(view, preference, names, installed, where)
+        if layer.opened_from and layer.opened_from in opened:
+            view = opened[layer.opened_from].restrict(architectures)
+            preference = Preference(view, pins, installed)
         extracts = _extract(view, preference, layer, where)
         installed += added
         yield LayerLock(name=layer.name, packages=_sort_pins(added), extracts=_sort_pins(extracts))

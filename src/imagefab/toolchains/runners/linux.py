@@ -72,6 +72,7 @@ def make_qemu_user(recipe: Recipe, platform: HostPlatform) -> Runner:
         script,
         f"QEMU's user mode emulator for {target.qemu}, and no other",
         extracts=(extract,),
+        opened_from=recipe.qemu_suite,
         env=(("RUST_TEST_THREADS", "1"),),
         choices=("qemu-user", "native"),
     )
@@ -84,6 +85,7 @@ def _make_runner(
     comment: str,
     *,
     extracts: tuple[ExtractSpec, ...] = (),
+    opened_from: str | None = None,
     env: tuple[tuple[str, str], ...] = (),
     choices: tuple[str, ...],
 ) -> Runner:
@@ -91,6 +93,7 @@ def _make_runner(
         name=f"runner-{target.qemu}",
         comment=comment,
         extracts=extracts,
+        opened_from=opened_from,
         files=(FileSpec(path=RUNNER, content=script.encode(), mode=0o755),),
     )
     return Runner(
