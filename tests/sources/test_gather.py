@@ -49,6 +49,9 @@ def test_each_host_platform_has_its_own_wheel(index: Path, make_fetcher: MakeFet
     write_wheel(index, "macosx_12_0_arm64")
     write_wheel(index, "manylinux_2_12_x86_64", "1.6")
     assert (pin_wheel(make_fetcher(), TOOL, AMD64), pin_wheel(make_fetcher(), TOOL, ARM64)) == (amd64, arm64)
+    for path in index.iterdir():
+        path.unlink()
+    assert pin_wheel(make_fetcher(offline=True), TOOL, AMD64) == amd64, "it is known by its version"
     assert store.check_blob(amd64)
     assert store.check_blob(arm64)
 

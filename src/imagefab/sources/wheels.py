@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
-from imagefab.oci.store import STORE, explain_disk_errors
+from imagefab.oci.store import STORE, explain_disk_errors, write_atomic
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import WheelSpec
 from imagefab.sources.fetch import Fetcher
@@ -25,8 +25,18 @@ _OLD_TAGS = ("manylinux1", "manylinux2010", "manylinux2014", "linux")
 
 
 def pin_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform) -> Digest:
-    """Bring what the index has; its digest."""
-    return _bring(fetcher, spec, platform, None)
+    """Bring what the index has; its digest. What was brought once is known by its version, whose files never change."""
+    note = fetcher.store.folder("wheels") / f"{spec.project}-{spec.version}-{platform.debian_arch}"
+    try:
+        known = Digest.parse(note.read_text())
+    except (OSError, ValueError):
+        known = None
+    if known is not None and fetcher.store.has_blob(known) and fetcher.store.check_blob(known):
+        return known
+    digest = _bring(fetcher, spec, platform, None)
+    with explain_disk_errors(note, STORE):
+        write_atomic(note, str(digest).encode())
+    return digest
 
 
 def fetch_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform, digest: Digest) -> None:
