@@ -11,3 +11,10 @@ SAMPLE = (
     "aarch64-gnu-zig",
     "aarch64-darwin",
 )
+"""Built, weighed and checked."""
+
+BOTH_PLATFORMS = ("aarch64-gnu", "riscv64gc-gnu", "x86_64-gnu")
+"""Built for machines of either architecture. What compiles a library in the build takes long under emulation."""
+
+OTHERS = ("thumbv7m-none", "x86_64-none", "x86_64-windows-gnu", "wasm32-wasip1")
+"""What tests of their own build."""

@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.rust import Rust, provide_debian_rust, provide_rust
 from tests.needs import require
+from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,10 +70,12 @@ class CommandLine:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped recipes, locked to what the archive has now: what the committed locks name may have left it."""
+    """Some shipped recipes, locked to what the archive has now: what the committed locks name may have left it."""
     folder = tmp_path_factory.mktemp("shipped")
-    for name in ("recipes", "images"):
-        shutil.copytree(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "recipes" / "bases", folder / "recipes" / "bases")
+    for name in dict.fromkeys((*SAMPLE, *BOTH_PLATFORMS, *OTHERS)):
+        shutil.copy(ROOT / "recipes" / f"{name}.toml", folder / "recipes")
+        shutil.copytree(ROOT / "images" / name, folder / "images" / name)
     line = CommandLine(tmp_path_factory.mktemp("locking") / "store", folder)
     line.run("lock", "--upgrade")
     line.run("render")

@@ -28,10 +28,11 @@ from imagefab.toolchains.design import RULES
 from tests.e2e.apt import Oracle, make_command, read_answer
 from tests.e2e.conftest import ROOT, CommandLine
 from tests.needs import require
+from tests.sample import BOTH_PLATFORMS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
-PLATFORMS = {recipe.name: recipe.platforms for recipe in load_recipes(open_project(ROOT), RULES)}
+PLATFORMS = {recipe.name: recipe.platforms for recipe in load_recipes(open_project(ROOT), RULES, BOTH_PLATFORMS)}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,8 @@ def emulation() -> None:
 
 @pytest.fixture(scope="module")
 def everything(warm: CommandLine, emulation: None) -> CommandLine:
-    """All recipes built for amd64, and for arm64 those that compile nothing: that takes long under emulation."""
-    warm.run("build", "--all", "--platform", "linux/amd64")
-    simple = [name for name, known in PLATFORMS.items() if "linux/arm64" in known and not name.endswith("-musl")]
-    warm.run("build", *simple, "--platform", "linux/arm64")
+    """Some recipes built for both."""
+    warm.run("build", *BOTH_PLATFORMS, "--platform", "all")
     return warm
 
 
