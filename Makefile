@@ -19,7 +19,7 @@ test: setup ## all tests: units, the real archive, all engines
 	@.venv/bin/pytest -m e2e
 
 test-fast: setup ## the units only, in a few seconds
-	@.venv/bin/pytest -n auto -m "not e2e"
+	@.venv/bin/pytest -n auto -m "not e2e and not archive"
 
 check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/ruff check .

@@ -31,7 +31,7 @@ from tests.e2e.apt import Chosen, Oracle
 from tests.e2e.conftest import ROOT
 from tests.needs import require
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.archive
 
 TRIXIE = (
     Archive(name="trixie", archive="debian", suite="trixie"),

@@ -25,7 +25,7 @@ from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
 from tests.e2e.conftest import ROOT, CommandLine
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.archive
 
 
 @pytest.fixture(scope="module")
