@@ -215,6 +215,10 @@ extern "C" {
 }
 
 fn main() {
+    if cfg!(panic = "unwind") {
+        let unwound = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new(0)));
+        assert!(unwound.is_err());
+    }
     let answer = std::thread::spawn(|| unsafe { probe_answer() }).join().unwrap();
     println!("rust says {answer}");
 }
