@@ -117,6 +117,7 @@ class _Loading:
             bases=bases,
             additions=additions,
             options=options,
+            debug=table.get("debug", False),
             size_budget=table.get("size-budget"),
         )
         _check_layer_names(document, recipe, self.rules[recipe.kind])
@@ -213,5 +214,7 @@ def _check_kind(
         document.spot("target").report(f"kind `{kind.name}` makes no images for `{table['target']}`", reason)
     if "runner" in table and "target" in table:
         declare_runner(kind, [TARGETS[table["target"]]]).read(table["runner"], document.spot("runner"))
+    if table.get("debug") and "target" in table and not TARGETS[table["target"]].has_gdb:
+        document.spot("debug").report(f"no debugger for `{table['target']}`", "Linux and bare metal have one")
     chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
     return tuple((rule.name, chosen.get(rule.name, rule.default)) for rule in kind.options)

@@ -94,6 +94,8 @@ class Recipe:
     additions: Additions = field(default_factory=Additions)
     options: tuple[tuple[str, str | int | bool], ...] = ()
     """What the kind lets a recipe choose, as the kind declares it."""
+    debug: bool = False
+    """Whether the image has a debugger for the target's programs."""
     size_budget: int | None = None
     """The most that an image may weigh, compressed, in MB; a test holds it."""
 
