@@ -77,6 +77,13 @@ def test_no_runner_is_needed_where_nothing_runs() -> None:
     assert row(replace(GOOD, env=env, labels=labels), "environment").verdict is Verdict.PASS
 
 
+def test_no_linker_is_needed_where_rustc_has_its_own() -> None:
+    triple = "thumbv7m-none-eabi"
+    names = ("CC_thumbv7m_none_eabi", "AR_thumbv7m_none_eabi", "CMAKE_TOOLCHAIN_FILE_thumbv7m_none_eabi")
+    env = dict.fromkeys(names, "x") | {"CARGO_TARGET_THUMBV7M_NONE_EABI_RUNNER": "x", "PKG_CONFIG_ALLOW_CROSS": "1"}
+    assert row(replace(GOOD, triple=triple, env=env), "environment").verdict is Verdict.PASS
+
+
 def test_a_product_is_looked_at(tmp_path: Path) -> None:
     def verdict(content: bytes | None, probe: Probe = PROBE) -> Row:
         (tmp_path / "hello").unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from tests.check.test_judge import ENV, GOOD
 
 from imagefab.check.probes.choice import make_probes
 from imagefab.check.probes.contract import _paths
-from imagefab.check.subject import Subject
+from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
+from imagefab.recipe.target import TARGETS
 
 
 def names(subject: Subject, *, rust: bool = True) -> list[str]:
@@ -29,11 +30,40 @@ def test_which_probes_there_are() -> None:
     assert names(replace(GOOD, env={}), rust=False) == [*contract, "facts"]
 
 
+def make_bare(triple: str, **env: str) -> Subject:
+    target = TARGETS[triple]
+    own = {f"CC_{target.underscored}": "cc", f"CXX_{target.underscored}": "c++"}
+    own |= {f"CMAKE_TOOLCHAIN_FILE_{target.underscored}": "/x", f"CARGO_TARGET_{target.upper}_RUNNER": "/qemu-runner x"}
+    return Subject(name="bare", triple=triple, env=own | env, labels={FOR_TARGET: triple, RUNS_WITH: "qemu-system"})
+
+
+def test_which_probes_bare_metal_has() -> None:
+    booted = ["c", "boot", "exit-code", "c++"]
+    assert names(make_bare("thumbv7m-none-eabi"))[7:] == [*booted, "cmake", "bindgen", "rust", "facts"]
+    disks = ["boot-bios", "boot-uefi"]
+    assert names(make_bare("x86_64-unknown-none"))[7:] == [*booted, *disks, "cmake", "bindgen", "rust", "facts"]
+    debugged = make_bare("thumbv7m-none-eabi", CROSS_DEBUGGER="gdb-multiarch")
+    assert "debug" in names(debugged)
+    unrun = replace(debugged, env={n: v for n, v in debugged.env.items() if not n.endswith("RUNNER")})
+    assert names(unrun)[7:] == ["c", "cmake", "bindgen", "rust", "facts"]
+
+
+def test_a_debugger_is_tried_where_the_image_names_one() -> None:
+    assert "debug" not in names(GOOD)
+    for runs_with, word in (("qemu-user", "QEMU_GDB="), ("native", "-ex run")):
+        subject = replace(GOOD, env=ENV | {"CROSS_DEBUGGER": "gdb"}, labels={**GOOD.labels, RUNS_WITH: runs_with})
+        (probe,) = [probe for probe in make_probes(subject, rust=False) if probe.name == "debug"]
+        assert word in probe.script
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_scripts_are_good_shell(shell: str) -> None:
     hostile = "'; echo pwned; '\n$(id)`id`\"\\"
-    env = dict.fromkeys(ENV, hostile) | {"X": f"/a{hostile}", "PKG_CONFIG_PATH": f"/p{hostile}"}
-    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x"))):
+    odd = {"X": f"/a{hostile}", "PKG_CONFIG_PATH": f"/p{hostile}", "CROSS_DEBUGGER": hostile}
+    env = dict.fromkeys(ENV, hostile) | odd
+    bare = [make_bare(triple, CROSS_DEBUGGER="gdb") for triple in ("x86_64-unknown-none", "thumbv7m-none-eabi")]
+    evil = [replace(subject, env=dict.fromkeys(subject.env, hostile)) for subject in bare]
+    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *bare, *evil):
         for probe in make_probes(subject, rust=True):
             subprocess.run([shell, "-n"], input=probe.script, text=True, check=True)
 

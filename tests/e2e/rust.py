@@ -84,7 +84,7 @@ def provide_rust() -> Rust:
     def install(folder: Path) -> None:
         shutil.copytree(sysroot, folder / "toolchains" / TOOLCHAIN, symlinks=True)
 
-    return Rust(_keep("rust", [str(sysroot), _tell_age(sysroot / "bin" / "rustc"), *parts], install))
+    return Rust(keep_folder("rust", [str(sysroot), _tell_age(sysroot / "bin" / "rustc"), *parts], install))
 
 
 def provide_debian_rust() -> Rust:
@@ -95,7 +95,9 @@ def provide_debian_rust() -> Rust:
         rust = Rust(folder)
         make_sysroot(rust.sysroot, cargo, rust.environment())
 
-    return Rust(_keep("debian-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install))
+    return Rust(
+        keep_folder("debian-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
+    )
 
 
 def provide_cross(rust: Rust) -> Path:
@@ -104,13 +106,13 @@ def provide_cross(rust: Rust) -> Path:
     command = ["cargo", "install", "cross", "--version", CROSS, "--locked", "--quiet"]
 
     def install(folder: Path) -> None:
-        _run([*command, "--root", str(folder), "--target-dir", str(folder / "target")], rust.environment())
+        run_command([*command, "--root", str(folder), "--target-dir", str(folder / "target")], rust.environment())
         shutil.rmtree(folder / "target")
 
-    return _keep("cross", command, install) / "bin" / "cross"
+    return keep_folder("cross", command, install) / "bin" / "cross"
 
 
-def _keep(kind: str, command: Sequence[str], make: Callable[[Path], None]) -> Path:
+def keep_folder(kind: str, command: Sequence[str], make: Callable[[Path], None]) -> Path:
     """A folder of the cache, for what a command makes. It is filled under another name; under its own it is whole."""
     CACHE.mkdir(parents=True, exist_ok=True)
     name = f"{kind}-{Digest.of_bytes(' '.join(command).encode()).hex[:12]}"
@@ -145,6 +147,6 @@ def _is_setting(name: str) -> bool:
     )
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
+def run_command(command: Sequence[str], environment: Mapping[str, str]) -> None:
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{command[0]}: exit code {result.returncode}\n{result.stdout}\n{result.stderr}"

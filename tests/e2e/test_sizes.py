@@ -31,7 +31,7 @@ UNWANTED = (
 )
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize("name", (*SAMPLE, "thumbv7m-none", "x86_64-none"))
 def test_recipe(name: str, warm: CommandLine) -> None:
     built = warm.build(name, "--platform", "linux/amd64")
     (recipe,) = load_recipes(open_project(warm.folder), RULES, [name])
@@ -45,6 +45,9 @@ def test_recipe(name: str, warm: CommandLine) -> None:
     assert not [path for path in files if any(fnmatch(path, pattern) for pattern in UNWANTED)]
     documents = [path for path in files if path.startswith("usr/share/doc/") and tree[path].kind == "file"]
     assert not [path for path in documents if not path.endswith("/copyright")]
-    emulators = [path for path in files if path.startswith("usr/bin/qemu-")]
-    is_run = recipe.target.os == "linux" and not name.startswith("x86_64")
-    assert emulators == ([f"usr/bin/qemu-{recipe.target.qemu}"] if is_run else [])
+    emulators = [path for path in files if path.startswith("usr/bin/qemu-") and tree[path].kind == "file"]
+    if recipe.target.os == "none":
+        assert [path for path in emulators if "-system-" in path] == [f"usr/bin/qemu-system-{recipe.target.qemu}"]
+    else:
+        is_run = recipe.target.os == "linux" and not name.startswith("x86_64")
+        assert emulators == ([f"usr/bin/qemu-{recipe.target.qemu}"] if is_run else [])

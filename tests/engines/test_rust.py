@@ -50,3 +50,12 @@ def test_it_needs_the_hosts_and_the_targets_library(tmp_path: Path) -> None:
     assert lacks_std(both, "riscv64gc-unknown-linux-gnu", AMD64) == "riscv64gc-unknown-linux-gnu"
     target = make_sysroot(tmp_path / "target", "aarch64-unknown-linux-gnu")
     assert lacks_std(target, "aarch64-unknown-linux-gnu", AMD64) == HOST
+
+
+def test_on_bare_metal_the_core_of_it_is_enough(tmp_path: Path) -> None:
+    sysroot = make_sysroot(tmp_path / "rust", HOST)
+    assert lacks_std(sysroot, "thumbv7m-none-eabi", AMD64) == "thumbv7m-none-eabi"
+    library = sysroot / "lib" / "rustlib" / "thumbv7m-none-eabi" / "lib"
+    library.mkdir(parents=True)
+    (library / "libcore-0123.rlib").write_bytes(b"")
+    assert lacks_std(sysroot, "thumbv7m-none-eabi", AMD64) is None

@@ -48,6 +48,7 @@ def test_a_whole_recipe(write_project: Any, rules: Rules) -> None:
         base = "middle"
         runner = "none"
         platforms = ["linux/arm64", "linux/amd64"]
+        debug = true
         size-budget = 250
         [packages]
         host = ["file", "libc6:arm64"]
@@ -79,6 +80,7 @@ def test_a_whole_recipe(write_project: Any, rules: Rules) -> None:
     assert recipe.target.triple == "aarch64-unknown-linux-musl"
     assert recipe.platforms == ("linux/amd64", "linux/arm64"), "in one order, however they were written"
     assert recipe.size_budget == 250
+    assert recipe.debug
     assert recipe.options == (("floor", "2.17"), ("jobs", 8), ("shared", False), ("cxx", "none"))
     assert [base.name for base in recipe.bases] == ["root", "middle"]
     assert recipe.bases[1].additions == Additions(host_packages=("make",))
@@ -101,6 +103,7 @@ def test_defaults(write_project: Any, rules: Rules) -> None:
     assert recipe.platforms == ("linux/amd64", "linux/arm64")
     assert recipe.runner == "auto"
     assert recipe.size_budget is None
+    assert not recipe.debug
 
 
 def test_windows_line_ends_and_marks_mean_the_same(write_project: Any, rules: Rules) -> None:

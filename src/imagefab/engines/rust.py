@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagefab.errors import UsageError
 from imagefab.platforms import HostPlatform
+from imagefab.recipe.target import TARGETS
 
 _PATIENCE = 30
 
@@ -36,8 +37,9 @@ def find_rust(given: Path | None) -> Path | None:
 
 
 def lacks_std(sysroot: Path, triple: str, platform: HostPlatform) -> str | None:
-    """Which standard library it would need and does not have."""
-    for needed in (platform.rust_host, triple):
-        if not list((sysroot / "lib" / "rustlib" / needed / "lib").glob("libstd-*")):
+    """Which standard library it would need and does not have. On bare metal that is the core of it."""
+    is_bare = triple in TARGETS and TARGETS[triple].os == "none"
+    for needed, crate in ((platform.rust_host, "std"), (triple, "core" if is_bare else "std")):
+        if not list((sysroot / "lib" / "rustlib" / needed / "lib").glob(f"lib{crate}-*")):
             return needed
     return None

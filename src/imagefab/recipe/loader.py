@@ -118,6 +118,7 @@ class _Loading:
             additions=additions,
             options=options,
             qemu_suite=table.get("qemu-suite"),
+            debug=table.get("debug", False),
             size_budget=table.get("size-budget"),
         )
         _check_layer_names(document, recipe, self.rules[recipe.kind])
@@ -214,6 +215,8 @@ def _check_kind(
         document.spot("target").report(f"kind `{kind.name}` makes no images for `{table['target']}`", reason)
     if "runner" in table and "target" in table:
         declare_runner(kind, [TARGETS[table["target"]]]).read(table["runner"], document.spot("runner"))
+    if table.get("debug") and "target" in table and not TARGETS[table["target"]].has_gdb:
+        document.spot("debug").report(f"no debugger for `{table['target']}`", "Linux and bare metal have one")
     chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
     for rule in kind.options:
         if rule.is_file and chosen.get(rule.name):

@@ -46,6 +46,11 @@ class Target:
         return _CMAKE_SYSTEMS[self.os]
 
     @property
+    def has_gdb(self) -> bool:
+        """Whether GDB debugs its programs, by themselves or under QEMU."""
+        return self.os in ("linux", "none")
+
+    @property
     def crt(self) -> str:
         """What cross's images call the C library."""
         return "musl" if self.is_musl else _CRTS[self.os]

@@ -14,6 +14,7 @@ from imagefab.recipe.model import Additions, Archive, OwnFileSpec, Recipe
 from imagefab.recipe.rules import KindRules
 from imagefab.toolchains import baremetal, gcc, llvm, mingw, musl, osxcross, wasm, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
+from imagefab.toolchains.debugger import make_debugger_layer
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.runners.runner import Runner
@@ -35,11 +36,16 @@ def list_layer_names(recipe: Recipe) -> Iterator[str]:
     yield from (_ROOT, _OWN, _IMAGE)
     for platform in (HOST_PLATFORMS[name] for name in recipe.platforms):
         toolchain, runner = KINDS[recipe.kind].make(recipe, platform), make_runner(recipe, platform)
-        yield from (layer.name for layer in _tool_layers(recipe, toolchain, runner))
+        yield from (layer.name for layer in _tool_layers(recipe, platform, toolchain, runner))
 
 
-def _tool_layers(recipe: Recipe, toolchain: Toolchain, runner: Runner) -> tuple[LayerSpec, ...]:
-    return (*runner.layers, *toolchain.layers, make_build_systems_layer(recipe, toolchain, runner))
+def _tool_layers(recipe: Recipe, platform: HostPlatform, toolchain: Toolchain, runner: Runner) -> tuple[LayerSpec, ...]:
+    return (
+        *runner.layers,
+        *toolchain.layers,
+        make_debugger_layer(recipe, platform),
+        make_build_systems_layer(recipe, toolchain, runner),
+    )
 
 
 RULES: dict[str, KindRules] = {
@@ -53,7 +59,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
     env = make_environment(recipe, platform, toolchain, runner)
     layers = (
         *_base_layers(recipe, platform),
-        *_tool_layers(recipe, toolchain, runner),
+        *_tool_layers(recipe, platform, toolchain, runner),
         _additions_layer(recipe, platform, recipe.additions, env, name=_OWN, comment="what the recipe itself adds"),
     )
     private = [s.name for layer in layers for s in layer.sources if isinstance(s, OwnFileSpec)]

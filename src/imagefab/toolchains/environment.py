@@ -15,6 +15,7 @@ from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import IMAGE_PATH, LayerSpec
+from imagefab.toolchains.debugger import VARIABLE, name_debugger
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.runners.runner import Runner
 from imagefab.toolchains.toolchain import Toolchain
@@ -60,6 +61,8 @@ def make_environment(
     env |= {"PKG_CONFIG_PATH": toolchain.pkg_config, "PKG_CONFIG_ALLOW_CROSS": "1"}
     if target.debian_arch and not is_native(target, platform):
         env["CROSS_DEB_ARCH"] = target.debian_arch
+    if debugger := name_debugger(recipe, platform):
+        env[VARIABLE] = debugger
     env |= dict(toolchain.env)
     for base in recipe.bases:
         env |= dict(base.additions.env)

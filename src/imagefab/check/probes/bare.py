@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from imagefab.check import kernels, programs
 from imagefab.check.kernels import Start, find_start
 from imagefab.check.probe import Probe, Product
+from imagefab.check.probes.debug import make_debug_probe
 from imagefab.check.probes.hosted import make_bindgen_probe
 from imagefab.check.probes.text import words, write
 from imagefab.check.product import pointer_bits
@@ -59,13 +60,12 @@ def make_bare_probes(subject: Subject) -> Iterator[Probe]:
 
 
 def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: Start) -> Iterator[Probe]:
+    program = write("main.c", kernels.MAIN_C) + write("part.c", programs.LIBRARY_C)
+    program += build(cc, start, "main.c", "part.c")
     yield Probe(
         name="boot",
         what="a program boots under the runner, says a line and ends",
-        script=write("main.c", kernels.MAIN_C)
-        + write("part.c", programs.LIBRARY_C)
-        + build(cc, start, "main.c", "part.c")
-        + _boot(runner, "c says 42", "kernel"),
+        script=program + boot(runner, "c says 42", "kernel"),
         products=(Product(path="kernel", static=True),),
     )
     yield Probe(
@@ -87,9 +87,10 @@ def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: S
             script=write("main.cc", kernels.MAIN_CXX)
             + compile_start(cc, start)
             + f"{cxx} -O2 main.cc {_list_objects(start)} {shlex.join(start.options)} -o kernel\n"
-            + _boot(runner, "c++ says 42", "kernel"),
+            + boot(runner, "c++ says 42", "kernel"),
             products=(Product(path="kernel", static=True),),
         )
+    yield from make_debug_probe(subject, program, "kernel", "c says 42")
     if subject.triple.startswith("x86_64-"):
         yield from _make_disk_probes(runner)
 
@@ -98,18 +99,18 @@ def _make_disk_probes(runner: str) -> Iterator[Probe]:
     yield Probe(
         name="boot-bios",
         what="a disk and a disc made in the image boot by BIOS, to a line on the serial port",
-        script=write("sector.S", kernels.BOOT_SECTOR) + _BIOS + _boot(runner, "bios says 42", "disk.img", "disc.iso"),
+        script=write("sector.S", kernels.BOOT_SECTOR) + _BIOS + boot(runner, "bios says 42", "disk.img", "disc.iso"),
     )
     yield Probe(
         name="boot-uefi",
         what="an application compiled in the image boots by UEFI, alone and on a disk, to a line on the serial port",
         script=write("application.c", kernels.UEFI_C)
         + _UEFI
-        + _boot(f"env CROSS_RUNNER=qemu-system-uefi {runner}", "uefi says 42", "disk.img", "application.efi"),
+        + boot(f"env CROSS_RUNNER=qemu-system-uefi {runner}", "uefi says 42", "disk.img", "application.efi"),
     )
 
 
-def _boot(runner: str, said: str, *files: str) -> str:
+def boot(runner: str, said: str, *files: str) -> str:
     """A serial port's lines end as on a terminal; firmware says things too, with escape sequences."""
     return "".join(
         f"{prefix}{runner} \"$PWD/{name}\" >said\ntr -d '\\r' <said | grep -ax {shlex.quote(said)}\n"
@@ -148,6 +149,6 @@ def _make_cmake_probe(subject: Subject, runner: str, start: Start, *, cxx: bool)
         + "".join(write(name, text) for name, text in start.sources)
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"
-        + (_boot(runner, "c++ says 42" if cxx else "c says 42", "build/probe") if runner else ""),
+        + (boot(runner, "c++ says 42" if cxx else "c says 42", "build/probe") if runner else ""),
         products=(Product(path="build/probe", static=True),),
     )

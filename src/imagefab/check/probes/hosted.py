@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
+from imagefab.check.probes.debug import make_debug_probe
 from imagefab.check.probes.text import run, words, write
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject
@@ -63,6 +64,8 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
             + run(subject, "hello", "c++ says 42"),
             products=(Product(path="hello", static=bool(option)),),
         )
+    hello = write("hello.c", programs.HELLO_C) + f"{cc} -g -O0 -static hello.c -o hello\n"
+    yield from make_debug_probe(subject, hello, "hello", "c says 42")
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
         yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)

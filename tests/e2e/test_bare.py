@@ -1,0 +1,93 @@
+"""Bare metal: images of two sorts pass, broken ones fail for their own reason, and Rust without std boots in them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.bare_rust import provide_bare_rust
+from tests.e2e.conftest import ROOT, CommandLine
+from tests.e2e.rust import Rust
+from tests.e2e.test_check import failures
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
+
+RECIPES = {
+    "thumbv7m-none": {"c", "boot", "exit-code", "c++", "cmake", "bindgen"},
+    "x86_64-none": {"c", "boot", "exit-code", "c++", "debug", "boot-bios", "boot-uefi", "cmake", "bindgen"},
+}
+"""What must pass beside the contract."""
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_images_are_good(name: str, warm: CommandLine) -> None:
+    warm.run("build", name, "--engine", "sandbox")
+    (report,) = warm.json("check", name, "--engine", "sandbox")["images"]
+    assert not failures(report)
+    assert {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"} >= RECIPES[name]
+    assert report["facts"]["qemu"]
+    assert ("picolibc" in report["facts"]) is name.startswith("thumb")
+
+
+_LOSE_CODES = """\
+mv /qemu-runner /real
+printf '#!/bin/sh\\n/real "$@" || exit 0\\n' >/qemu-runner
+chmod 755 /qemu-runner
+"""
+BROKEN: dict[str, tuple[str, str, str, str]] = {
+    "no emulator": ("thumbv7m-none", "rm /usr/bin/qemu-system-arm", "boot", "qemu-system-arm"),
+    "no start": ("thumbv7m-none", "rm /usr/lib/picolibc/*/lib/thumb/v7-m/nofp/crt0-semihost.o", "boot", "crt0"),
+    "lost exit codes": ("thumbv7m-none", _LOSE_CODES, "exit-code", "exit code 7 becomes 0"),
+    "no firmware": ("x86_64-none", "rm /usr/share/ovmf/OVMF.fd", "boot-uefi", "OVMF.fd"),
+    "no debugger": ("x86_64-none", "printf '#!/bin/sh\\n' >/usr/bin/gdb-multiarch", "debug", "exit code"),
+}
+"""The image, what is done to it, the probe that must fail, and what it says."""
+ALSO = {"no emulator": {"exit-code", "c++", "cmake"}, "no start": {"exit-code", "c++", "cmake"}}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_image_is_caught(case: str, warm: CommandLine, project: Callable[[str], Path]) -> None:
+    name, change, probe, reason = BROKEN[case]
+    recipe = (ROOT / "recipes" / f"{name}.toml").read_text()
+    line = warm.at(project(f'{recipe}\n[[run]]\nname = "break it"\nscript = {json.dumps(change)}\n'))
+    line.run("lock")
+    line.run("build", "probe", "--engine", "sandbox")
+    found = line.run("check", "probe", "--engine", "sandbox", "--json", code=8)
+    (report,) = json.loads(found.stdout)["images"]
+    broken = failures(report)
+    assert reason in broken[probe]
+    assert set(broken) <= {probe} | ALSO.get(case, set())
+
+
+# -- Rust -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bare_rust(debian_rust: Rust) -> Rust:
+    return provide_bare_rust(debian_rust)
+
+
+def test_rust_and_c_boot_together(warm: CommandLine, bare_rust: Rust) -> None:
+    warm.run("build", "thumbv7m-none", "--engine", "sandbox")
+    command = ("check", "thumbv7m-none", "--engine", "sandbox", "--rust", bare_rust.sysroot)
+    (report,) = warm.json(*command)["images"]
+    assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == "pass"
+
+
+def test_a_kernel_with_a_target_of_its_own(warm: CommandLine, bare_rust: Rust, tmp_path: Path) -> None:
+    """-Zbuild-std=core, in the image, without network; `cargo run` boots it."""
+    folder = tmp_path / "kernel"
+    shutil.copytree(Path(__file__).parent / "kernel", folder)
+    shutil.copytree(bare_rust.sysroot, folder / "rust", symlinks=True)
+    script = 'export PATH="$PATH:$PWD/rust/bin" CARGO_HOME="$PWD/home" RUSTC_BOOTSTRAP=1\ncargo run --offline --quiet\n'
+    warm.run("build", "x86_64-none", "--engine", "sandbox")
+    options: dict[str, Any] = {"timeout": 600}
+    ran = warm.run(
+        "run", "--engine", "sandbox", "--mount", folder, "x86_64-none", "--", "sh", "-eu", "-c", script, **options
+    )
+    assert ran.stdout == "rust says 42\n"
