@@ -13,7 +13,7 @@ from tests.check.test_judge import ENV, GOOD
 
 from imagefab.check.probes.choice import make_probes
 from imagefab.check.probes.contract import _paths
-from imagefab.check.subject import Subject
+from imagefab.check.subject import RUNS_WITH, Subject
 
 
 def names(subject: Subject, *, rust: bool = True) -> list[str]:
@@ -29,11 +29,41 @@ def test_which_probes_there_are() -> None:
     assert names(replace(GOOD, env={}), rust=False) == [*contract, "facts"]
 
 
+OTHERS = {
+    "x86_64-pc-windows-gnu": ["c", "shared", "resources", "c++", "c++-static", "cmake", "bindgen"],
+    "wasm32-wasip1": ["c", "files", "archive", "c++", "cmake", "bindgen"],
+    "wasm32-unknown-unknown": ["c", "archive", "c++", "cmake", "bindgen"],
+}
+
+
+def make_other(triple: str, value: str = "tool") -> Subject:
+    names = [f"{stem}_{triple.replace('-', '_')}" for stem in ("CC", "CXX", "AR", "CMAKE_TOOLCHAIN_FILE")]
+    runner = f"CARGO_TARGET_{triple.replace('-', '_').upper()}_RUNNER"
+    return Subject(name="image", triple=triple, env=dict.fromkeys([*names, runner], value), labels=GOOD.labels)
+
+
+@pytest.mark.parametrize("triple", OTHERS)
+def test_other_systems_have_their_own(triple: str) -> None:
+    found = make_probes(make_other(triple), rust=True)
+    assert [probe.name for probe in found][7:] == [*OTHERS[triple], "rust", "facts"]
+    without = make_probes(replace(make_other(triple), env={}), rust=False)
+    assert [probe.name for probe in without][7:] == ["facts"]
+
+
+def test_nothing_is_run_where_nothing_runs() -> None:
+    subject = replace(make_other("wasm32-wasip1"), labels={RUNS_WITH: "none"})
+    env = {name: value for name, value in subject.env.items() if "RUNNER" not in name}
+    probes = {probe.name: probe.script for probe in make_probes(replace(subject, env=env), rust=False)}
+    assert "files" not in probes
+    assert "env -i" not in "".join(probes[name] for name in ("c", "archive", "c++", "cmake"))
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_scripts_are_good_shell(shell: str) -> None:
     hostile = "'; echo pwned; '\n$(id)`id`\"\\"
     env = dict.fromkeys(ENV, hostile) | {"X": f"/a{hostile}", "PKG_CONFIG_PATH": f"/p{hostile}"}
-    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x"))):
+    others = [make_other(triple, value) for triple in OTHERS for value in ("tool", hostile)]
+    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *others):
         for probe in make_probes(subject, rust=True):
             subprocess.run([shell, "-n"], input=probe.script, text=True, check=True)
 
