@@ -56,6 +56,35 @@ def test_a_debugger_is_tried_where_the_image_names_one() -> None:
         assert word in probe.script
 
 
+OTHERS = {
+    "x86_64-pc-windows-gnu": ["c", "shared", "resources", "c++", "c++-static", "cmake", "bindgen"],
+    "wasm32-wasip1": ["c", "files", "archive", "c++", "cmake", "bindgen"],
+    "wasm32-unknown-unknown": ["c", "archive", "c++", "cmake", "bindgen"],
+}
+
+
+def make_other(triple: str, value: str = "tool") -> Subject:
+    names = [f"{stem}_{triple.replace('-', '_')}" for stem in ("CC", "CXX", "AR", "CMAKE_TOOLCHAIN_FILE")]
+    runner = f"CARGO_TARGET_{triple.replace('-', '_').upper()}_RUNNER"
+    return Subject(name="image", triple=triple, env=dict.fromkeys([*names, runner], value), labels=GOOD.labels)
+
+
+@pytest.mark.parametrize("triple", OTHERS)
+def test_other_systems_have_their_own(triple: str) -> None:
+    found = make_probes(make_other(triple), rust=True)
+    assert [probe.name for probe in found][7:] == [*OTHERS[triple], "rust", "facts"]
+    without = make_probes(replace(make_other(triple), env={}), rust=False)
+    assert [probe.name for probe in without][7:] == ["facts"]
+
+
+def test_nothing_is_run_where_nothing_runs() -> None:
+    subject = replace(make_other("wasm32-wasip1"), labels={RUNS_WITH: "none"})
+    env = {name: value for name, value in subject.env.items() if "RUNNER" not in name}
+    probes = {probe.name: probe.script for probe in make_probes(replace(subject, env=env), rust=False)}
+    assert "files" not in probes
+    assert "env -i" not in "".join(probes[name] for name in ("c", "archive", "c++", "cmake"))
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_scripts_are_good_shell(shell: str) -> None:
     hostile = "'; echo pwned; '\n$(id)`id`\"\\"
@@ -63,7 +92,8 @@ def test_scripts_are_good_shell(shell: str) -> None:
     env = dict.fromkeys(ENV, hostile) | odd
     bare = [make_bare(triple, CROSS_DEBUGGER="gdb") for triple in ("x86_64-unknown-none", "thumbv7m-none-eabi")]
     evil = [replace(subject, env=dict.fromkeys(subject.env, hostile)) for subject in bare]
-    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *bare, *evil):
+    others = [make_other(triple, value) for triple in OTHERS for value in ("tool", hostile)]
+    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *bare, *evil, *others):
         for probe in make_probes(subject, rust=True):
             subprocess.run([shell, "-n"], input=probe.script, text=True, check=True)
 

@@ -47,7 +47,7 @@ def test_shipped_images_are_good(name: str, warm: CommandLine) -> None:
     facts = report["facts"]
     assert passed >= {"apt", "any-user", "variables"}
     assert facts["cmake"]
-    assert facts["gcc" if recipe.kind in ("gcc", "musl") else "clang"]
+    assert facts["gcc" if recipe.kind in ("gcc", "musl", "mingw") else "clang"]
     if recipe.target.os == "linux":
         assert passed >= {"c", "c++", "shared", "cmake", "bindgen"}
         assert ("c-static" in passed) == (recipe.kind != "zig")

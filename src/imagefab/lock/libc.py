@@ -23,7 +23,8 @@ _PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "emscripten": (("emscripten", r"emscripten"),),
 }
 """By system: the libraries that there may be, and which package has one."""
-_UPSTREAM = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)*)")
+_UPSTREAM = re.compile(r"(?:\d+:)?(?:0\.0~git)?(\d{8}(?=\.)|\d+(?:\.\d+)*)")
+"""What never had a version has its date."""
 
 
 def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None]:

@@ -24,7 +24,7 @@ def make_mingw(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     triplet = recipe.target.gnu_triplet
     prefix = f"{triplet}-"
     layer = LayerSpec(
-        name=f"gcc-{triplet.replace('_', '-')}",
+        name=f"gcc-{triplet}",
         comment=f"GCC for {triplet}, with POSIX threads",
         packages=(f"g++-mingw-w64-{recipe.target.stem.replace('_', '-')}-posix",),
     )

@@ -8,7 +8,7 @@ Wrappers say the target and where its files are, so that the compiler's name alo
   older one.
 - Debian's libc++ for WebAssembly knows neither exceptions nor threads, so C++ is compiled without exceptions: else any
   use of a container asks for a __cxa_throw that is nowhere. A host of the user's own has no C library at all.
-- Archives are llvm-ar's: GNU ar writes no index of WebAssembly's objects, and wasm-ld wants one.
+- Archives are llvm-ar's. GNU ar's have no index of WebAssembly's objects, which not every linker forgives.
 
 rustc brings its own linker for these targets, so cargo is told of none.
 """

@@ -63,6 +63,15 @@ def test_a_pattern_that_matches_nothing_is_told(tmp_path: Path) -> None:
         take(tmp_path, ["lib/**", "libgcc/*"])
 
 
+def test_a_packages_own_files(tmp_path: Path) -> None:
+    path = write_package(tmp_path, b"content", "usr/lib/wine/x86_64-windows/ntdll.dll")
+    with tarfile.open(fileobj=io.BytesIO(take_tarball(path, "", ["usr/lib/*/x86_64-windows/*"], ["**.exe"]))) as found:
+        assert found.getnames() == ["usr/lib/wine/x86_64-windows/ntdll.dll"]
+        assert found.extractfile(found.getnames()[0]).read() == b"content"  # type: ignore[union-attr]
+    with pytest.raises(DebError, match=r"gcc-14-source\.deb: it has nothing like usr/share/\*"):
+        take_tarball(path, "", ["usr/share/*"], [])
+
+
 @pytest.mark.parametrize("name", ["usr/src/gcc-14/other.tar.xz", "usr/src/gcc-14/x/gcc-14.tar.xz"])
 def test_the_tarball_must_be_there(name: str, tmp_path: Path) -> None:
     with pytest.raises(DebError, match="has no file"):

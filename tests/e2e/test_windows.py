@@ -1,0 +1,66 @@
+"""Windows programs in an image, under Wine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import CommandLine
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
+
+RECIPE = """\
+description = "Windows, broken on purpose"
+target = "x86_64-pc-windows-gnu"
+kind = "mingw"
+base = "trixie"
+platforms = ["linux/amd64"]
+
+[[run]]
+name = "break it"
+script = "rm /usr/lib/gcc/x86_64-w64-mingw32/*-posix/libstdc++-6.dll"
+"""
+WINDOW_C = """\
+#include <windows.h>
+#include <stdio.h>
+
+int main(void)
+{
+    HWND window = CreateWindowA("STATIC", "probe", WS_OVERLAPPEDWINDOW, 0, 0, 10, 10, 0, 0, 0, 0);
+    printf("%s\\n", window ? "window" : "none");
+    return 42;
+}
+"""
+SEVERAL = """\
+$CC_x86_64_pc_windows_gnu window.c -o window.exe
+codes=
+for number in 1 2 3 4; do
+    env -i /wine-runner ./window.exe >"said$number" 2>&1 &
+    codes="$codes $!"
+done
+for process in $codes; do
+    wait "$process" || echo "code $?"
+done
+cat said?
+"""
+
+
+def test_programs_start_together_and_may_make_windows(warm: CommandLine, tmp_path: Path) -> None:
+    """The first of them makes Wine's folder, for all; nothing of that is in what they say."""
+    warm.run("build", "x86_64-windows-gnu")
+    (tmp_path / "window.c").write_text(WINDOW_C)
+    ran = warm.run("run", "--mount", tmp_path, "x86_64-windows-gnu", "--", "sh", "-c", SEVERAL)
+    assert ran.stdout.splitlines() == ["code 42"] * 4 + ["window"] * 4
+
+
+def test_a_lost_dll_is_found_out(warm: CommandLine, project: Callable[..., Path]) -> None:
+    line = warm.at(project(RECIPE))
+    line.run("lock")
+    line.run("build", "probe")
+    (report,) = line.json("check", "probe", code=8)["images"]
+    failed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "fail"}
+    assert failed == {"c++", "cmake"}
+    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
+    assert passed >= {"c", "shared", "c++-static"}
