@@ -26,6 +26,9 @@ from imagefab.toolchains.toolchain import Kind, Toolchain
 _LOADERS = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "armel": "arm"}
 """How musl calls an architecture in its dynamic linker's name, where it differs from Debian's name."""
 
+_FLAGS = {"ppc64el": " -mlong-double-64"}
+"""What musl has another idea of than the compiler; by Debian's architecture."""
+
 _SPECS = """\
 %rename cpp_options old_cpp_options
 
@@ -67,7 +70,7 @@ crtendS.o%s /usr/lib/{musl}/crtn.o
 
 _WRAPPER = """\
 #!/bin/sh
-exec {gnu}-{tool} -specs /usr/lib/{musl}/imagefab.specs "$@"
+exec {gnu}-{tool} -specs /usr/lib/{musl}/imagefab.specs{flags} "$@"
 """
 
 _LIBRARY = """\
@@ -245,6 +248,7 @@ def _fill(template: str, target: Target, tool: str = "") -> bytes:
         musl=target.musl_triplet,
         loader=_LOADERS.get(target.debian_arch, target.debian_arch),
         tool=tool,
+        flags=_FLAGS.get(target.debian_arch, ""),
     ).encode()
 
 
