@@ -26,8 +26,9 @@ from imagefab.toolchains.toolchain import Kind, Toolchain
 _LOADERS = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "armel": "arm"}
 """How musl calls an architecture in its dynamic linker's name, where it differs from Debian's name."""
 
-_FLAGS = {"ppc64el": " -mlong-double-64"}
-"""What musl has another idea of than the compiler; by Debian's architecture."""
+_FLAGS = {"ppc64el": " -mlong-double-64 -U__BUILTIN_CPU_SUPPORTS__"}
+"""What musl has another idea of than the compiler, by Debian's architecture: how long a long double is, and where the
+C library keeps what the processor can do."""
 
 _SPECS = """\
 %rename cpp_options old_cpp_options
