@@ -28,7 +28,14 @@ def lock_with(name: str, version: str) -> Lock:
 
 @pytest.mark.parametrize(
     ("version", "found"),
-    [("2.41-12+deb13u4", "2.41"), ("1:2.3.4-1", "2.3.4"), ("2.41", "2.41"), ("2.42~rc1-1", "2.42"), ("git-1", None)],
+    [
+        ("2.41-12+deb13u4", "2.41"),
+        ("1:2.3.4-1", "2.3.4"),
+        ("2.41", "2.41"),
+        ("2.42~rc1-1", "2.42"),
+        ("git-1", None),
+        ("0.0~git20241209.574b88d-2", "20241209"),
+    ],
 )
 def test_the_upstream_version(version: str, found: str | None) -> None:
     assert find_libc(lock_with("libc6", version), GNU) == ("glibc", found)
