@@ -64,6 +64,22 @@ def test_a_broken_image_is_caught(case: str, warm: CommandLine, project: Callabl
     assert set(broken) <= {probe} | ALSO.get(case, set())
 
 
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("ud2", 1), ("movw $0x604, %dx; movw $0x2000, %ax; outw %ax, %dx", 0)],
+    ids=["triple fault", "switched off"],
+)
+def test_how_a_pc_ends(ending: str, code: int, warm: CommandLine, tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parent / "kernel" / "src" / "start.S", tmp_path)
+    (tmp_path / "end.S").write_text(f"    .globl main, finish\nmain:\nfinish:\n    {ending}\n1:  jmp 1b\n")
+    script = (
+        "x86_64-unknown-none-clang start.S end.S -o kernel && QEMU_TIMEOUT=60 /qemu-runner x86_64 kernel || exit $?"
+    )
+    warm.run("build", "x86_64-none", "--engine", "sandbox")
+    command = ("run", "--engine", "sandbox", "--mount", tmp_path, "x86_64-none", "--", "sh", "-c", script)
+    warm.run(*command, code=code)
+
+
 # -- Rust -------------------------------------------------------------------------------------------------------------
 
 
