@@ -271,7 +271,9 @@ def find_checked(project: Project, name: str, progress: Progress) -> dict[str, C
 
 
 def record_check(project: Project, plan: Plan, checked: Checked, progress: Progress) -> None:
-    """Keep what a check found beside the lock. Where nothing can be written, as outside of a project, it is lost."""
+    """Keep what a check found beside the lock. Outside of a project, and where nothing can be written, it is lost."""
+    if project.shipped:
+        return
     path = checked_path(project, plan.recipe)
     found = find_checked(project, plan.recipe, progress)
     if found.get(plan.platform.name) == checked:

@@ -83,9 +83,9 @@ def find_published(project: Project, name: str) -> Published | None:
     return parse_published(text, file=shown, recipe=name)
 
 
-def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> frozenset[str]:
-    """What CROSS_RUNNER can be in the recipe's image, on all of those host platforms."""
-    return frozenset.intersection(*(frozenset(make_runner(recipe, platform).choices) for platform in platforms))
+def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> dict[str, frozenset[str]]:
+    """What CROSS_RUNNER can be in the recipe's image, by host platform."""
+    return {platform.name: frozenset(make_runner(recipe, platform).choices) for platform in platforms}
 
 
 def _find_images(

@@ -30,7 +30,9 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "cross-toml"
 def make_entry(recipe: str, triple: str, *platforms: HostPlatform, runners: tuple[str, ...] = ("native",)) -> Entry:
     digest = Digest(recipe[-1].encode().hex()[-1] * 64)
     pin = Pin(reference=f"ghcr.io/acme/images/{recipe}@{digest}", digest=digest, platforms=platforms or (AMD64,))
-    return Entry(recipe=recipe, triple=triple, pin=pin, runners=frozenset(runners))
+    return Entry(
+        recipe=recipe, triple=triple, pin=pin, runners={p.name: frozenset(runners) for p in platforms or (AMD64,)}
+    )
 
 
 BOTH = make_entry("aarch64-musl", "aarch64-unknown-linux-musl", AMD64, ARM64, runners=("qemu-user", "native"))

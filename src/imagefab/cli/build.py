@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
+def _warn_of_stale_dockerfiles(session: Session, prepared: Sequence[Prepared]) -> None:
+    """What people reviewed should be what is built."""
+    from imagefab.factory import dockerfile_path, render_recipe
+    from imagefab.plainfile import has_bytes
+
+    for one in prepared:
+        path = dockerfile_path(session.project, one.recipe.name)
+        if path.exists() and not has_bytes(path, render_recipe(one).encode()):
+            session.progress.warn(
+                f"{session.project.show(path)} is not what is built; `imagefab render {one.recipe.name}` writes it anew"
+            )
+
+
 def parse_count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"not a number of jobs: {text!r}")
@@ -56,6 +69,7 @@ def run(session: Session) -> int:
 
         check_is_free(arguments.output)
     prepared = session.prepare(choose_names(arguments, NAME))
+    _warn_of_stale_dockerfiles(session, prepared)
     workshop = Workshop(
         store=session.use_store(),
         progress=session.progress,

@@ -139,18 +139,21 @@ def _find_row(session: Session, recipe: Recipe) -> _Row:
         state = "none" if not lock_path(session.project, recipe.name).exists() else "stale"
     else:
         libc, floor = find_libc(prepared.lock, recipe.target)
+        if prepared.blueprints[0].has_own_libc:
+            floor = None
         (plan,) = prepared.choose([platform.name])
         found = find_checked(session.project, recipe.name, SilentProgress()).get(platform.name)
         checked = found if found and found.plan == plan.key else None
         image = None if session.arguments.markdown else find_image(plan, session.store, SilentProgress())
         if image is not None:
             digest, size = str(ImageSet(recipe=recipe.name, images=(image,)).digest), image.size
+    claim = dict(recipe.options).get("glibc")
     return _Row(
         recipe=recipe,
         platform=platform,
         runner=make_runner(recipe, platform).name,
         libc=libc,
-        floor=str(dict(recipe.options).get("glibc") or floor or "") or None,
+        floor=str(claim) if claim and libc == "glibc" else floor,
         lock=state,
         checked=checked,
         digest=digest,

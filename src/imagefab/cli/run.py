@@ -29,6 +29,10 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session) -> int:
     words = session.arguments.command
+    if words and words[0].startswith("-") and words[0] != "--":
+        raise UsageError(
+            f"{words[0]} comes after the recipe", hint="options go before it: `imagefab run [OPTION…] RECIPE -- CMD…`"
+        )
     words = words[1:] if words[:1] == ["--"] else words
     if not words:
         raise UsageError(

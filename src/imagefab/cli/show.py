@@ -30,7 +30,11 @@ def run(session: Session) -> int:
         return 0
     out = sys.stdout.write
     out(f"{value['recipe']}: {value['description']}\n")
-    about = {**value, "libc": f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip()}
+    about = {
+        **value,
+        "digest": value["digest"] or "not built",
+        "libc": f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip(),
+    }
     for key in ("target", "kind", "runner", "libc", "platform", "epoch", "digest"):
         out(f"  {key:<9} {about[key]}\n")
     if value["checked"]:
@@ -88,7 +92,9 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
     from imagefab.lock.libc import find_libc
 
     libc, floor = find_libc(prepared.lock, prepared.recipe.target)
-    floor = dict(prepared.recipe.options).get("glibc") or floor
+    claim = dict(prepared.recipe.options).get("glibc")
+    if prepared.blueprints[0].has_own_libc or claim:
+        floor = str(claim) if claim and libc == "glibc" else None
     layers = find_layers(plan, session.store, session.progress)
     image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
     checked = find_checked(session.project, plan.recipe, session.progress).get(plan.platform.name)

@@ -10,7 +10,7 @@ that names the right platforms is left as it is, since which Rust toolchain runs
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from imagefab.emit.edit import Change, Difference, EditError, change_text, find_value, list_differences, read_data
@@ -27,8 +27,8 @@ class Entry:
     recipe: str
     triple: str
     pin: Pin
-    runners: frozenset[str] = frozenset()
-    """What the image runs programs with, on all its host platforms."""
+    runners: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By host platform: what CROSS_RUNNER can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,12 +81,20 @@ def write_user_file(file: UserFile, text: str) -> UserFile:
 
 def locate(file: UserFile, path: Keys, *, on_key: bool = False) -> Position:
     """Where a value, or a key, stands in the file: the nearest thing around it when it is not there."""
-    found = Outline(file.text.removeprefix("\ufeff")).find(path, on_key=on_key)
-    return Position(file.shown, *(found or ()))
+    return _locate(_outline(file), file, path, on_key=on_key)
+
+
+def _outline(file: UserFile) -> Outline:
+    return Outline(file.text.removeprefix("\ufeff"))
+
+
+def _locate(outline: Outline, file: UserFile, path: Keys, *, on_key: bool) -> Position:
+    return Position(file.shown, *(outline.find(path, on_key=on_key) or ()))
 
 
 def place_remarks(file: UserFile, remarks: Iterable[Remark]) -> list[tuple[Remark, ConfigError]]:
     """Each remark as a message with its place, in their order in the file."""
-    placed = [(one, locate(file, one.path, on_key=one.on_key)) for one in remarks]
+    outline = _outline(file)
+    placed = [(one, _locate(outline, file, one.path, on_key=one.on_key)) for one in remarks]
     placed.sort(key=lambda pair: (pair[1].line or 0, pair[1].column or 0))
     return [(one, ConfigError(one.text, position=position, hint=one.hint)) for one, position in placed]

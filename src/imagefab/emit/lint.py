@@ -50,7 +50,8 @@ class Ours:
     """What is known of a target's image that we write."""
 
     recipe: str
-    runners: frozenset[str]
+    runners: Mapping[str, frozenset[str]]
+    """By host platform."""
     """What the image runs programs with, on all its host platforms; empty when it runs none."""
 
 
@@ -269,12 +270,13 @@ def _check_dockerfile(
 
 def _check_ours(triple: str, table: Mapping[str, Any], profile: Profile, our: Ours) -> Iterator[Remark]:
     runner = table.get("runner")
-    if isinstance(runner, str) and runner and runner not in our.runners:
-        has = ", ".join(f"`{name}`" for name in sorted(our.runners)) or "nothing"
+    without = [name for name, known in our.runners.items() if runner not in known]
+    if isinstance(runner, str) and runner and without:
+        has = dict.fromkeys(name for platform in without for name in sorted(our.runners[platform]))
         yield Remark(
             ("target", triple, "runner"),
-            f"the image of {our.recipe} does not run programs with {quote(runner)}",
-            f"it runs them with {has}; without `runner` it chooses",
+            f"the image of {our.recipe} for {' and '.join(without)} does not run programs with {quote(runner)}",
+            f"it runs them with {', '.join(map(quote, has)) or 'nothing'}; without `runner` it chooses",
         )
     if profile.host_words is not None and not any(word in triple for word in profile.host_words):
         yield Remark(

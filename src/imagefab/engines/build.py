@@ -11,6 +11,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from imagefab.digest import Digest
@@ -115,7 +116,12 @@ def _lock_missing(
                 have.append(layer)
                 continue
             held[wanted.key] = contextlib.ExitStack()
-            held[wanted.key].enter_context(store.lock(f"layer-{wanted.key.hex}"))
+            held[wanted.key].enter_context(
+                store.lock(
+                    f"layer-{wanted.key.hex}",
+                    waiting=partial(progress.say, f"{plan.recipe}: waits for another build, of layer {wanted.name}"),
+                )
+            )
             all_locks.push(held[wanted.key])
             if len(held) == 1 and (layer := find(wanted.key)) is not None:
                 # Somebody else finished it while we waited.

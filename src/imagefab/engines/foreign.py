@@ -137,7 +137,7 @@ class _Layout:
             entries = [entry for entry in manifests if isinstance(entry, dict)] if isinstance(manifests, list) else []
             if not entries:
                 break
-            own = [e for e in entries if (e.get("platform") or {}).get("architecture") == platform.oci_arch]
+            own = [e for e in entries if _architecture_of(e) == platform.oci_arch]
             value = self.read((own or entries)[0])
         raise BrokenImageError(f"{self._folder}: its index leads to no image")
 
@@ -150,7 +150,10 @@ class _Layout:
 
     def write_archive(self, manifest: dict[str, Any], name: str, out: IO[bytes]) -> None:
         """As `docker load` takes it."""
-        layers = [self._blob(layer) for layer in manifest.get("layers") or []]
+        listed = manifest.get("layers") or []
+        if not isinstance(listed, list):
+            raise BrokenImageError(f"{self._folder}: its manifest has no list of layers")
+        layers = [self._blob(layer) for layer in listed]
         digest = _digest_of(manifest.get("config"))
         entry = {
             "Config": f"{digest.hex}.json",
@@ -196,6 +199,11 @@ def _digest_of(descriptor: object) -> Digest:
 
 def _refuse_reference() -> NoReturn:
     raise BrokenImageError("the image refers to a blob without a sha256 digest")
+
+
+def _architecture_of(entry: dict[str, Any]) -> object:
+    platform = entry.get("platform")
+    return platform.get("architecture") if isinstance(platform, dict) else None
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -140,11 +140,16 @@ class Store:
         self._scratch = self._scratch_lock = self._user_lock = None
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock that other processes and threads wait for."""
+    def lock(self, name: str, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold a lock that other processes and threads wait for. `waiting` is told when somebody else has it."""
         descriptor = self._open_lock(name)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting is not None:
+                    waiting()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)

@@ -106,7 +106,7 @@ class ArchiveReader:
     def _read_suite(self, archive: Archive) -> Release:
         kept = self.fetcher.store.folder("indexes") / f"{archive.archive}-{archive.suite.replace('/', '-')}.InRelease"
         if self.fetcher.offline and kept.exists():
-            return self._verify(kept.read_bytes(), archive)
+            return self._verify(self._read_file(kept), archive)
 
         def accept(data: bytes) -> tuple[Release, bytes]:
             return self._verify(data, archive), data
@@ -129,9 +129,16 @@ class ArchiveReader:
 
     def _read_kept(self, kept: Path, archive: Archive) -> Release | None:
         try:
-            return self._verify(kept.read_bytes(), archive)
-        except (FileNotFoundError, FetchError):
+            return self._verify(self._read_file(kept), archive)
+        except FetchError:
             return None
+
+    @staticmethod
+    def _read_file(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise FetchError(f"{path} can't be read: {error.strerror}") from None
 
     def _load(self, wanted: Iterable[_Wanted]) -> None:
         missing: dict[str, _Wanted] = {}
@@ -202,6 +209,8 @@ class ArchiveReader:
         scratch = self.fetcher.store.scratch_file(path.suffix)
         try:
             scratch.write_bytes(data)
+            # Others may share the store, and read what is in it.
+            scratch.chmod(0o644)
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)
