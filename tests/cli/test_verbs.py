@@ -530,3 +530,33 @@ def test_a_dockerfile_that_cannot_be_written(imagefab: RunImagefab, project: Pat
     assert "hint: move away" in result.err
     assert "store" not in result.err
     assert [found.name for found in path.parent.iterdir() if found.name.startswith(".")] == []
+
+
+def test_options_of_run_go_before_the_recipe(imagefab: RunImagefab, project: Path) -> None:
+    result = imagefab("run", "aarch64-gnu", "--engine", "sandbox", "--", "id")
+    assert result.code == 2
+    assert "--engine comes after the recipe" in result.err
+
+
+def test_a_build_says_that_a_dockerfile_is_stale(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
+    assert "Dockerfile" not in imagefab("build", "aarch64-gnu").err
+    path = project / "images" / "aarch64-gnu" / "Dockerfile"
+    path.write_text(path.read_text() + "# reviewed\n")
+    result = imagefab("build", "aarch64-gnu")
+    assert result.code == 0
+    assert "images/aarch64-gnu/Dockerfile is not what is built; `imagefab render aarch64-gnu`" in result.err
+
+
+def test_a_table_for_a_readme(imagefab: RunImagefab, project: Path) -> None:
+    place = "<!-- recipes: begin -->\n<!-- recipes: end -->\n"
+    readme = project / "README.md"
+    readme.write_text(f"# ours\n{place}the end\n")
+    into = ("list", "--markdown", "--into", "README.md")
+    assert imagefab(*into, "--check").code == 4
+    assert imagefab(*into).code == 0
+    assert imagefab(*into, "--check").code == 0
+    assert "| aarch64-gnu-bullseye | `aarch64-unknown-linux-gnu` | gcc | gcc 10." in readme.read_text()
+    assert readme.read_text().endswith("<!-- recipes: end -->\nthe end\n")
+    readme.write_text("no place\n")
+    assert imagefab(*into).code == 2
+    assert imagefab("list", "--check").code == 2

@@ -30,11 +30,8 @@ def run(session: Session) -> int:
         return 0
     out = sys.stdout.write
     out(f"{value['recipe']}: {value['description']}\n")
-    about = {
-        **value,
-        "digest": value["digest"] or "not built",
-        "libc": f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip(),
-    }
+    libc = f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip()
+    about = {**value, "digest": value["digest"] or "not built", "libc": libc}
     for key in ("target", "kind", "runner", "libc", "platform", "epoch", "digest"):
         out(f"  {key:<9} {about[key]}\n")
     if value["checked"]:
