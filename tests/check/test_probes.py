@@ -32,6 +32,7 @@ def test_which_probes_there_are() -> None:
 OTHERS = {
     "x86_64-pc-windows-gnu": ["c", "shared", "resources", "c++", "c++-static", "cmake", "bindgen"],
     "wasm32-wasip1": ["c", "files", "archive", "c++", "cmake", "bindgen"],
+    "wasm32-unknown-emscripten": ["c", "archive", "c++", "cmake", "bindgen"],
     "wasm32-unknown-unknown": ["c", "archive", "c++", "cmake", "bindgen"],
 }
 
