@@ -59,6 +59,7 @@ def test_a_debugger_is_tried_where_the_image_names_one() -> None:
 OTHERS = {
     "x86_64-pc-windows-gnu": ["c", "shared", "resources", "c++", "c++-static", "cmake", "bindgen"],
     "wasm32-wasip1": ["c", "files", "archive", "c++", "cmake", "bindgen"],
+    "wasm32-unknown-emscripten": ["c", "archive", "c++", "cmake", "bindgen"],
     "wasm32-unknown-unknown": ["c", "archive", "c++", "cmake", "bindgen"],
 }
 

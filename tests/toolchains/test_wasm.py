@@ -54,9 +54,17 @@ def test_any_host_runs_it() -> None:
         assert dict(blueprint.labels)["org.cross-rs.runs-with"] == "wasmedge"
 
 
+def test_emscripten_links_for_cargo_and_node_runs_what_it_makes() -> None:
+    recipe = make_recipe(target=TARGETS["wasm32-unknown-emscripten"], kind="wasm", additions=Additions())
+    env = dict(design_image(recipe, AMD64).env)
+    assert env["CARGO_TARGET_WASM32_UNKNOWN_EMSCRIPTEN_LINKER"] == "emcc"
+    assert env["CARGO_TARGET_WASM32_UNKNOWN_EMSCRIPTEN_RUNNER"] == "/usr/bin/node"
+    assert "set(CMAKE_MODULE_PATH /usr/share/emscripten/cmake/Modules)" in read_files(recipe)["/opt/toolchain.cmake"]
+
+
 @pytest.mark.parametrize("triple", TARGETS)
 def test_what_it_accepts(triple: str) -> None:
-    made = ("wasm32-wasip1", "wasm32-wasi", "wasm32-unknown-unknown")
+    made = ("wasm32-wasip1", "wasm32-wasi", "wasm32-unknown-unknown", "wasm32-unknown-emscripten")
     assert (RULES["wasm"].accepts(TARGETS[triple]) is None) == (triple in made)
 
 

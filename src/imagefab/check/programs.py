@@ -219,7 +219,8 @@ fn main() {
         let unwound = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new(0)));
         assert!(unwound.is_err());
     }
-    let answer = std::thread::spawn(|| unsafe { probe_answer() }).join().unwrap();
+    let ask = || unsafe { probe_answer() };
+    let answer = if cfg!(target_family = "wasm") { ask() } else { std::thread::spawn(ask).join().unwrap() };
     println!("rust says {answer}");
 }
 

@@ -1,6 +1,7 @@
-"""Kind wasm: clang and lld for WebAssembly: for WASI, and for a host of the user's own, which has no system.
+"""Kind wasm: WebAssembly for WASI, for a host of the user's own, which has no system, and by Emscripten.
 
-Wrappers say the target and where its files are, so that the compiler's name alone is enough for the cc crate:
+The first two are clang's and lld's. Wrappers say the target and where its files are, so that the compiler's name alone
+is enough for the cc crate:
 
 - WASI has a sysroot of its own, made of links. Without one clang looks into /usr/include as well, and a header that
   WASI lacks is silently the image's.
@@ -11,6 +12,9 @@ Wrappers say the target and where its files are, so that the compiler's name alo
 - Archives are llvm-ar's. GNU ar's have no index of WebAssembly's objects, which not every linker forgives.
 
 rustc brings its own linker for these targets, so cargo is told of none.
+
+Emscripten is Debian's package, whose libraries are all built already: emcc writes nothing but what it is asked for, and
+works on a read-only root file system. Half of its 1.6 GB, the libraries for link time optimisation, is left out.
 """
 
 from __future__ import annotations
@@ -48,8 +52,39 @@ ln -s ../wasi/libclang_rt.builtins-wasm32.a wasm32-unknown-wasip1/libclang_rt.bu
 """
 
 
+_EMSCRIPTEN = "/usr/share/emscripten"
+_EMSCRIPTEN_SYSROOT = f"{_EMSCRIPTEN}/cache/sysroot"
+_EMSCRIPTEN_LAYER = LayerSpec(
+    name="emscripten",
+    comment="Emscripten, its libraries built",
+    packages=("emscripten",),
+    # dpkg can't leave them out while it unpacks: other files are hard links to some of them.
+    run=(RunSpec(name="no libraries for link time optimisation", script=f"rm -r {_EMSCRIPTEN_SYSROOT}/lib/*/lto*\n"),),
+)
+
+
 def make_wasm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
-    target = recipe.target
+    return _make_emscripten() if recipe.target.os == "emscripten" else _make_clang(recipe.target)
+
+
+def _make_emscripten() -> Toolchain:
+    return Toolchain(
+        layers=(_EMSCRIPTEN_LAYER,),
+        linker="emcc",
+        cc="emcc",
+        cxx="em++",
+        ar="emar",
+        prefix="em",
+        sysroot=_EMSCRIPTEN_SYSROOT,
+        pkg_config=f"{_EMSCRIPTEN_SYSROOT}/lib/pkgconfig",
+        bindgen=(LIBCLANG_HEADERS, "-fvisibility=default", f"--sysroot={_EMSCRIPTEN_SYSROOT}"),
+        cmake_root=_EMSCRIPTEN_SYSROOT,
+        # There CMake finds what it should know of the system, which Emscripten brings.
+        cmake=(("CMAKE_MODULE_PATH", f"{_EMSCRIPTEN}/cmake/Modules"),),
+    )
+
+
+def _make_clang(target: Target) -> Toolchain:
     triple, has_system = target.triple, target.os == "wasi"
     prefix, sysroot = f"{triple}-", f"/usr/{triple}"
     # bindgen wants functions to be visible from outside, and clang hides them for these targets unless told.
@@ -102,13 +137,13 @@ def _wrappers_layer(target: Target) -> LayerSpec:
 
 
 def _accepts(target: Target) -> str | None:
-    return None if target.os in ("wasi", "unknown") else "it is not WebAssembly"
+    return None if target.os in ("wasi", "unknown", "emscripten") else "it is not WebAssembly"
 
 
 KIND = Kind(
     rules=KindRules(
         name="wasm",
-        summary="clang and lld for WebAssembly, with WASI's C and C++ libraries",
+        summary="clang and lld for WebAssembly, with WASI's C and C++ libraries or Emscripten",
         accepts=_accepts,
     ),
     make=make_wasm,

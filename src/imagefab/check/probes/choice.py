@@ -11,7 +11,7 @@ from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import list_hosted_skips, make_hosted_probes
 from imagefab.check.probes.rust import make_rust_probes
-from imagefab.check.probes.wasm import make_module_probes, make_wasi_probes
+from imagefab.check.probes.wasm import make_emscripten_probes, make_module_probes, make_wasi_probes
 from imagefab.check.probes.windows import make_windows_probes
 from imagefab.check.subject import Subject
 
@@ -22,6 +22,7 @@ _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "windows": make_windows_probes,
     "wasi": make_wasi_probes,
     "unknown": make_module_probes,
+    "emscripten": make_emscripten_probes,
 }
 
 

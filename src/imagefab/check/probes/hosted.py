@@ -95,8 +95,11 @@ def _zigbuild() -> Probe:
     )
 
 
-def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "", cxx_program: str = programs.HELLO_CXX) -> Probe:
-    """The suffix is what the target's programs have after their names."""
+def make_cmake_probe(
+    subject: Subject, *, cxx: bool, suffix: str = "", product: str = "", cxx_program: str = programs.HELLO_CXX
+) -> Probe:
+    """The suffix is what the target's programs have after their names. The product is what of one is for the target,
+    where that is not what runs."""
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = programs.CMAKE_LISTS.format(
         languages="C CXX" if cxx else "C", main=main, can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE"
@@ -111,7 +114,7 @@ def make_cmake_probe(subject: Subject, *, cxx: bool, suffix: str = "", cxx_progr
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"
         + run(subject, f"build/probe{suffix}", said),
-        products=(Product(path=f"build/probe{suffix}"),),
+        products=(Product(path=product or f"build/probe{suffix}"),),
     )
 
 

@@ -18,8 +18,13 @@ CARGO_HOME=$PWD/cargo CARGO_TARGET_DIR=$PWD/target PATH="$PATH":/rust/bin
 export CARGO_HOME CARGO_TARGET_DIR PATH
 """
 
-_SUFFIXES = {"windows": ".exe", "wasi": ".wasm", "emscripten": ".js"}
-"""What rustc puts after the names of programs, by system."""
+_FILES = {
+    "windows": ("probe.exe",),
+    "wasi": ("probe.wasm",),
+    "unknown": ("probe.wasm",),
+    "emscripten": ("probe.js", "probe.wasm"),
+}
+"""What rustc calls a program, by system: first what runs, last what is for the target."""
 
 
 def make_rust_probes(subject: Subject) -> Iterator[Probe]:
@@ -27,7 +32,7 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
     if subject.os == "none":
         yield _make_bare_probe(subject, target)
         return
-    program = f"probe{_SUFFIXES.get(subject.os, '')}"
+    files = _FILES.get(subject.os, ("probe",))
     yield Probe(
         name="rust",
         what="a crate with a build script and a C dependency, offline, the toolchain mounted as cross does it",
@@ -38,10 +43,10 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
         + write("src/main.rs", programs.MAIN_RS)
         + _CARGO
         + f"cargo build --offline --target {target}\n"
-        + f"cp target/{target}/debug/{program} {program}\n"
+        + "".join(f"cp target/{target}/debug/{name} .\n" for name in files)
         + (f"cargo test --offline --target {target}\n" if subject.find_cargo("RUNNER") else "")
-        + run(subject, program, "rust says 42"),
-        products=(Product(path=program),),
+        + run(subject, files[0], "rust says 42"),
+        products=(Product(path=files[-1]),),
     )
 
 

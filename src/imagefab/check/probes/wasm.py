@@ -1,4 +1,5 @@
-"""A toolchain for WebAssembly: with a system, WASI, it makes programs; without one, modules that export functions."""
+"""A toolchain for WebAssembly: with a system, WASI or Emscripten, it makes programs; without one, modules that export
+functions."""
 
 from __future__ import annotations
 
@@ -182,3 +183,43 @@ def make_module_probes(subject: Subject) -> Iterator[Probe]:
     bits = pointer_bits(subject.triple)
     if bits:
         yield make_bindgen_probe(subject, _HEADER.format(bits=bits))
+
+
+def make_emscripten_probes(subject: Subject) -> Iterator[Probe]:
+    """A program is two files: the module, and the script that Node runs."""
+    cc, cxx, ar = (words(subject.find(stem)) for stem in ("CC", "CXX", "AR"))
+    if not cc:
+        return
+    yield Probe(
+        name="c",
+        what="C compiles, links and runs",
+        script=write("hello.c", programs.HELLO_C)
+        + f"{cc} -O2 hello.c -o hello.js\n"
+        + run(subject, "hello.js", "c says 42"),
+        products=(Product(path="hello.wasm"),),
+    )
+    yield Probe(
+        name="archive",
+        what="a static library, and a program that is linked to it",
+        script=write("part.c", programs.LIBRARY_C)
+        + write("main.c", programs.LIBRARY_USER_C)
+        + f"{cc} -O2 -c part.c -o part.o\n"
+        + f"{ar} rcs libpart.a part.o\n"
+        + f"{cc} -O2 main.c -o main.js -L. -lpart\n"
+        + run(subject, "main.js", "library says 42"),
+        products=(Product(path="main.wasm"),),
+    )
+    if cxx:
+        yield Probe(
+            name="c++",
+            what="C++ with exceptions, threads and streams",
+            script=write("hello.cc", programs.HELLO_CXX)
+            + f"{cxx} -O2 -fexceptions -pthread -sPTHREAD_POOL_SIZE=4 -sEXIT_RUNTIME hello.cc -o hello.js\n"
+            + run(subject, "hello.js", "c++ says 42"),
+            products=(Product(path="hello.wasm"),),
+        )
+    if subject.find("CMAKE_TOOLCHAIN_FILE"):
+        yield make_cmake_probe(subject, cxx=bool(cxx), suffix=".js", product="build/probe.wasm", cxx_program=_HELLO_CXX)
+    bits = pointer_bits(subject.triple)
+    if bits:
+        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))

@@ -14,12 +14,14 @@ _MAKERS: dict[str, MakeRunner] = {
     "qemu-system": system.make_qemu_system,
     "wine": wine.make_wine,
     "wasmedge": wasm.make_wasmedge,
+    "node": wasm.make_node,
 }
 _SYSTEMS: dict[str, tuple[str, ...]] = {
     "linux": ("qemu-user",),
     "windows": ("wine",),
     "none": ("qemu-system",),
     "wasi": ("wasmedge",),
+    "emscripten": ("node",),
 }
 """What runs a system's programs, the usual choice first. Linux programs run by themselves on a machine of their own."""
 

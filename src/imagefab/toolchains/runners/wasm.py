@@ -1,4 +1,4 @@
-"""WebAssembly programs: WASI's under WasmEdge.
+"""WebAssembly programs: WASI's under WasmEdge, Emscripten's under Node, for which it makes them.
 
 Of the runtimes in the archive it is much the smallest: its compiler is the LLVM that images have anyway, of which it
 needs a megabyte and a half more. Node, the other, is forty times that, and calls its own WASI an experiment.
@@ -48,3 +48,8 @@ def make_wasmedge(recipe: Recipe, platform: HostPlatform) -> Runner:
         files=(FileSpec(path=RUNNER, content=_SCRIPT.encode(), mode=0o755),),
     )
     return Runner(name="wasmedge", command=(RUNNER,), layers=(layer,), choices=("wasmedge",))
+
+
+def make_node(recipe: Recipe, platform: HostPlatform) -> Runner:
+    layer = LayerSpec(name="runner-node", comment="Node, to run what Emscripten makes", packages=("nodejs",))
+    return Runner(name="node", command=("/usr/bin/node",), layers=(layer,), choices=("node",))

@@ -91,7 +91,8 @@ for library in *-windows/zlib1.dll; do
     printf 'Wine builtin DLL' | dd of="$library" bs=1 seek=64 conv=notrunc status=none
     dd if=/dev/zero of="$library" bs=1 seek=80 count=16 conv=notrunc status=none
 done
-find ./*-windows -type f | xargs -P "$(nproc)" -n 32 strip --strip-debug
+# Each by itself: strip carries the alignment of one file over to the next, and so makes of each what the order makes.
+find ./*-windows -type f | xargs -P "$(nproc)" -n 1 strip --strip-debug
 """
 
 _LEFT_OUT = (
