@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rust import Rust, provide_debian_rust, provide_rust
+from tests.e2e.rust import Rust, provide_debian_rust, provide_rust, provide_wasm_rust
 from tests.needs import require
 from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 
@@ -161,6 +161,13 @@ def debian_rust(rust: Rust) -> Rust:
     """A toolchain with the std of two foreign targets as well."""
     require(shutil.which("dpkg-deb") is not None, "dpkg-deb")
     return provide_debian_rust()
+
+
+@pytest.fixture(scope="session")
+def wasm_rust(rust: Rust) -> Rust:
+    """A toolchain with the std for WebAssembly."""
+    require(shutil.which("dpkg-deb") is not None, "dpkg-deb")
+    return provide_wasm_rust()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ std for musl is built from its source with -Zbuild-std, once. Put together they 
   they run on hosts with an older C library, and in any image, and no variable reaches the linker that they start.
   In lib the libraries must not lie: cargo would take them up from there.
 - cargo is the machine's. For -Zbuild-std it takes crates from the Rust registry.
+- For WebAssembly the archive has the std itself, for `rustc` alone and not for the newer one; so that is a toolchain of
+  its own. rustup's brings a linker for it, rust-lld, and in the place of that stands the lld of our images.
 - rustc looks for musl's start files, libc.a and libunwind.a in lib/self-contained; -Zbuild-std makes no such folder.
   They are musl's own and GCC's. For LLVM's unwinder stands a linker script that names GCC's, and the library by which
   our images give it what it expects of the GNU C library.
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 
 MUSL = "aarch64-unknown-linux-musl"
+HOST = "x86_64-unknown-linux-gnu"
 
 _ARCHIVES = (
     Archive(name="trixie", archive="debian", suite="trixie"),
@@ -43,6 +46,10 @@ _PROGRAM = """\
 #!/bin/sh
 here=$(dirname "$(dirname "$(readlink -f "$0")")")/libexec
 exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/{name}" "$@"
+"""
+_LINKER = """\
+#!/bin/sh
+exec /usr/lib/llvm-19/bin/lld "$@"
 """
 _CRATE = """\
 [package]
@@ -60,19 +67,30 @@ _UNWINDER = "INPUT(-lgcc_eh -lgcc_musl)\n"
 def make_sysroot(sysroot: Path, cargo: Path, environment: Mapping[str, str]) -> None:
     """In the environment, the sysroot's own bin folder stands first on PATH."""
     scratch = sysroot.with_name(f"{sysroot.name}.scratch")
-    _unpack(scratch)
+    _unpack(scratch, _choose)
     system = scratch / "root" / "usr"
     _lay_out(system, sysroot, cargo)
     _build_std(system, sysroot, scratch / "crate", environment)
     shutil.rmtree(scratch)
 
 
-def _unpack(scratch: Path) -> None:
+def make_wasm_sysroot(sysroot: Path, cargo: Path) -> None:
+    scratch = sysroot.with_name(f"{sysroot.name}.scratch")
+    _unpack(scratch, _choose_wasm)
+    _lay_out(scratch / "root" / "usr", sysroot, cargo)
+    linker = sysroot / "lib" / "rustlib" / HOST / "bin" / "rust-lld"
+    linker.parent.mkdir()
+    linker.write_text(_LINKER)
+    linker.chmod(0o755)
+    shutil.rmtree(scratch)
+
+
+def _unpack(scratch: Path, choose: Callable[[Universe], Iterator[Package]]) -> None:
     store = Store(scratch / "store")
     with Fetcher(store=store, mirrors=find_mirrors(), progress=SilentProgress()) as fetcher:
         universe = ArchiveReader(fetcher, now=datetime.now(UTC)).open_universe(_ARCHIVES, ("amd64", "arm64"))
         archives = {pin.name: pin for pin in universe.pins}
-        pins = [package.pin() for package in _choose(universe)]
+        pins = [package.pin() for package in choose(universe)]
         fetcher.fetch_blobs([package_download(fetcher.mirrors, archives, pin) for pin in pins], label="Rust")
         for pin in pins:
             subprocess.run(["dpkg-deb", "--extract", store.blob_path(pin.sha256), scratch / "root"], check=True)
@@ -88,6 +106,18 @@ def _choose(universe: Universe) -> Iterator[Package]:
     yield next(p for p in universe.versions("rust-web-src", "amd64") if std.version.startswith(p.version))
     yield universe.versions("musl-dev", "arm64")[0]
     yield universe.versions("libgcc-14-dev-arm64-cross", "amd64")[0]
+    yield from _choose_libraries(universe, std)
+
+
+def _choose_wasm(universe: Universe) -> Iterator[Package]:
+    std = universe.versions("libstd-rust-dev", "amd64")[0]
+    yield std
+    for name in ("rustc", "libstd-rust-dev-wasm32"):
+        yield next(p for p in universe.versions(name, "amd64") if p.version == std.version)
+    yield from _choose_libraries(universe, std)
+
+
+def _choose_libraries(universe: Universe, std: Package) -> Iterator[Package]:
     libraries = LayerSpec(name="rust", comment="", packages=(std.dependencies[0][0].name,))
     blueprint = Blueprint(
         recipe="rust", target="", platform=AMD64, archives=_ARCHIVES, layers=(libraries,), env=(), labels=()

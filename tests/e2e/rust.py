@@ -41,7 +41,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from tests.e2e import debian_rust
-from tests.e2e.debian_rust import make_sysroot
+from tests.e2e.debian_rust import make_sysroot, make_wasm_sysroot
 
 CROSS = "0.2.5"
 TOOLCHAIN = "imagefab"
@@ -98,6 +98,16 @@ def provide_debian_rust() -> Rust:
     return Rust(
         keep_folder("debian-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
     )
+
+
+def provide_wasm_rust() -> Rust:
+    """For x86_64 with the GNU C library, and for WebAssembly with WASI and without a system."""
+    cargo = _find_sysroot() / "bin" / "cargo"
+
+    def install(folder: Path) -> None:
+        make_wasm_sysroot(Rust(folder).sysroot, cargo)
+
+    return Rust(_keep("wasm-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install))
 
 
 def provide_cross(rust: Rust) -> Path:

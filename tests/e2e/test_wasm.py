@@ -1,4 +1,4 @@
-"""WebAssembly in an image: what is broken on purpose is found out."""
+"""WebAssembly in an image: with Rust, and broken on purpose."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
+from tests.e2e.rust import Rust
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -22,6 +23,14 @@ platforms = ["linux/amd64"]
 name = "break it"
 script = "sed -i s/-fno-exceptions// /usr/local/bin/wasm32-wasip1-clang++"
 """
+
+
+@pytest.mark.parametrize("name", ["wasm32-wasip1", "wasm32-unknown"])
+def test_rust(name: str, warm: CommandLine, wasm_rust: Rust) -> None:
+    """A crate with a C dependency; for WASI its tests run too."""
+    warm.run("build", name)
+    (report,) = warm.json("check", name, "--rust", wasm_rust.sysroot)["images"]
+    assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == "pass", report
 
 
 def test_exceptions_that_nothing_implements_are_found_out(warm: CommandLine, project: Callable[..., Path]) -> None:
