@@ -107,7 +107,9 @@ def provide_wasm_rust() -> Rust:
     def install(folder: Path) -> None:
         make_wasm_sysroot(Rust(folder).sysroot, cargo)
 
-    return Rust(_keep("wasm-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install))
+    return Rust(
+        keep_folder("wasm-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
+    )
 
 
 def provide_cross(rust: Rust) -> Path:
