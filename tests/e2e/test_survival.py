@@ -48,7 +48,7 @@ def assert_nothing_left(store: Path) -> None:
             assert digest == blob.name
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.5, 4, 8, 12])
+@pytest.mark.parametrize("seconds", [0.3, 4, 12])
 def test_killed_at_any_moment_the_next_run_is_right(seconds: float, cold: CommandLine, warm: CommandLine) -> None:
     process = cold.start("build", RECIPE)
     time.sleep(seconds)
