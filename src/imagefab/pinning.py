@@ -5,13 +5,19 @@ A published image goes by what images/<recipe>/published.toml records, so that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from imagefab.emit.pin import Pin, Published, parse_published
+from imagefab.emit.cross_toml import Entry, list_references, update_cross_toml
+from imagefab.emit.file import UserFile, locate, place_remarks, write_user_file
+from imagefab.emit.pin import BY_DIGEST, Pin
+from imagefab.emit.profile import guess_profile
+from imagefab.emit.published import PUBLISHED_NAME, Published, parse_published
 from imagefab.engines.build import find_image
-from imagefab.errors import Position, StaleError, UsageError
+from imagefab.errors import Position, StaleError, UsageError, raise_all
 from imagefab.factory import prepare_recipe
-from imagefab.oci.image import ImageSet, local_pin
+from imagefab.oci.image import LOCAL_NAMESPACE, ImageSet, local_pin
 from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, NoFileError, read_text
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
@@ -19,8 +25,6 @@ from imagefab.progress import Progress, SilentProgress
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import Project
 from imagefab.toolchains.runners.table import make_runner
-
-PUBLISHED_NAME = "published.toml"
 
 
 def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress, *, to: str | None = None) -> Pin:
@@ -114,3 +118,45 @@ def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store
         return
     if len(images.images) == len(published.platforms) and images.digest != published.digest:
         progress.warn(f"{recipe.name}: the pin stays at what was published; its lock gives {images.digest} now")
+
+
+# -- pins in use ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinInUse:
+    reference: str
+    places: tuple[str, ...]
+    """Where it is used, as people see it."""
+
+
+def list_pins_in_use(project: Project, published: Mapping[str, Published], files: Iterable[UserFile]) -> list[PinInUse]:
+    """What was published, and what files of cross pin by digest; each once, with all places."""
+    places: dict[str, list[str]] = {}
+    for name, one in published.items():
+        places.setdefault(one.reference, []).append(project.show(project.images_dir / name / PUBLISHED_NAME))
+    for file in files:
+        for triple, reference in list_references(file.data).items():
+            if BY_DIGEST.match(reference) and not reference.startswith(f"{LOCAL_NAMESPACE}/"):
+                places.setdefault(reference, []).append(str(locate(file, ("target", triple, "image"))))
+    return [PinInUse(reference=reference, places=tuple(found)) for reference, found in sorted(places.items())]
+
+
+def update_pins(
+    file: UserFile, project: Project, recipes: Iterable[Recipe], store: Store, progress: Progress
+) -> UserFile:
+    """The file of cross with our images in it as they are published now; written when that changes it."""
+    named = list_references(file.data)
+    entries = []
+    for recipe in recipes:
+        published = find_published(project, recipe.name)
+        now = named.get(recipe.target.triple, "")
+        if published is not None and re.fullmatch(rf"{re.escape(published.name)}([:@].*)?", now):
+            pin = find_pin(project, recipe, store, progress)
+            runners = list_runners(recipe, pin.platforms)
+            entries.append(Entry(recipe=recipe.name, triple=recipe.target.triple, pin=pin, runners=runners))
+    custom = {path.stem for path in file.path.parent.glob("*.json")}
+    update = update_cross_toml(file.text, entries, guess_profile(file.data), custom=custom)
+    if update.is_refused:
+        raise_all([error for remark, error in place_remarks(file, update.remarks) if remark.fatal])
+    return write_user_file(file, update.text) if update.differences else file

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagefab.digest import Digest
-from imagefab.emit.pin import Published, is_fixed, name_of, parse_published
+from imagefab.emit.pin import is_fixed, name_of
+from imagefab.emit.published import Published, parse_published
 from imagefab.errors import StaleError
 from imagefab.oci.image import local_pin
 from imagefab.platforms import AMD64, ARM64

@@ -15,7 +15,7 @@ from imagefab.errors import ImagefabError, raise_all
 
 if TYPE_CHECKING:
     from imagefab.engines.engine import Engine
-    from imagefab.factory import Outcome, Prepared
+    from imagefab.factory import Outcome, Prepared, Workshop
     from imagefab.oci.store import Store
 
 NAME = "build"
@@ -61,7 +61,7 @@ def parse_count(text: str) -> int:
 
 
 def run(session: Session) -> int:
-    from imagefab.factory import Workshop, build_all
+    from imagefab.factory import build_all
 
     arguments = session.arguments
     if arguments.output:
@@ -70,14 +70,7 @@ def run(session: Session) -> int:
         check_is_free(arguments.output)
     prepared = session.prepare(choose_names(arguments, NAME))
     _warn_of_stale_dockerfiles(session, prepared)
-    workshop = Workshop(
-        store=session.use_store(),
-        progress=session.progress,
-        engine=_choose_once(arguments.engine, session.store),
-        fetch=session.fetch,
-        no_cache=arguments.no_cache,
-        now=session.now,
-    )
+    workshop = make_workshop(session, no_cache=arguments.no_cache)
     outcomes: list[Outcome] = []
 
     def done(outcome: Outcome) -> None:
@@ -102,7 +95,21 @@ def run(session: Session) -> int:
     return 0
 
 
-def _choose_once(name: str, store: Store) -> Callable[[], Engine]:
+def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
+    from imagefab.factory import Workshop
+
+    store = session.use_store()
+    return Workshop(
+        store=store,
+        progress=session.progress,
+        engine=choose_once(session.arguments.engine, store),
+        fetch=session.fetch,
+        no_cache=no_cache,
+        now=session.now,
+    )
+
+
+def choose_once(name: str, store: Store) -> Callable[[], Engine]:
     """The engine, chosen when somebody asks for it, and only once; also when there is none."""
     chosen: list[Engine] = []
     failed: list[ImagefabError] = []

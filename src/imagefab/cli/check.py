@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,14 +88,11 @@ def _is_image(name: str) -> bool:
 
 
 def _check_recipe(session: Session, prepared: Prepared, rust: Path | None) -> Found:
-    from imagefab.check.check import check_image, subject_of_plan
-    from imagefab.check.record import make_checked
+    from imagefab.checking import Checker
     from imagefab.engines.build import find_image
-    from imagefab.engines.command import run_in_image
-    from imagefab.engines.engine import Command
-    from imagefab.engines.load import local_name
     from imagefab.factory import record_check
 
+    checker = Checker(store=session.store, progress=session.progress, engine=session.arguments.engine, rust=rust)
     for plan in prepared.choose(_choose_platforms(session, prepared)):
         image = find_image(plan, session.store, session.progress)
         if image is None:
@@ -105,26 +100,7 @@ def _check_recipe(session: Session, prepared: Prepared, rust: Path | None) -> Fo
                 f"{plan.recipe} is not built for {plan.platform}",
                 hint=f"run `imagefab build {plan.recipe} --platform {plan.platform}`",
             )
-
-        def execute(command: Command, image: Any = image, name: str = local_name(plan.recipe)) -> str:
-            return _capture(
-                session,
-                lambda output: run_in_image(
-                    image,
-                    name,
-                    command,
-                    session.store,
-                    session.progress,
-                    engine=session.arguments.engine,
-                    output=output,
-                ),
-            )
-
-        task = session.progress.start(f"check {plan.recipe} ({plan.platform})")
-        with _scratch(session) as folder:
-            report = check_image(subject_of_plan(plan), plan.platform, folder, execute, rust=rust)
-        task.finish()
-        checked = make_checked(report, plan=plan.key, manifest=image.digest, size=image.size)
+        report, checked = checker.check(plan, image)
         record_check(session.project, plan, checked, session.progress)
         yield _describe(report, plan.platform.name, str(image.digest)), report
 
@@ -144,19 +120,20 @@ def _choose_platforms(session: Session, prepared: Prepared) -> list[str]:
 
 def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
     from imagefab.check.check import check_image, subject_of_image
+    from imagefab.checking import capture, scratch
     from imagefab.engines.command import run_in_container
     from imagefab.engines.foreign import find_foreign, open_layout
 
     def check(image: ForeignImage) -> tuple[dict[str, Any], Report]:
         subject = subject_of_image(name, image.env, image.labels, image.entrypoint, session.arguments.target)
         task = session.progress.start(f"check {name} in {image.engine.name}")
-        with _scratch(session) as folder:
+        with scratch(session.store) as folder:
             report = check_image(
                 subject,
                 image.platform,
                 folder,
-                lambda command: _capture(
-                    session,
+                lambda command: capture(
+                    session.store,
                     lambda output: run_in_container(
                         image.engine, image.name, image.platform, command, session.store, output=output
                     ),
@@ -171,29 +148,6 @@ def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
             yield check(image)
     else:
         yield check(find_foreign(name))
-
-
-@contextmanager
-def _scratch(session: Session) -> Iterator[Path]:
-    """A folder for one check, which the image's users may have filled with files of theirs."""
-    folder = Path(tempfile.mkdtemp(prefix="check-", dir=session.store.scratch_folder()))
-    try:
-        yield folder
-    finally:
-        session.store.remove_folder(folder)
-
-
-def _capture(session: Session, run_command: Any) -> str:
-    """What a command said. That it did not end in time shows in its probes."""
-    from imagefab.engines.engine import TimeLimitError
-
-    with tempfile.TemporaryFile(dir=session.store.scratch_folder()) as output:
-        try:
-            run_command(output)
-        except TimeLimitError as error:
-            return error.problem
-        output.seek(0)
-        return output.read(1 << 20).decode(errors="replace")
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

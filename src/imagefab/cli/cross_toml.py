@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.session import Session, print_json, read_destination
 from imagefab.errors import ConfigError, ImagefabError, StaleError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -163,14 +163,7 @@ def _choose_way(session: Session) -> Callable[[Recipe], Pin]:
 
         is_loaded = make_loaded_check()
         return lambda recipe: find_local_pin(project, recipe, store, is_loaded)
-    to = session.arguments.to
-    if to is not None:
-        from imagefab.recipe.format import REPOSITORY
-        from imagefab.recipe.grammar import quote
-
-        for rule in REPOSITORY.all_rules:
-            if not rule.holds(to):
-                raise UsageError(f"--to: {rule.problem.format(quote(to))}", hint=rule.hint)
+    to = read_destination(session.arguments.to)
     return lambda recipe: find_pin(project, recipe, store, session.progress, to=to)
 
 

@@ -16,14 +16,34 @@ from pathlib import Path
 from typing import NoReturn
 
 from imagefab import __version__
-from imagefab.cli import build, check, context, cross_toml, doctor, gc, init, list_, lock, new, render, run, shell, show
+from imagefab.cli import (
+    build,
+    check,
+    context,
+    cross_toml,
+    doctor,
+    gc,
+    init,
+    list_,
+    lock,
+    new,
+    publish,
+    refresh,
+    render,
+    run,
+    sbom,
+    shell,
+    show,
+    verify,
+)
 from imagefab.cli.session import Session
 from imagefab.errors import ImagefabError, UsageError
 
 _INTERRUPTED = 130
 _PATIENCE = 5.0
 """Seconds that an interrupted run may take to clean up."""
-_VERBS = (list_, show, init, new, lock, render, context, build, check, cross_toml, run, shell, doctor, gc)
+_VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, sbom, run,
+          shell, doctor, gc)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

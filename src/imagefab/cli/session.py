@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagefab.oci.store import Store
     from imagefab.recipe.model import Recipe
     from imagefab.recipe.project import Project
+    from imagefab.registry.client import Registries
     from imagefab.sources.fetch import Fetcher
 
 
@@ -87,6 +88,17 @@ class Session:
         ) as fetcher:
             yield fetcher
 
+    @contextmanager
+    def registries(self) -> Iterator[Registries]:
+        from imagefab.registry.client import Registries
+        from imagefab.registry.credentials import Keyring, list_login_files
+
+        if self.offline:
+            raise UsageError("this asks a registry, which --offline forbids")
+        files = list_login_files(os.environ, Path.home(), os.getuid())
+        with Registries(keyring=Keyring(files=files)) as registries:
+            yield registries
+
     def fetch(self, wanted: Wanted) -> None:
         """Bring what is missing into the store."""
         from imagefab.sources.fetch import fetch_packages
@@ -142,3 +154,14 @@ def choose_names(arguments: argparse.Namespace, verb: str) -> list[str] | None:
     if not arguments.all and not arguments.recipes:
         raise UsageError(f"{verb} what?", hint=f"`imagefab {verb} RECIPE…`, or `imagefab {verb} --all`")
     return None if arguments.all else list(arguments.recipes)
+
+
+def read_destination(text: str | None) -> str | None:
+    """What --to says: a registry and a namespace."""
+    from imagefab.recipe.format import REPOSITORY
+    from imagefab.recipe.grammar import quote
+
+    for rule in REPOSITORY.all_rules:
+        if text is not None and not rule.holds(text):
+            raise UsageError(f"--to: {rule.problem.format(quote(text))}", hint=rule.hint)
+    return text

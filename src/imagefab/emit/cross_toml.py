@@ -75,14 +75,19 @@ def compose_cross_toml(entries: Sequence[Entry], profile: Profile) -> str:
     return update_cross_toml("", entries, profile).text
 
 
-def list_used(data: Mapping[str, Any]) -> dict[str, str]:
-    """For each target the last part of its image's name, which for images of ours is the recipe."""
+def list_references(data: Mapping[str, Any]) -> dict[str, str]:
+    """For each target its image, as the file names it."""
     targets = data.get("target")
     names = {
         triple: _find_name(find_value(targets, (triple, "image")))
         for triple in (targets if isinstance(targets, dict) else ())
     }
-    return {triple: name_of(name) for triple, name in names.items() if name is not None}
+    return {triple: name for triple, name in names.items() if name is not None}
+
+
+def list_used(data: Mapping[str, Any]) -> dict[str, str]:
+    """For each target the last part of its image's name, which for images of ours is the recipe."""
+    return {triple: name_of(name) for triple, name in list_references(data).items()}
 
 
 def _find_name(image: object) -> str | None:

@@ -8,17 +8,13 @@ the local engine has no such name: engines know a digest for what they pulled, a
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
-from typing import Any
 
 from imagefab.digest import Digest
-from imagefab.errors import Position, StaleError
 from imagefab.oci.image import LOCAL_NAMESPACE
-from imagefab.platforms import HOST_PLATFORMS, HostPlatform
+from imagefab.platforms import HostPlatform
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+\Z")
-_BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}\Z")
+BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}\Z")
 _BY_ID = re.compile(r"(sha256:)?[0-9a-f]{64}\Z")
 _LOCAL = re.compile(rf"{re.escape(LOCAL_NAMESPACE)}/[^:@]+:sha256-[0-9a-f]{{12,64}}\Z")
 
@@ -34,43 +30,9 @@ class Pin:
     """Whether it is known to be where the reference leads."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """What images/<recipe>/published.toml says of an image: the part of it that a pin needs."""
-
-    name: str
-    """Registry, namespace and name, without tag and digest."""
-    digest: Digest
-    platforms: tuple[HostPlatform, ...]
-
-
-def parse_published(text: str, *, file: str, recipe: str) -> Published:
-    """Read published.toml. It may say more than is asked here. StaleError when it cannot be believed."""
-
-    def fail(problem: str) -> StaleError:
-        return StaleError(problem, position=Position(file), hint=f"run `imagefab publish {recipe}` again")
-
-    try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise fail(f"this is not TOML: {error}") from None
-    name, digest, platforms = (data.get(key) for key in ("name", "digest", "platforms"))
-    if not isinstance(name, str) or not _REPOSITORY.match(name):
-        raise fail("`name` is not the name of an image on a registry, without a tag")
-    if not isinstance(digest, str) or not _BY_DIGEST.match(f"{name}@{digest}"):
-        raise fail("`digest` is not `sha256:` and 64 hexadecimal digits")
-    if not isinstance(platforms, list) or not platforms or not all(one in [*HOST_PLATFORMS] for one in platforms):
-        raise fail(f"`platforms` is not a list of host platforms ({', '.join(HOST_PLATFORMS)})")
-    return Published(
-        name=name,
-        digest=Digest.parse(digest),
-        platforms=tuple(one for name, one in HOST_PLATFORMS.items() if name in platforms),
-    )
-
-
 def is_fixed(reference: str) -> bool:
     """Whether a reference means one image for ever: by digest, by id, or by a tag that `build --load` made."""
-    return any(pattern.match(reference) for pattern in (_BY_DIGEST, _BY_ID, _LOCAL))
+    return any(pattern.match(reference) for pattern in (BY_DIGEST, _BY_ID, _LOCAL))
 
 
 def name_of(reference: str) -> str:

@@ -153,6 +153,7 @@ REPOSITORY = Text(
         ),
     )
 )
+TAG = Text(rules=(Rule(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", "{} is not a tag", "like `latest`"),))
 
 WHEEL = Text(
     rules=(
@@ -235,7 +236,25 @@ SETTINGS = Table(
             "The mirrors to ask first, by archive: debian, debian-security, snapshot.",
         ),
         "publish": Field(
-            Table({"to": Field(REPOSITORY, "The registry and namespace that images are published to.")}),
+            Table(
+                {
+                    "to": Field(REPOSITORY, "The registry and namespace that images are published to."),
+                    "tag": Field(
+                        TAG, "A tag that moves to each image that is published, beside the one that it keeps."
+                    ),
+                    "private": Field(
+                        Boolean(), "Only you can pull from there, so that what may not be passed on may go there."
+                    ),
+                    "layers": Field(
+                        REPOSITORY,
+                        "The repository through which machines share built layers; whoever can write there is trusted.",
+                    ),
+                    "sign-key": Field(
+                        LINE, "The key that cosign signs what is published with: a file, or a KMS's address."
+                    ),
+                    "builder": Field(LINE, "Who builds, as provenance names it: a URI."),
+                }
+            ),
             "Where images are published.",
         ),
         "store": Field(

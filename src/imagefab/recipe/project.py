@@ -28,6 +28,13 @@ class Settings:
     """Archive name → the URLs to ask, in this order, without a slash at the end."""
     publish_to: str | None = None
     """Registry and namespace."""
+    publish_tag: str | None = None
+    """A tag that moves."""
+    publish_private: bool = False
+    publish_builder: str | None = None
+    sign_key: str | None = None
+    layers: str | None = None
+    """The repository through which machines share layers."""
     store: Path | None = None
 
 
@@ -89,9 +96,15 @@ def load_settings(path: Path) -> Settings:
         raise SeveralErrors(errors)
     mirrors = {name: tuple(url.rstrip("/") for url in urls) for name, urls in table.get("mirrors", {}).items()}
     store = table.get("store", {}).get("path")
+    publish = table.get("publish", {})
     return Settings(
         mirrors=mirrors,
-        publish_to=table.get("publish", {}).get("to"),
+        publish_to=publish.get("to"),
+        publish_tag=publish.get("tag"),
+        publish_private=publish.get("private", False),
+        publish_builder=publish.get("builder"),
+        sign_key=publish.get("sign-key"),
+        layers=publish.get("layers"),
         store=None if store is None else path.parent / store,
     )
 

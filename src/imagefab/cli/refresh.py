@@ -1,0 +1,284 @@
+"""`imagefab refresh`: the nightly. What the archives have new, built, checked, published and pinned, with a report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagefab.cli.build import make_workshop, parse_count
+from imagefab.cli.publish import Publisher, read_order
+from imagefab.cli.session import Session, print_json
+from imagefab.errors import FetchError, ImagefabError, UsageError, raise_all
+
+if TYPE_CHECKING:
+    from imagefab.emit.file import UserFile
+    from imagefab.emit.report import DeadPin, ImageChange
+    from imagefab.recipe.model import Recipe
+    from imagefab.refreshing import Move, Refreshed
+
+NAME = "refresh"
+HELP = "the nightly: move locks, rebuild and check what changed, probe pins in use, report; exit code 10 on a change"
+_CHANGED = 10
+_CROSS_FILE = "Cross.toml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all")
+    parser.add_argument("--all", action="store_true", help="all recipes")
+    parser.add_argument("--publish", action="store_true", help="publish what changed, and pin it")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what changed as Markdown")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help=f"a file of cross to pin the images in; default: {_CROSS_FILE} of the project, if there is one",
+    )
+    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    parser.add_argument(
+        "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
+    )
+    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="with --publish: where, when not as configured")
+    parser.add_argument("--private", action="store_true", help="with --publish: as `imagefab publish` has it")
+    parser.add_argument("--sign-key", metavar="KEY", help="with --publish: as `imagefab publish` has it")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(platform=None, unchecked=False, no_attach=False, dry_run=False)
+
+
+class _Failures:
+    """What went wrong, by recipe; the others go on."""
+
+    def __init__(self) -> None:
+        self.errors: list[ImagefabError] = []
+        self.by_recipe: dict[str, ImagefabError] = {}
+
+    def add(self, recipe: str, error: ImagefabError) -> None:
+        self.errors.append(error)
+        self.by_recipe[recipe] = error
+
+
+def run(session: Session) -> int:
+    from imagefab.emit.report import Failure, compose_report
+
+    arguments = session.arguments
+    if arguments.all and arguments.recipes:
+        raise UsageError("recipes and --all exclude each other")
+    if session.project.shipped:
+        raise UsageError("no project here: nothing to refresh", hint="`imagefab init` starts one")
+    if arguments.report is not None:
+        _check_report(arguments.report)
+    if arguments.publish:
+        read_order(session)
+    recipes = session.recipes(arguments.recipes or None)
+    files = _read_files(session)
+    failures = _Failures()
+    moves = _find_moves(session, recipes, failures)
+    done = [*_work(session, [move for move in moves if move.is_needed], failures)]
+    changes = _publish(session, done, failures) if arguments.publish else [_describe_change(one, None) for one in done]
+    rewritten = _pin(session, files, recipes, failures)
+    dead = _probe_pins(session, recipes)
+    if arguments.report is not None:
+        told = [Failure(recipe=name, log=_tell_error(error)) for name, error in failures.by_recipe.items()]
+        _write_report(arguments.report, compose_report(len(recipes), changes, told, dead, rewritten))
+    if arguments.json:
+        _print_json(changes, failures, dead, rewritten)
+    else:
+        sys.stdout.writelines(f"{one.reference or f'{one.recipe}@{one.digest[1]}'}\n" for one in changes)
+    if not (changes or rewritten or failures.errors):
+        session.progress.say(f"nothing new for {len(recipes)} images")
+    errors: list[ImagefabError] = [
+        FetchError(f"{one.reference} is dead: {one.reason}\nused in {', '.join(one.places)}") for one in dead
+    ]
+    raise_all([*failures.errors, *errors])
+    return _CHANGED if changes or rewritten else 0
+
+
+def _find_moves(session: Session, recipes: Sequence[Recipe], failures: _Failures) -> list[Move]:
+    from imagefab.factory import place_error
+    from imagefab.refreshing import find_move
+    from imagefab.sources.debian.archive import ArchiveReader
+
+    moves = []
+    with session.fetcher() as fetcher:
+        reader = ArchiveReader(fetcher, now=session.now)
+        for recipe in recipes:
+            try:
+                move = find_move(session.project, recipe, reader, session.progress, publish=session.arguments.publish)
+            except ImagefabError as error:
+                failures.add(recipe.name, place_error(session.project, recipe, error))
+                continue
+            moves.append(move)
+    return moves
+
+
+def _work(session: Session, moves: Sequence[Move], failures: _Failures) -> Iterator[Refreshed]:
+    """Several at a time; each is written down as soon as it is good."""
+    from imagefab.checking import Checker
+    from imagefab.engines.rust import find_rust
+    from imagefab.refreshing import make_image, write_down
+
+    if not moves:
+        return
+    workshop = make_workshop(session)
+    engine = session.arguments.engine
+    checker = Checker(store=session.store, progress=session.progress, engine=engine, rust=find_rust(None))
+    pool = ThreadPoolExecutor(session.arguments.jobs)
+    try:
+        futures = [(move, pool.submit(make_image, move, workshop, checker)) for move in moves]
+        for move, future in futures:
+            try:
+                refreshed = future.result()
+                write_down(session.project, refreshed, session.progress)
+            except ImagefabError as error:
+                failures.add(move.prepared.recipe.name, error)
+                continue
+            count = f"{len(move.packages)} packages changed, {refreshed.fresh} layers built"
+            session.progress.say(f"{move.prepared.recipe.name}: {count}, and good")
+            yield refreshed
+    finally:
+        # After an interrupt nobody wants to wait for builds; they end with the process.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _publish(session: Session, done: Sequence[Refreshed], failures: _Failures) -> list[ImageChange]:
+    changes: list[ImageChange] = []
+    if not done:
+        return changes
+    with session.registries() as registries:
+        publisher = Publisher(session, registries)
+        for one in done:
+            name = one.move.prepared.recipe.name
+            try:
+                delivery = publisher.publish(one.move.prepared)
+            except ImagefabError as error:
+                failures.add(name, error)
+                changes.append(_describe_change(one, None))
+                continue
+            changes.append(_describe_change(one, delivery.publication.published.reference))
+    return changes
+
+
+def _pin(session: Session, files: Sequence[UserFile], recipes: Sequence[Recipe], failures: _Failures) -> list[str]:
+    from imagefab.pinning import update_pins
+
+    rewritten = []
+    for file in files:
+        try:
+            if update_pins(file, session.project, recipes, session.store, session.progress) is not file:
+                rewritten.append(file.shown)
+        except ImagefabError as error:
+            failures.add(file.shown, error)
+    return rewritten
+
+
+def _probe_pins(session: Session, recipes: Sequence[Recipe]) -> list[DeadPin]:
+    """Every image that somebody pulls by digest must be there."""
+    from imagefab.emit.report import DeadPin
+    from imagefab.pinning import list_pins_in_use
+    from imagefab.publishing import list_published
+    from imagefab.registry.manifests import Manifests
+    from imagefab.registry.reference import Reference
+
+    published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
+    pins = list_pins_in_use(session.project, published, _read_files(session))
+    dead: list[DeadPin] = []
+    with ExitStack() as stack:
+        registries = stack.enter_context(session.registries()) if pins else None
+        for pin in pins:
+            assert registries is not None
+            try:
+                reference = Reference.parse(pin.reference)
+                assert reference.digest is not None
+                client = registries.open(reference.repository.host)
+                if Manifests(client, reference.repository).has(reference.digest):
+                    continue
+                reason = "the registry does not have it"
+            except ImagefabError as error:
+                reason = error.problem
+            dead.append(DeadPin(reference=pin.reference, places=pin.places, reason=reason))
+    return dead
+
+
+def _read_files(session: Session) -> list[UserFile]:
+    """The files of cross that pin our images."""
+    from imagefab.emit.file import read_user_file
+
+    named = session.arguments.file
+    if named is None:
+        path = session.project.root / _CROSS_FILE
+        if not path.exists():
+            return []
+        named = [Path(os.path.relpath(path))]
+    return [read_user_file(path) for path in named]
+
+
+def _check_report(path: Path) -> None:
+    """Better now than after an hour."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"can't write a report to {path}", hint="name a file in a folder that is there")
+
+
+def _write_report(path: Path, text: str) -> None:
+    from imagefab.oci.store import OUTPUT, write_atomic
+
+    write_atomic(path.absolute(), text.encode(), remedy=OUTPUT)
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------
+
+
+def _describe_change(one: Refreshed, reference: str | None) -> ImageChange:
+    from imagefab.emit.report import ImageChange
+
+    recipe = one.move.prepared.recipe
+    return ImageChange(
+        recipe=recipe.name,
+        target=recipe.target.triple,
+        packages=one.move.packages,
+        digest=(str(one.digest_before) if one.digest_before else None, str(one.images.digest)),
+        sizes=tuple((name, *sizes) for name, sizes in one.sizes.items()),
+        probes=tuple(one.tell_probes().items()),
+        reference=reference,
+    )
+
+
+def _tell_error(error: ImagefabError) -> str:
+    return f"{error}\n\nhint: {error.hint}" if error.hint else str(error)
+
+
+def _print_json(
+    changes: Sequence[ImageChange], failures: _Failures, dead: Sequence[DeadPin], rewritten: Sequence[str]
+) -> None:
+    print_json(
+        {
+            "changed": bool(changes or rewritten),
+            "images": [_describe_json(change) for change in changes],
+            "failed": [
+                {"recipe": name, "problem": str(error), "hint": error.hint}
+                for name, error in failures.by_recipe.items()
+            ],
+            "dead_pins": [{"image": one.reference, "used_in": list(one.places), "reason": one.reason} for one in dead],
+            "rewritten": list(rewritten),
+        }
+    )
+
+
+def _describe_json(change: ImageChange) -> dict[str, Any]:
+    return {
+        "recipe": change.recipe,
+        "target": change.target,
+        "digest": {"before": change.digest[0], "after": change.digest[1]},
+        "reference": change.reference,
+        "sizes": {name: {"before": before, "after": after} for name, before, after in change.sizes},
+        "probes": dict(change.probes),
+        "packages": [
+            {"platform": c.platform, "name": c.name, "architecture": c.architecture, "old": c.old, "new": c.new}
+            for c in change.packages
+        ],
+    }

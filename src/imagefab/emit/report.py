@@ -1,0 +1,114 @@
+"""What a refresh came to, as Markdown that fits into a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from imagefab.lock.staleness import PackageChange
+
+_MOST_PACKAGES = 200
+_MOST_LOG = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageChange:
+    recipe: str
+    target: str
+    packages: tuple[PackageChange, ...]
+    digest: tuple[str | None, str]
+    """Before and after."""
+    sizes: tuple[tuple[str, int | None, int], ...]
+    """Of each host platform, before and after."""
+    probes: tuple[tuple[str, str], ...]
+    reference: str | None = None
+    """Where it was published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    recipe: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadPin:
+    reference: str
+    places: tuple[str, ...]
+    reason: str
+
+
+def compose_report(
+    count: int,
+    changes: Sequence[ImageChange],
+    failures: Sequence[Failure],
+    dead: Sequence[DeadPin],
+    files: Sequence[str],
+) -> str:
+    """`count` is how many images were looked at; `files` are those of cross with new pins."""
+    parts = [f"# Images refreshed\n\n{_summarise(count, changes, failures, dead)}\n"]
+    parts += [_tell_change(change) for change in changes]
+    if failures:
+        parts.append("## What failed\n\nThese keep the lock and the pin that they had.\n")
+        parts += [f"### {one.recipe}\n\n{_fence(one.log)}\n" for one in failures]
+    if dead:
+        rows = [(f"`{one.reference}`", "<br>".join(map(_cell, one.places)), _cell(one.reason)) for one in dead]
+        parts.append(f"## Dead pins\n\n{_table(('image', 'used in', 'why'), rows)}\n")
+    if files:
+        parts.append("## Rewritten\n\n" + "\n".join(f"- `{file}`" for file in files) + "\n")
+    return "\n".join(parts)
+
+
+def _summarise(count: int, changes: Sequence[ImageChange], failures: Sequence[Failure], dead: Sequence[DeadPin]) -> str:
+    told = [f"{len(changes)} of {count} images changed"]
+    if failures:
+        told.append(f"{len(failures)} failed")
+    if dead:
+        told.append(f"{len(dead)} pins are dead")
+    return ", ".join(told) + "."
+
+
+def _tell_change(change: ImageChange) -> str:
+    before, after = change.digest
+    rows = [("digest", f"`{before}`" if before else "-", f"`{after}`")]
+    rows += [(f"size, {name}", _size(old), _size(new, old)) for name, old, new in change.sizes]
+    parts = [f"## {change.recipe}\n\n`{change.target}`\n", _table(("", "before", "after"), rows) + "\n"]
+    if change.packages:
+        grouped: dict[tuple[str, str, str], list[str]] = {}
+        for one in change.packages:
+            key = (f"{one.name}:{one.architecture}", one.old or "-", one.new or "-")
+            grouped.setdefault(key, []).append(one.platform)
+        listed = [(f"`{name}`", _cell(old), _cell(new)) for name, old, new in grouped]
+        parts.append(_table(("package", "before", "after"), listed[:_MOST_PACKAGES]) + "\n")
+        if len(listed) > _MOST_PACKAGES:
+            parts.append(f"and {len(listed) - _MOST_PACKAGES} more.\n")
+    parts += [f"Check on {name}: {told}.\n" for name, told in change.probes]
+    if change.reference:
+        parts.append(f"Published as `{change.reference}`.\n")
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _size(size: int | None, before: int | None = None) -> str:
+    if size is None:
+        return "-"
+    change = "" if before is None else f" ({(size - before) / 1e6:+.1f} MB)"
+    return f"{size / 1e6:.1f} MB{change}"
+
+
+def _cell(text: str) -> str:
+    """What could end a cell, or become markup."""
+    return re.sub(r"([|<>`\\*_\[\]])", r"\\\1", text.replace("\n", " "))
+
+
+def _fence(log: str) -> str:
+    """A log as it is, with a fence that it cannot end."""
+    lines = log.splitlines()
+    shown = lines[-_MOST_LOG:]
+    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", log)), 3)
+    return "\n".join([ticks, *shown, ticks])

@@ -1,0 +1,159 @@
+"""What is different about two images: down to the first layer, and the files in it.
+
+A layer of other bytes may have the same content: then only its compression differs, which is no different image to
+whoever runs it. What a layer has is read from its tar, whoever made it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO, Any
+
+from imagefab.oci.parts import BadImageError, ImageParts, LayerPart
+
+_CHUNK = 1 << 20
+_MOST_ENTRIES = 2_000_000
+
+
+class Kind(StrEnum):
+    CONTENT = "content"
+    COMPRESSION = "only compression"
+    METADATA = "metadata"
+    """Config or manifest; the layers are the same."""
+    LAYERS = "number of layers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDifference:
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Where two images part."""
+
+    kind: Kind
+    layer: int | None = None
+    """The first layer that differs, counted from 0."""
+    name: str = ""
+    """That layer's."""
+    files: tuple[FileDifference, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
+    """Where two images part, as far as their manifests and configs tell: not yet in which files."""
+    if one.digest == other.digest:
+        return None
+    for number, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=False)):
+        if mine.diff_id != theirs.diff_id:
+            return Difference(kind=Kind.CONTENT, layer=number, name=mine.name)
+    if len(one.layers) != len(other.layers):
+        number = min(len(one.layers), len(other.layers))
+        longer = one if len(one.layers) > number else other
+        counts = f"{len(one.layers)} here, {len(other.layers)} there"
+        return Difference(kind=Kind.LAYERS, layer=number, name=longer.layers[number].name, details=(counts,))
+    for number, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=True)):
+        if mine.digest != theirs.digest:
+            return Difference(kind=Kind.COMPRESSION, layer=number, name=mine.name)
+    return Difference(kind=Kind.METADATA, details=tuple(_compare_configs(one.config_data, other.config_data)))
+
+
+def compare_layers(one: IO[bytes], other: IO[bytes], *, most: int) -> tuple[FileDifference, ...]:
+    """The files in which two layers differ, by path. `most` bounds what is unpacked of each."""
+    mine, theirs = read_entries(one, most), read_entries(other, most)
+    found = [FileDifference(path=path, what="only here") for path in mine.keys() - theirs.keys()]
+    found += [FileDifference(path=path, what="only there") for path in theirs.keys() - mine.keys()]
+    for path in mine.keys() & theirs.keys():
+        keys = [
+            key for key in dict.fromkeys([*mine[path], *theirs[path]]) if mine[path].get(key) != theirs[path].get(key)
+        ]
+        if keys:
+            told = (f"{key} {mine[path].get(key, '-')} here, {theirs[path].get(key, '-')} there" for key in keys)
+            found.append(FileDifference(path=path, what="; ".join(told)))
+    return tuple(sorted(found, key=lambda one: one.path))
+
+
+Entry = Mapping[str, Any]
+
+
+def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
+    """What a layer's tar says of each path."""
+    found: dict[str, Entry] = {}
+    try:
+        with gzip.open(layer) as plain, tarfile.open(fileobj=_Bounded(plain, most), mode="r|") as tar:  # type: ignore[call-overload, arg-type]
+            for member in tar:
+                if len(found) > _MOST_ENTRIES:
+                    raise BadImageError("a layer has more entries than can be compared")
+                found[member.name.removeprefix("./")] = _describe(tar, member)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
+        raise BadImageError(f"a layer is not a compressed tar: {error}") from None
+    return found
+
+
+def _describe(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
+    value: dict[str, Any] = {
+        "type": {b"0": "file", b"\0": "file", b"5": "folder", b"2": "link", b"1": "hard link"}.get(
+            member.type, f"type {member.type!r}"
+        ),
+        "mode": f"{member.mode & 0o7777:04o}",
+        "owner": f"{member.uid}:{member.gid}",
+        "time": int(member.mtime),
+    }
+    if member.linkname:
+        value["target"] = member.linkname
+    if member.isreg() and (content := tar.extractfile(member)) is not None:
+        sha = hashlib.sha256()
+        while piece := content.read(_CHUNK):
+            sha.update(piece)
+        value |= {"size": member.size, "content": sha.hexdigest()[:12]}
+    attributes = {key: value for key, value in member.pax_headers.items() if key.startswith("SCHILY.xattr.")}
+    if attributes:
+        value["attributes"] = sorted(attributes.items())
+    return value
+
+
+class _Bounded:
+    """A stream that ends with an error where it goes on for longer than it can."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file = file
+        self._left = most
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise BadImageError("a layer unpacks to far more than the one it is compared with")
+        return data
+
+
+def _compare_configs(one: bytes, other: bytes) -> list[str]:
+    mine, theirs = _flatten(json.loads(one)), _flatten(json.loads(other))
+    return [
+        f"{path}: {mine.get(path, 'nothing')} here, {theirs.get(path, 'nothing')} there"
+        for path in sorted(mine.keys() | theirs.keys())
+        if mine.get(path) != theirs.get(path)
+    ]
+
+
+def _flatten(value: Any, path: str = "") -> dict[str, str]:
+    if isinstance(value, dict):
+        return {k: v for key, one in value.items() for k, v in _flatten(one, f"{path}.{key}".strip(".")).items()}
+    if isinstance(value, list) and path.endswith("Env"):
+        pairs = (str(one).partition("=") for one in value)
+        return {f"{path}.{name}": text for name, _, text in pairs}
+    return {path: str(value)}
+
+
+def bound_content(mine: LayerPart, theirs: LayerPart) -> int:
+    """Packages compress to a third. What unpacks to a hundred times its size is not one of ours."""
+    return 100 * max(mine.size, theirs.size) + (1 << 30)

@@ -1,0 +1,209 @@
+"""An image as its parts are known anywhere, ours or a stranger's: its platform, its config, its layers.
+
+A Source has the bytes: the store, a registry, the folder of an OCI layout.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from imagefab.digest import Digest
+from imagefab.errors import FetchError
+from imagefab.oci.image import ImageSet
+from imagefab.oci.store import Store
+from imagefab.plainfile import MOST_GENERATED, BadFileError, read_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPart:
+    digest: Digest
+    diff_id: Digest
+    size: int
+    name: str
+    """What its maker said of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageParts:
+    platform: str
+    digest: Digest
+    config: Digest
+    config_data: bytes
+    layers: tuple[LayerPart, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(layer.size for layer in self.layers)
+
+
+class Source(Protocol):
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def digest(self) -> Digest:
+        """What names all of it."""
+
+    @property
+    def images(self) -> Mapping[str, ImageParts]:
+        """By host platform."""
+
+    def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
+        """The layer's bytes, which have its digest."""
+
+
+class BadImageError(FetchError):
+    """What somebody gives for an image is none."""
+
+
+def read_parts(digest: Digest, manifest: Mapping[str, Any], config: bytes, platform: str | None = None) -> ImageParts:
+    """Put together what a manifest and its config say. BadImageError when they don't fit."""
+    try:
+        value = json.loads(config)
+        diff_ids = [Digest.parse(text) for text in value["rootfs"]["diff_ids"]]
+        names = [str(one.get("created_by", "")) for one in value.get("history") or [] if not one.get("empty_layer")]
+        descriptors = manifest["layers"]
+        names += [""] * (len(diff_ids) - len(names))
+        return ImageParts(
+            platform=platform or f"{value['os']}/{value['architecture']}",
+            digest=digest,
+            config=Digest.of_bytes(config),
+            config_data=config,
+            layers=tuple(
+                LayerPart(
+                    digest=Digest.parse(one["digest"]),
+                    diff_id=diff_id,
+                    size=_read_size(one["size"]),
+                    name=name.removeprefix("imagefab: "),
+                )
+                for one, diff_id, name in zip(descriptors, diff_ids, names[: len(diff_ids)], strict=True)
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadImageError(f"{digest} is not an image that can be read: {error}") from None
+
+
+def list_index(value: Mapping[str, Any]) -> dict[str, tuple[Digest, int]]:
+    """The manifests of an index, by host platform. What stands for no platform is left out."""
+    found: dict[str, tuple[Digest, int]] = {}
+    try:
+        for one in value["manifests"]:
+            platform = one.get("platform") or {}
+            name = f"{platform.get('os', '')}/{platform.get('architecture', '')}"
+            if platform.get("os") not in (None, "", "unknown"):
+                found.setdefault(name, (Digest.parse(one["digest"]), _read_size(one["size"])))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadImageError(f"this is no index of images: {error}") from None
+    return found
+
+
+def _read_size(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 50:
+        raise ValueError(f"{value!r} is no size")
+    return value
+
+
+class StoreSource:
+    """Images that were built here."""
+
+    def __init__(self, images: ImageSet, store: Store) -> None:
+        self._store = store
+        self.name = f"{images.recipe} in the store"
+        self.digest = images.digest
+        self.images: Mapping[str, ImageParts] = {
+            image.platform.name: read_parts(image.digest, json.loads(image.manifest), image.config)
+            for image in images.images
+        }
+
+    def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
+        _copy(self._store.blob_path(layer.digest), file)
+
+
+class LayoutSource:
+    """An OCI layout folder with one image, or one index of it for several platforms."""
+
+    def __init__(self, folder: Path, *, wanted: str | None = None) -> None:
+        """`wanted` is a recipe's name, where there may be several images."""
+        self._folder = folder
+        self.name = str(folder)
+        descriptor = _choose(self._read_json(folder / "index.json"), folder, wanted)
+        self.digest = Digest.parse(descriptor["digest"])
+        value = self._read_manifest(self.digest)
+        self.images: Mapping[str, ImageParts] = (
+            {platform: self._read_image(digest, platform) for platform, (digest, _) in list_index(value).items()}
+            if "manifests" in value
+            else {(one := self._read_image(self.digest, None)).platform: one}
+        )
+
+    def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
+        _copy(self._path(layer.digest), file)
+
+    def _read_image(self, digest: Digest, platform: str | None) -> ImageParts:
+        manifest = self._read_manifest(digest)
+        try:
+            config = Digest.parse(manifest["config"]["digest"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadImageError(f"{self._folder}: {digest} is no manifest of an image: {error}") from None
+        return read_parts(digest, manifest, self._read_blob(config), platform)
+
+    def _read_manifest(self, digest: Digest) -> dict[str, Any]:
+        try:
+            value = json.loads(self._read_blob(digest))
+        except (ValueError, RecursionError) as error:
+            raise BadImageError(f"{self._folder}: {digest} is not JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise BadImageError(f"{self._folder}: {digest} is no manifest")
+        return value
+
+    def _read_blob(self, digest: Digest) -> bytes:
+        data = self._read(self._path(digest))
+        if Digest.of_bytes(data) != digest:
+            raise BadImageError(f"{self._path(digest)} is not what its name says")
+        return data
+
+    def _path(self, digest: Digest) -> Path:
+        return self._folder / "blobs" / "sha256" / digest.hex
+
+    def _read_json(self, path: Path) -> Any:
+        try:
+            return json.loads(self._read(path))
+        except (ValueError, RecursionError) as error:
+            raise BadImageError(f"{path} is not JSON: {error}") from None
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            return read_bytes(path, MOST_GENERATED)
+        except BadFileError as error:
+            raise BadImageError(f"{path}: {error.problem}") from None
+
+
+def _choose(index: Any, folder: Path, wanted: str | None) -> dict[str, Any]:
+    listed = index.get("manifests") if isinstance(index, dict) else None
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+    def name(one: dict[str, Any]) -> object:
+        annotations = one.get("annotations")
+        return annotations.get("org.opencontainers.image.ref.name") if isinstance(annotations, dict) else None
+
+    chosen = [one for one in found if name(one) == wanted] or found
+    if len(chosen) != 1:
+        raise BadImageError(f"{folder} has {len(found)} images", hint="name an OCI layout with one image")
+    try:
+        Digest.parse(chosen[0]["digest"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadImageError(f"{folder}/index.json names no digest") from None
+    return chosen[0]
+
+
+def _copy(path: Path, file: IO[bytes]) -> None:
+    try:
+        with path.open("rb") as source:
+            while piece := source.read(1 << 20):
+                file.write(piece)
+    except FileNotFoundError:
+        raise BadImageError(f"{path} is not there") from None

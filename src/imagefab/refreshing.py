@@ -1,0 +1,173 @@
+"""The nightly: locks moved to what the archives have now, what changed built and checked, and only then written down.
+
+Everything is made beside the project first. Its files change when an image is there and found good: checked.toml, the
+Dockerfile, and the lock last, so that a run that is killed in between is done over by the next. An image that breaks
+keeps all that it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imagefab.check.record import Checked, tell_probes
+from imagefab.checking import Checker
+from imagefab.digest import Digest
+from imagefab.emit.published import Published
+from imagefab.errors import CheckError, StaleError
+from imagefab.factory import (
+    Prepared,
+    Workshop,
+    build_recipe,
+    design_blueprints,
+    dockerfile_path,
+    find_checked,
+    lock_path,
+    record_check,
+    render_recipe,
+)
+from imagefab.lock.file import find_lock, write_lock
+from imagefab.lock.make import make_lock
+from imagefab.lock.model import Lock
+from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.oci.image import ImageSet
+from imagefab.oci.store import make_folder, write_atomic
+from imagefab.pinning import find_published
+from imagefab.plainfile import has_bytes
+from imagefab.plan.make import make_plan
+from imagefab.progress import Progress
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.project import Project
+from imagefab.sources.debian.archive import ArchiveReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What a recipe's lock would be now, and whether anything follows from that."""
+
+    prepared: Prepared
+    """With the new lock."""
+    old: Lock | None
+    published: Published | None
+    checked: Mapping[str, Checked]
+    """What the last checks found, before."""
+    packages: tuple[PackageChange, ...]
+    must_build: bool
+    must_publish: bool
+    """Only the registry lacks it."""
+
+    @property
+    def is_needed(self) -> bool:
+        return self.must_build or self.must_publish
+
+    @property
+    def platforms(self) -> Sequence[str]:
+        """Those that people have: as published, else as checked, else this machine's."""
+        recipe = self.prepared.recipe
+        have = [one.name for one in self.published.platforms] if self.published is not None else list(self.checked)
+        return [name for name in recipe.platforms if name in have] or [self.prepared.default_platform]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """An image that is there and good."""
+
+    move: Move
+    images: ImageSet
+    checked: Mapping[str, Checked] = field(default_factory=dict)
+    fresh: int = 0
+    """How many layers were built."""
+
+    @property
+    def digest_before(self) -> Digest | None:
+        if self.move.published is not None:
+            return self.move.published.digest
+        before = [self.move.checked[name] for name in self.move.platforms if name in self.move.checked]
+        return before[0].manifest if len(before) == 1 else None
+
+    @property
+    def sizes(self) -> dict[str, tuple[int | None, int]]:
+        """By platform, before and after."""
+        return {
+            image.platform.name: (
+                self.move.checked[image.platform.name].size if image.platform.name in self.move.checked else None,
+                image.size,
+            )
+            for image in self.images.images
+        }
+
+    def tell_probes(self) -> dict[str, str]:
+        return {name: tell_probes(checked) for name, checked in self.checked.items()}
+
+
+def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress: Progress, *, publish: bool) -> Move:
+    """Lock the recipe anew, in memory."""
+    blueprints = design_blueprints(recipe)
+    path = lock_path(project, recipe.name)
+    try:
+        old = find_lock(path, shown=project.show(path))
+    except StaleError as error:
+        progress.warn(f"{error.problem}; it is made anew")
+        old = None
+    lock = make_lock(blueprints, reader, old=old, upgrade=True)
+    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
+    prepared = Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+    published = find_published(project, recipe.name)
+    checked = find_checked(project, recipe.name, progress)
+    return Move(
+        prepared=prepared,
+        old=old,
+        published=published,
+        checked=checked,
+        packages=compare_locks(old, lock),
+        must_build=lock != old
+        or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
+        or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
+        must_publish=publish and not _is_published(prepared, published),
+    )
+
+
+def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:
+    """Build it and check it. CheckError when a probe fails."""
+    prepared = move.prepared
+    outcome = build_recipe(prepared, move.platforms, workshop)
+    checked: dict[str, Checked] = {}
+    plans = {plan.platform.name: plan for plan in prepared.plans}
+    for image in outcome.images.images:
+        name = image.platform.name
+        known = move.checked.get(name)
+        if known is not None and known.plan == plans[name].key and known.manifest == image.digest and known.is_good:
+            checked[name] = known
+            continue
+        report, checked[name] = checker.check(plans[name], image)
+        if not report.is_good:
+            rows = {row.name: row for row in report.rows}
+            failed = checked[name].failed
+            told = "\n".join(
+                line
+                for one in failed
+                for line in (f"  {one}: {rows[one].detail}", *(f"    {o}" for o in rows[one].output))
+            )
+            raise CheckError(f"{prepared.recipe.name} ({name}): {len(failed)} probes failed:\n{told}")
+    return Refreshed(move=move, images=outcome.images, checked=checked, fresh=len(outcome.fresh))
+
+
+def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> None:
+    """What people review, the lock last: as long as it is the old one, a next run does all of this again."""
+    prepared = refreshed.move.prepared
+    plans = {plan.platform.name: plan for plan in prepared.plans}
+    make_folder(lock_path(project, prepared.recipe.name).parent)
+    for name, checked in refreshed.checked.items():
+        record_check(project, plans[name], checked, progress)
+    dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
+    if not has_bytes(dockerfile, text):
+        write_atomic(dockerfile, text)
+    write_lock(lock_path(project, prepared.recipe.name), prepared.lock)
+
+
+def _is_published(prepared: Prepared, published: Published | None) -> bool:
+    """Whether what is published was made from these plans."""
+    if published is None:
+        return False
+    plans = {plan.platform.name: plan.key for plan in prepared.plans}
+    return bool(published.images) and all(plans.get(name) == image.plan for name, image in published.images)

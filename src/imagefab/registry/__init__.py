@@ -1,0 +1,1 @@
+"""Registries: names, credentials, and the distribution protocol, for pushing and reading images."""

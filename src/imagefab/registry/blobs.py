@@ -1,0 +1,271 @@
+"""Blobs of a repository: whether it has them, how they get there, and how they come back.
+
+An upload goes in one piece, which is fast everywhere. A registry that takes no such large pieces gets smaller ones.
+What breaks off begins again, after a look at whether only the answer was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO
+from urllib.parse import urlsplit
+
+from imagefab.digest import Digest
+from imagefab.registry.access import reading, writing
+from imagefab.registry.client import Answer, Client
+from imagefab.registry.errors import PassingError, RegistryError
+from imagefab.registry.reference import Repository
+
+_PIECE = 1 << 18
+_CHUNK = 4 << 20
+"""The largest chunk that every registry takes which limits them."""
+_SMALLEST_CHUNK = 1 << 16
+
+
+class Way(StrEnum):
+    """How a blob got into a repository."""
+
+    MOUNTED = "mounted"
+    """From a sibling, without being sent."""
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    digest: Digest
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+class _LostError(Exception):
+    """The upload is gone; another one may work."""
+
+    def __init__(self, error: RegistryError) -> None:
+        super().__init__(error.problem)
+        self.error = error
+
+
+class Blobs:
+    def __init__(self, client: Client, repository: Repository, *, siblings: Sequence[Repository] = ()) -> None:
+        """`siblings` are repositories of the same registry that blobs may be mounted from."""
+        self._client = client
+        self._repository = repository
+        self._reading = reading(repository)
+        self._writing = writing(repository, siblings)
+
+    # -- there? ---------------------------------------------------------------------------------------------------
+
+    def has(self, digest: Digest, *, to_write: bool = False) -> bool:
+        answer = self._call("HEAD", f"{self._repository.path}/blobs/{digest}", to_write=to_write)
+        if answer.status not in (200, 404):
+            raise self._complain(answer, f"does not say whether it has {digest}")
+        return answer.status == 200
+
+    # -- there! ---------------------------------------------------------------------------------------------------
+
+    def put(self, blob: Blob, sources: Sequence[Repository], advance: Callable[[int], None]) -> Way:
+        """Bring a blob there. `sources` are siblings that have it. `advance` hears of bytes sent, and taken back."""
+        for source in sources:
+            if self._mount(blob.digest, source):
+                return Way.MOUNTED
+        attempts = self._client.patience.attempts
+        for attempt in range(attempts):
+            sent = _Count(advance)
+            try:
+                self._send(blob, sent)
+            except (_LostError, PassingError) as error:
+                sent.take_back()
+                if attempt + 1 == attempts:
+                    raise (error.error if isinstance(error, _LostError) else error) from None
+                self._client.rest(attempt, error.wait if isinstance(error, PassingError) else 0)
+                if self.has(blob.digest, to_write=True):
+                    return Way.SENT
+                continue
+            return Way.SENT
+        raise AssertionError("the last attempt returns or raises")
+
+    def _mount(self, digest: Digest, source: Repository) -> bool:
+        """Whether the registry took it from a sibling. Many can't, or may not; that is no trouble."""
+        try:
+            address = f"{self._repository.path}/blobs/uploads/?mount={digest}&from={source.path}"
+            answer = self._call("POST", address, attempts=1)
+        except RegistryError:
+            return False
+        if answer.status == 202 and (location := answer.headers.get("Location")):
+            # It began an upload instead, which nobody needs.
+            self._drop(self._client.follow(answer.url, location))
+        return answer.status == 201
+
+    def _drop(self, address: str) -> None:
+        try:
+            self._call("DELETE", address, attempts=1)
+        except RegistryError:
+            return
+
+    def _send(self, blob: Blob, sent: _Count) -> None:
+        address, _ = self._begin()
+        answer = self._call(
+            "PUT",
+            _with_digest(address, blob.digest),
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)},
+            content=lambda: _read_pieces(blob, 0, blob.size, sent.restart()),
+            attempts=1,
+        )
+        if answer.status == 413:
+            sent.take_back()
+            self._send_in_chunks(blob, sent, _CHUNK)
+        elif answer.status != 201:
+            raise self._fail(answer, f"does not take {blob.digest}")
+
+    def _begin(self) -> tuple[str, int]:
+        """Where an upload goes, and how small its chunks may be."""
+        answer = self._call("POST", f"{self._repository.path}/blobs/uploads/")
+        if answer.status != 202:
+            raise self._complain(answer, "begins no upload")
+        least = _read_number(answer.headers.get("OCI-Chunk-Min-Length", ""))
+        return self._client.follow(answer.url, answer.headers.get("Location", "")), least
+
+    def _send_in_chunks(self, blob: Blob, sent: _Count, size: int) -> None:
+        """Chunk after chunk, each to where the answer to the one before it says."""
+        address, least = self._begin()
+        size = max(size, least)
+        done = 0
+        while done < blob.size:
+            end = min(done + size, blob.size)
+            answer = self._call(
+                "PATCH",
+                address,
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(end - done),
+                    "Content-Range": f"{done}-{end - 1}",
+                },
+                content=lambda done=done, end=end: _read_pieces(blob, done, end, sent.go_on(done)),  # type: ignore[misc]
+                attempts=1,
+            )
+            if answer.status == 413 and size // 2 >= max(_SMALLEST_CHUNK, least):
+                sent.take_back()
+                return self._send_in_chunks(blob, sent, size // 2)
+            if answer.status != 202:
+                raise self._fail(answer, f"does not take {blob.digest}")
+            address = self._client.follow(answer.url, answer.headers.get("Location", ""))
+            done = end
+        answer = self._call("PUT", _with_digest(address, blob.digest), headers={"Content-Length": "0"}, attempts=1)
+        if answer.status != 201:
+            raise self._fail(answer, f"does not take {blob.digest}")
+        return None
+
+    # -- back -----------------------------------------------------------------------------------------------------
+
+    def fetch(self, digest: Digest, size: int, file: IO[bytes], advance: Callable[[int], None]) -> None:
+        """The blob's bytes into a file, exactly those: what else comes is an error, however often it is asked."""
+        attempts = self._client.patience.attempts
+        for attempt in range(attempts):
+            count = _Count(advance)
+            file.seek(0)
+            file.truncate()
+            try:
+                self._receive(digest, size, file, count)
+            except PassingError as error:
+                count.take_back()
+                if attempt + 1 == attempts:
+                    raise
+                self._client.rest(attempt, error.wait)
+            else:
+                return
+
+    def _receive(self, digest: Digest, size: int, file: IO[bytes], count: _Count) -> None:
+        import httpx
+
+        found = hashlib.sha256()
+        address = f"{self._repository.path}/blobs/{digest}"
+        with self._client.stream("GET", address, self._reading) as response:
+            if response.status_code >= 500 or response.status_code == 429:
+                raise PassingError(f"{self._client.host} answers {response.status_code}")
+            if response.status_code != 200:
+                raise RegistryError(f"{self._repository} does not give {digest}: {response.status_code}")
+            try:
+                for piece in response.iter_raw():
+                    found.update(piece)
+                    count(len(piece))
+                    if count.total > size:
+                        break
+                    file.write(piece)
+            except (httpx.TransportError, httpx.StreamError) as error:
+                raise PassingError(f"{self._client.host}: {error or type(error).__name__}") from None
+        if count.total != size or found.hexdigest() != digest.hex:
+            raise PassingError(f"{self._repository} gives other bytes than {digest}")
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        method: str,
+        address: str,
+        *,
+        to_write: bool = True,
+        headers: dict[str, str] | None = None,
+        content: bytes | Callable[[], Iterator[bytes]] = b"",
+        attempts: int | None = None,
+    ) -> Answer:
+        return self._client.call(
+            method,
+            address,
+            self._writing if to_write else self._reading,
+            headers=headers,
+            content=content,
+            attempts=attempts,
+        )
+
+    def _complain(self, answer: Answer, what: str) -> RegistryError:
+        return RegistryError(f"{self._repository} {what}: {self._client.tell(answer)}")
+
+    def _fail(self, answer: Answer, what: str) -> Exception:
+        """An upload that the registry forgot, or that got mixed up, may work the next time."""
+        error = self._complain(answer, what)
+        return _LostError(error) if answer.status in (400, 404, 409, 416) else error
+
+
+class _Count:
+    """Bytes of one attempt, so that what was for nothing can be taken back."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self.total = 0
+
+    def __call__(self, amount: int) -> None:
+        self.total += amount
+        self._advance(amount)
+
+    def take_back(self) -> None:
+        self(-self.total)
+
+    def go_on(self, done: int) -> _Count:
+        """A part is sent, perhaps for the second time."""
+        self(done - self.total)
+        return self
+
+    def restart(self) -> _Count:
+        return self.go_on(0)
+
+
+def _read_pieces(blob: Blob, start: int, end: int, advance: Callable[[int], None]) -> Iterator[bytes]:
+    with blob.open() as file:
+        file.seek(start)
+        left = end - start
+        while left and (piece := file.read(min(_PIECE, left))):
+            yield piece
+            left -= len(piece)
+            advance(len(piece))
+
+
+def _with_digest(address: str, digest: Digest) -> str:
+    """The address of an upload, which may have a query of its own that must stay as it is."""
+    return f"{address}{'&' if urlsplit(address).query else '?'}digest={digest}"
+
+
+def _read_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0

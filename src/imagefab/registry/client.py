@@ -1,0 +1,361 @@
+"""A registry over HTTP: who we are to it, patience with it, and errors that a person can act upon.
+
+What passes is tried again after a pause: broken connections, 5xx, 429 with its Retry-After. A plain no is believed. An
+answer is read whole, within bounds of size and time, before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urljoin, urlsplit
+
+from imagefab.registry.access import Access, Scope
+from imagefab.registry.credentials import NO_KEYRING, Keyring
+from imagefab.registry.errors import PassingError, RegistryError
+from imagefab.registry.reference import api_host, is_loopback
+
+if TYPE_CHECKING:
+    import httpx
+
+_PASSING = {408, 425, 429}
+_MOST_REDIRECTS = 5
+_MOST_BODY = 16 << 20
+_LATER = "try again later; what is there by then is not sent again"
+_CERTIFICATES = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
+
+Content = bytes | Callable[[], Iterator[bytes]]
+"""What is sent: a function where it may have to be sent twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    connect: float = 10
+    read: float = 60
+    """For each piece of an answer."""
+    whole: float = 120
+    """For all of one answer's text."""
+    attempts: int = 5
+    pause: float = 0.5
+    """Before the second attempt; doubled each time."""
+    longest: float = 120
+    """A pause that a registry asks for may be that long, and no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    url: str
+
+
+class Client:
+    """One registry. Threads share it."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        keyring: Keyring = NO_KEYRING,
+        patience: Patience | None = None,
+        certificates: Sequence[Path] = _CERTIFICATES,
+    ) -> None:
+        self.host = host
+        self.patience = patience or Patience()
+        self._certificates = certificates
+        self._guard = threading.Lock()
+        self._http: httpx.Client | None = None
+        self._base: str | None = None
+        self._access = Access(host, keyring, self._ask)
+        self.stop = threading.Event()
+
+    def close(self) -> None:
+        self.stop.set()
+        with self._guard:
+            if self._http is not None:
+                self._http.close()
+                self._http = None
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        method: str,
+        address: str,
+        scope: Scope,
+        *,
+        headers: dict[str, str] | None = None,
+        content: Content = b"",
+        attempts: int | None = None,
+    ) -> Answer:
+        """One request, as often as it takes. `address` is a path below /v2/, or an address that the registry gave."""
+        return self._insist(
+            method,
+            lambda: self.stream(method, address, scope, headers=headers, content=content),
+            "it",
+            attempts=attempts,
+        )
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        address: str,
+        scope: Scope,
+        *,
+        headers: dict[str, str] | None = None,
+        content: Content = b"",
+    ) -> Iterator[httpx.Response]:
+        """One attempt, with the answer's body still to be read; at the end of redirects, for what only reads."""
+        url = urljoin(f"{self.connect()}/v2/", address)
+        for _ in range(_MOST_REDIRECTS):
+            with self._open(method, url, scope, headers or {}, content) as response:
+                if not (response.is_redirect and method in ("GET", "HEAD")):
+                    yield response
+                    return
+                url = self.follow(url, response.headers.get("Location", ""))
+        raise RegistryError(f"{self.host} redirects without end")
+
+    def _insist(
+        self,
+        method: str,
+        send: Callable[[], AbstractContextManager[httpx.Response]],
+        who: str,
+        *,
+        attempts: int | None = None,
+    ) -> Answer:
+        """Send, until an answer comes that says something."""
+        count = attempts or self.patience.attempts
+        for attempt in range(count):
+            try:
+                with send() as response:
+                    body = b"" if method == "HEAD" else self._read(response)
+                    answer = Answer(response.status_code, response.headers, body, str(response.url))
+                if answer.status < 500 and answer.status not in _PASSING:
+                    return answer
+                problem = f"{self.host}: {who} answers {self.tell(answer)}"
+                raise PassingError(problem, hint=_LATER, wait=_read_retry_after(answer.headers))  # noqa: TRY301
+            except PassingError as error:
+                if attempt + 1 == count:
+                    raise
+                self.rest(attempt, error.wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def rest(self, attempt: int, wait: float = 0) -> None:
+        """Pause before another attempt; as long as the registry wants us to wait, within reason."""
+        if wait > self.patience.longest:
+            raise PassingError(
+                f"{self.host} wants us to wait {wait:.0f} seconds",
+                hint="it limits how much one may ask; try again later, or log in for a larger limit",
+            )
+        if self.stop.wait(max(self.patience.pause * 2**attempt, wait)):
+            raise RegistryError("stopped")
+
+    @contextmanager
+    def hurry(self) -> Iterator[None]:
+        """Nobody pauses any more: who would have to, gives up."""
+        self.stop.set()
+        try:
+            yield
+        finally:
+            self.stop.clear()
+
+    def follow(self, url: str, location: str) -> str:
+        """Where an answer sends us, which is never from TLS into the clear."""
+        try:
+            target = urljoin(url, location)
+            parts, before = urlsplit(target), urlsplit(url)
+        except ValueError:
+            raise RegistryError(f"{self.host} sends us to no address") from None
+        if not location or parts.scheme not in ("http", "https") or (before.scheme == "https" != parts.scheme):
+            raise RegistryError(f"{self.host} sends us to {parts.scheme or 'nowhere'}, which is not followed")
+        return target
+
+    def tell(self, answer: Answer) -> str:
+        """What a registry said was wrong, without what it knows from us."""
+        told = str(answer.status)
+        try:
+            errors = json.loads(answer.body)["errors"]
+            told += f": {errors[0].get('code', '')} {errors[0].get('message', '')}".rstrip()
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            pass
+        told = "".join(character if character.isprintable() else " " for character in told)[:300]
+        return self._access.hide(told)
+
+    # -- one request ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _open(
+        self, method: str, url: str, scope: Scope, headers: dict[str, str], content: Content
+    ) -> Iterator[httpx.Response]:
+        """Sent with what lets us in; again with a new token when the old one is refused."""
+        # Only the registry itself gets to know who we are.
+        is_ours = _origin(url) == _origin(self.connect())
+        # Of threads that share a token, another may have used it up.
+        for is_last in (False, False, True):
+            grant = self._access.find(scope) if is_ours else None
+            given = headers | ({"Authorization": grant.header} if grant else {})
+            response = self._send(method, url, given, content)
+            try:
+                if response.status_code == 401 and is_ours and not is_last:
+                    self._access.learn(response.headers.get_list("WWW-Authenticate"), scope)
+                    continue
+                if response.status_code in (401, 403) and is_ours:
+                    raise self._access.refuse(scope.repository, response.status_code)
+                yield response
+                return
+            finally:
+                response.close()
+
+    def _send(self, method: str, url: str, headers: dict[str, str], content: Content) -> httpx.Response:
+        import httpx
+
+        client = self._client()
+        try:
+            body = content() if callable(content) else content
+            request = client.build_request(method, url, headers=headers, content=body or None)
+            return client.send(request, stream=True)
+        except httpx.ProxyError as error:
+            raise PassingError(f"the proxy on the way to {self.host}: {_reason(error)}") from None
+        except httpx.TimeoutException:
+            raise PassingError(f"{self.host} does not answer in time") from None
+        except httpx.TransportError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise RegistryError(
+                    f"{self.host}: {_reason(error)}",
+                    hint=f"put its authority's certificate into {_CERTIFICATES[0]}/{self.host}/ca.crt, or name a file "
+                    "with it in SSL_CERT_FILE",
+                ) from None
+            raise PassingError(f"{self.host}: {_reason(error)}") from None
+        except (httpx.InvalidURL, ValueError) as error:
+            raise RegistryError(f"{self.host} sends us to no address: {type(error).__name__}") from None
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """All of a small answer, however slowly it comes, within bounds."""
+        import httpx
+
+        began, body = time.monotonic(), bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > _MOST_BODY:
+                    raise RegistryError(f"{self.host} answers with more than {_MOST_BODY >> 20} MiB")
+                if time.monotonic() - began > self.patience.whole:
+                    raise PassingError(f"{self.host} answers too slowly")
+        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
+            raise PassingError(f"{self.host}: {_reason(error)}") from None
+        return bytes(body)
+
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        with self._guard:
+            if self._http is None:
+                self._http = httpx.Client(
+                    timeout=httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None),
+                    verify=_make_context(self.host, self._certificates),
+                    follow_redirects=False,
+                    headers={"User-Agent": "imagefab"},
+                )
+            return self._http
+
+    # -- who we are -----------------------------------------------------------------------------------------------
+
+    def connect(self) -> str:
+        """The registry's address. On this machine it may be without TLS, which is found out once."""
+        with self._guard:
+            if self._base is not None:
+                return self._base
+        host = api_host(self.host)
+        base = f"https://{host}"
+        if is_loopback(self.host):
+            try:
+                self._send("GET", f"{base}/v2/", {}, b"").close()
+            except PassingError as error:
+                if "SSL" not in error.problem and "TLS" not in error.problem:
+                    raise PassingError(error.problem, hint="is the registry running?") from None
+                base = f"http://{host}"
+        with self._guard:
+            self._base = base
+            return base
+
+    def _ask(self, method: str, url: str, headers: dict[str, str], content: bytes) -> tuple[int, bytes]:
+        """A token service, which is somebody else."""
+
+        @contextmanager
+        def send() -> Iterator[httpx.Response]:
+            response = self._send(method, url, headers, content)
+            try:
+                yield response
+            finally:
+                response.close()
+
+        answer = self._insist(method, send, "its token service")
+        return answer.status, answer.body
+
+
+class Registries:
+    """A client for each registry that is asked for."""
+
+    def __init__(self, *, keyring: Keyring = NO_KEYRING, patience: Patience | None = None) -> None:
+        self._keyring = keyring
+        self._patience = patience
+        self._guard = threading.Lock()
+        self._clients: dict[str, Client] = {}
+
+    def open(self, host: str) -> Client:
+        with self._guard:
+            if host not in self._clients:
+                self._clients[host] = Client(host, keyring=self._keyring, patience=self._patience)
+            return self._clients[host]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            client.close()
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _read_retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds, or a date, which the registry's own clock tells how far off it is."""
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        return (parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:
+    """Whom to trust: the system's authorities or SSL_CERT_FILE's, and those that Docker and Podman have for a host."""
+    context = ssl.create_default_context()
+    for folder in (root / host for root in folders):
+        try:
+            for path in sorted(folder.glob("*.crt")):
+                context.load_verify_locations(cafile=path)
+            for path in sorted(folder.glob("*.cert")):
+                context.load_cert_chain(path, path.with_suffix(".key"))
+        except (OSError, ssl.SSLError) as error:
+            raise RegistryError(f"{folder} can't be used: {error}", hint="it is for certificates") from None
+    return context
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
