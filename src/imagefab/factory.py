@@ -22,7 +22,7 @@ from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
 from imagefab.oci.collect import Kept
-from imagefab.oci.image import ImageSet
+from imagefab.oci.image import Image, ImageSet
 from imagefab.oci.layer import find_layer
 from imagefab.oci.store import DiskError, Store, write_atomic
 from imagefab.plainfile import BadFileError, NoFileError, read_text
@@ -175,6 +175,8 @@ class Workshop:
     no_cache: bool = False
     now: datetime | None = None
     """For a look at the clock: it must not be before the lock."""
+    bring_layers: Callable[[Plan], None] | None = None
+    """Brings into the store what other machines built of a plan."""
 
 
 def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Workshop) -> Outcome:
@@ -182,7 +184,7 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
     began = time.monotonic()
     plans = prepared.choose(platforms)
     store, progress = workshop.store, workshop.progress
-    images = [None if workshop.no_cache else find_image(plan, store, progress) for plan in plans]
+    images = [None if workshop.no_cache else _find_or_bring(plan, workshop) for plan in plans]
     fresh: frozenset[Digest] = frozenset()
     engine: Engine | None = None
     if not all(images):
@@ -214,6 +216,15 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
         engine=engine.name if engine is not None else None,
         seconds=time.monotonic() - began,
     )
+
+
+def _find_or_bring(plan: Plan, workshop: Workshop) -> Image | None:
+    """The image, if the store has it, or has it once other machines gave what they built."""
+    image = find_image(plan, workshop.store, workshop.progress)
+    if image is None and workshop.bring_layers is not None:
+        workshop.bring_layers(plan)
+        image = find_image(plan, workshop.store, workshop.progress)
+    return image
 
 
 def _check_clock(lock: Lock, now: datetime) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.session import Session, choose_names, print_json
-from imagefab.errors import ImagefabError, raise_all
+from imagefab.errors import ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
     from imagefab.engines.engine import Engine
     from imagefab.factory import Outcome, Prepared, Workshop
     from imagefab.oci.store import Store
+    from imagefab.registry.share import LayerShare
 
 NAME = "build"
 HELP = "build images into the store; prints name@sha256:…, a line an image"
@@ -34,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--load", action="store_true", help="load the images into the local Docker or Podman")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the images as an OCI layout folder")
+    parser.add_argument(
+        "--push-layers", action="store_true", help="give other machines the layers, in `[publish] layers`"
+    )
     parser.add_argument("--no-cache", action="store_true", help="build every layer again")
     parser.add_argument(
         "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
@@ -71,6 +75,7 @@ def run(session: Session) -> int:
     prepared = session.prepare(choose_names(arguments, NAME))
     _warn_of_stale_dockerfiles(session, prepared)
     workshop = make_workshop(session, no_cache=arguments.no_cache)
+    share = _open_share_to_give(session) if arguments.push_layers else None
     outcomes: list[Outcome] = []
 
     def done(outcome: Outcome) -> None:
@@ -78,6 +83,10 @@ def run(session: Session) -> int:
         session.progress.say(summarise(outcome))
         if arguments.load:
             _load(session, outcome)
+        if share is not None:
+            layers = [layer for image in outcome.images.images for layer in image.layers]
+            if count := share.give(layers):
+                session.progress.say(f"{outcome.prepared.recipe.name}: {count} layers given to {share.name}")
         if not arguments.json:
             sys.stdout.write(f"{outcome.images.reference}\n")
             sys.stdout.flush()
@@ -95,12 +104,23 @@ def run(session: Session) -> int:
     return 0
 
 
+def _open_share_to_give(session: Session) -> LayerShare:
+    share = session.open_share()
+    if share is None:
+        raise UsageError(
+            "--push-layers to where?", hint="`[publish] layers` in imagefab.toml names a repository; not with --offline"
+        )
+    return share
+
+
 def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
     from imagefab.factory import Workshop
 
     store = session.use_store()
+    share = None if no_cache else session.open_share()
     return Workshop(
         store=store,
+        bring_layers=None if share is None else share.fetch,
         progress=session.progress,
         engine=choose_once(session.arguments.engine, store),
         fetch=session.fetch,

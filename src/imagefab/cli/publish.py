@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from imagefab.emit.published import Published
     from imagefab.factory import Prepared
     from imagefab.publishing import Delivery, Order, Sign
-    from imagefab.registry.client import Registries
     from imagefab.registry.push import Missing
 
 NAME = "publish"
@@ -44,23 +43,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session) -> int:
     arguments = session.arguments
+    names = choose_names(arguments, NAME)
     read_order(session)
-    prepared = session.prepare(choose_names(arguments, NAME))
+    prepared = session.prepare(names)
     session.use_store()
     deliveries: list[Delivery] = []
     errors: list[ImagefabError] = []
-    with session.registries() as registries:
-        publisher = Publisher(session, registries)
-        for one in prepared:
-            try:
-                delivery = publisher.publish(one)
-            except ImagefabError as error:
-                errors.append(error)
-                continue
-            deliveries.append(delivery)
-            if not arguments.json and not arguments.dry_run:
-                sys.stdout.write(f"{delivery.publication.published.reference}\n")
-                sys.stdout.flush()
+    publisher = Publisher(session)
+    for one in prepared:
+        try:
+            delivery = publisher.publish(one)
+        except ImagefabError as error:
+            errors.append(error)
+            continue
+        deliveries.append(delivery)
+        if not arguments.json and not arguments.dry_run:
+            sys.stdout.write(f"{delivery.publication.published.reference}\n")
+            sys.stdout.flush()
     if arguments.json:
         print_json({"images": [_describe(delivery) for delivery in deliveries]})
     raise_all(errors)
@@ -105,12 +104,12 @@ def _choose_signer(session: Session) -> Sign | None:
 class Publisher:
     """Publishes one recipe after another."""
 
-    def __init__(self, session: Session, registries: Registries) -> None:
+    def __init__(self, session: Session) -> None:
         from imagefab.publishing import list_published
         from imagefab.recipe.loader import list_recipes
 
         self._session = session
-        self._registries = registries
+        self._registries = session.registries
         self._order = read_order(session)
         self._sign = _choose_signer(session)
         self._known = list_published(session.project, list_recipes(session.project), session.progress)

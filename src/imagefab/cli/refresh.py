@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,17 +149,16 @@ def _publish(session: Session, done: Sequence[Refreshed], failures: _Failures) -
     changes: list[ImageChange] = []
     if not done:
         return changes
-    with session.registries() as registries:
-        publisher = Publisher(session, registries)
-        for one in done:
-            name = one.move.prepared.recipe.name
-            try:
-                delivery = publisher.publish(one.move.prepared)
-            except ImagefabError as error:
-                failures.add(name, error)
-                changes.append(_describe_change(one, None))
-                continue
-            changes.append(_describe_change(one, delivery.publication.published.reference))
+    publisher = Publisher(session)
+    for one in done:
+        name = one.move.prepared.recipe.name
+        try:
+            delivery = publisher.publish(one.move.prepared)
+        except ImagefabError as error:
+            failures.add(name, error)
+            changes.append(_describe_change(one, None))
+            continue
+        changes.append(_describe_change(one, delivery.publication.published.reference))
     return changes
 
 
@@ -188,20 +186,17 @@ def _probe_pins(session: Session, recipes: Sequence[Recipe]) -> list[DeadPin]:
     published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
     pins = list_pins_in_use(session.project, published, _read_files(session))
     dead: list[DeadPin] = []
-    with ExitStack() as stack:
-        registries = stack.enter_context(session.registries()) if pins else None
-        for pin in pins:
-            assert registries is not None
-            try:
-                reference = Reference.parse(pin.reference)
-                assert reference.digest is not None
-                client = registries.open(reference.repository.host)
-                if Manifests(client, reference.repository).has(reference.digest):
-                    continue
-                reason = "the registry does not have it"
-            except ImagefabError as error:
-                reason = error.problem
-            dead.append(DeadPin(reference=pin.reference, places=pin.places, reason=reason))
+    for pin in pins:
+        try:
+            reference = Reference.parse(pin.reference)
+            assert reference.digest is not None
+            client = session.registries.open(reference.repository.host)
+            if Manifests(client, reference.repository).has(reference.digest):
+                continue
+            reason = "the registry does not have it"
+        except ImagefabError as error:
+            reason = error.problem
+        dead.append(DeadPin(reference=pin.reference, places=pin.places, reason=reason))
     return dead
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imagefab.recipe.model import Recipe
     from imagefab.recipe.project import Project
     from imagefab.registry.client import Registries
+    from imagefab.registry.share import LayerShare
     from imagefab.sources.fetch import Fetcher
 
 
@@ -88,16 +89,24 @@ class Session:
         ) as fetcher:
             yield fetcher
 
-    @contextmanager
-    def registries(self) -> Iterator[Registries]:
+    @cached_property
+    def registries(self) -> Registries:
         from imagefab.registry.client import Registries
         from imagefab.registry.credentials import Keyring, list_login_files
 
         if self.offline:
             raise UsageError("this asks a registry, which --offline forbids")
-        files = list_login_files(os.environ, Path.home(), os.getuid())
-        with Registries(keyring=Keyring(files=files)) as registries:
-            yield registries
+        return Registries(keyring=Keyring(files=list_login_files(os.environ, Path.home(), os.getuid())))
+
+    def open_share(self) -> LayerShare | None:
+        """Where machines share layers, if the project has such a place."""
+        from imagefab.registry.reference import Repository
+        from imagefab.registry.share import LayerShare
+
+        if self.project.settings.layers is None or self.offline:
+            return None
+        repository = Repository.parse(self.project.settings.layers)
+        return LayerShare(self.registries.open(repository.host), repository, self.store, self.progress)
 
     def fetch(self, wanted: Wanted) -> None:
         """Bring what is missing into the store."""
@@ -129,7 +138,7 @@ class Session:
         return tuple(prepared)
 
     def close(self) -> None:
-        for name in ("store", "progress"):
+        for name in ("registries", "store", "progress"):
             made = self.__dict__.get(name)
             if made is not None and hasattr(made, "close"):
                 made.close()

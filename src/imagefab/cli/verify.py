@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,22 +43,21 @@ def run(session: Session) -> int:
     session.use_store()
     verdicts: list[Verdict] = []
     errors: list[ImagefabError] = []
-    with ExitStack() as stack:
-        for prepared in session.prepare(arguments.recipes):
-            try:
-                verdict = _verify(session, prepared, _find_given(session, prepared, stack))
-            except ImagefabError as error:
-                errors.append(error)
-                continue
-            verdicts.append(verdict)
-            if verdict.is_same:
-                session.progress.say(
-                    f"{verdict.recipe}: the same as {verdict.given.name}, built in {verdict.seconds:.1f} s"
-                )
-                if not arguments.json:
-                    sys.stdout.write(f"{verdict.recipe}@{verdict.given.digest}\n")
-            else:
-                errors.append(_complain(verdict))
+    for prepared in session.prepare(arguments.recipes):
+        try:
+            verdict = _verify(session, prepared, _find_given(session, prepared))
+        except ImagefabError as error:
+            errors.append(error)
+            continue
+        verdicts.append(verdict)
+        if verdict.is_same:
+            session.progress.say(
+                f"{verdict.recipe}: the same as {verdict.given.name}, built in {verdict.seconds:.1f} s"
+            )
+            if not arguments.json:
+                sys.stdout.write(f"{verdict.recipe}@{verdict.given.digest}\n")
+        else:
+            errors.append(_complain(verdict))
     if arguments.json:
         print_json({"images": [_describe(verdict) for verdict in verdicts]})
     raise_all(errors)
@@ -92,7 +90,7 @@ def _verify(session: Session, prepared: Prepared, given: Given) -> Verdict:
         return verify(prepared, given, platforms, workshop)
 
 
-def _find_given(session: Session, prepared: Prepared, stack: ExitStack) -> Given:
+def _find_given(session: Session, prepared: Prepared) -> Given:
     """What to compare with."""
     from imagefab.digest import Digest
     from imagefab.engines.build import find_image
@@ -106,7 +104,7 @@ def _find_given(session: Session, prepared: Prepared, stack: ExitStack) -> Given
     if against is None:
         published = find_published(session.project, recipe)
         if published is not None:
-            return _ask_registry(session, published.reference, stack)
+            return _ask_registry(session, published.reference)
         found = [find_image(plan, session.store, session.progress) for plan in prepared.plans]
         images = ImageSet(recipe=recipe, images=tuple(image for image in found if image is not None))
         if not images.images:
@@ -122,17 +120,16 @@ def _find_given(session: Session, prepared: Prepared, stack: ExitStack) -> Given
     try:
         return Given(name=against, digest=Digest.parse(against))
     except ValueError:
-        return _ask_registry(session, against, stack)
+        return _ask_registry(session, against)
 
 
-def _ask_registry(session: Session, text: str, stack: ExitStack) -> Given:
+def _ask_registry(session: Session, text: str) -> Given:
     from imagefab.registry.pull import RegistrySource
     from imagefab.registry.reference import Reference
     from imagefab.verifying import Given
 
     reference = Reference.parse(text)
-    registries = stack.enter_context(session.registries())
-    source = RegistrySource(reference, registries.open(reference.repository.host))
+    source = RegistrySource(reference, session.registries.open(reference.repository.host))
     return Given(name=text, digest=source.digest, source=source)
 
 

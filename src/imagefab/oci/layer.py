@@ -179,7 +179,7 @@ def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer 
 
 
 def record_layer(store: Store, key: Digest, name: str, file: LayerFile, path: Path) -> Layer:
-    """Take a finished layer file into the store. The record comes last: what has a record is complete."""
+    """Take a finished layer file into the store."""
     layer = Layer(
         key=key,
         name=name,
@@ -188,8 +188,14 @@ def record_layer(store: Store, key: Digest, name: str, file: LayerFile, path: Pa
         size=file.size,
         plain_size=file.plain_size,
         members=file.members,
-        listing=store.write_blob(file.listing),
+        listing=Digest.of_bytes(file.listing),
     )
-    store.adopt_blob(path, file.digest)
-    store.write_record(RECORDS, key, layer.record())
+    keep_layer(store, layer, file.listing, path)
     return layer
+
+
+def keep_layer(store: Store, layer: Layer, listing: bytes, path: Path) -> None:
+    """Put all of a layer into the store. The record comes last: what has a record is complete."""
+    store.write_blob(listing)
+    store.adopt_blob(path, layer.digest)
+    store.write_record(RECORDS, layer.key, layer.record())

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from imagefab.registry.access import Access, Scope
@@ -319,10 +319,7 @@ class Registries:
                 self._clients[host] = Client(host, keyring=self._keyring, patience=self._patience)
             return self._clients[host]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         for client in self._clients.values():
             client.close()
 
