@@ -12,7 +12,7 @@ from datetime import datetime
 
 from imagefab.check.record import Checked
 from imagefab.digest import Digest
-from imagefab.emit.provenance import BUILDER, STATEMENT, make_provenance
+from imagefab.emit.provenance import BUILDER, STATEMENT, make_provenance, read_predicate
 from imagefab.emit.published import PUBLISHED_NAME, Published, PublishedImage, print_published
 from imagefab.emit.sbom import SPDX, format_epoch, make_sbom
 from imagefab.engines.build import find_image
@@ -73,8 +73,8 @@ class Delivery:
         return self.missing is not None and not self.missing.is_empty
 
 
-Sign = Callable[[str], None]
-"""Signs an image by its reference, before a tag leads to it."""
+Sign = Callable[[str, bytes | None], None]
+"""Signs an image by its reference, and what its provenance says, before a tag leads to it."""
 
 
 def prepare_publication(
@@ -138,9 +138,15 @@ def deliver(
 ) -> Delivery:
     pushed = Pushed()
     if publication.parcel is not None and missing is not None:
-        reference = publication.published.reference
+        parcel, reference = publication.parcel, publication.published.reference
+        statements = (one.data for one in parcel.attachments if one.kind == STATEMENT)
+        predicate = next(map(read_predicate, statements), None)
         pushed = push(
-            publication.parcel, missing, client, progress, sign=(lambda: sign(reference)) if sign is not None else None
+            parcel,
+            missing,
+            client,
+            progress,
+            sign=(lambda: sign(reference, predicate)) if sign is not None else None,
         )
     return Delivery(publication=publication, missing=missing, pushed=pushed)
 

@@ -5,6 +5,7 @@ Without dates and places: whoever makes the same image from the same checkout ma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,11 @@ def make_provenance(
             },
         }
     )
+
+
+def read_predicate(statement: bytes) -> bytes:
+    """What a statement says of its subjects, which is what a signer puts into one of its own."""
+    return canonical_json(json.loads(statement)["predicate"])
 
 
 def _list_materials(lock: Lock, platforms: list[str]) -> list[dict[str, Any]]:
