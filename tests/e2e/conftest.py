@@ -22,6 +22,19 @@ from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 ROOT = Path(__file__).parents[2]
 
 
+ALONE = ("bare", "darwin", "locale", "package", "publish", "refresh", "share", "sizes", "verify", "wasm", "windows",
+         "workflows")  # fmt: skip
+"""Tests that leave Docker and Podman as they are, so that those that look at what is in them can run beside these."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two groups, which run at the same time."""
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            alone = item.path.stem.removeprefix("test_") in ALONE
+            item.add_marker(pytest.mark.xdist_group("alone" if alone else "engines"))
+
+
 class CommandLine:
     """imagefab as a user runs it."""
 
