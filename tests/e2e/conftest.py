@@ -7,9 +7,12 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -198,32 +201,79 @@ def _answers(*command: str) -> bool:
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stock registry on loopback."""
+    with serve_registry(tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
+@contextmanager
+def serve_registry(folder: Path, *, http: Mapping[str, Any] | None = None, **more: Any) -> Iterator[str]:
+    """A stock registry of one's own. What more there is goes into its configuration."""
     require(shutil.which("docker-registry") is not None, "docker-registry")
-    folder = tmp_path_factory.mktemp("registry")
+    host = f"127.0.0.1:{find_port()}"
     config = folder / "config.yml"
-    config.write_text(
-        "version: 0.1\n"
-        "log: {accesslog: {disabled: true}, level: error}\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
-        "http: {addr: 127.0.0.1:5055}\n"
-    )
+    settings = {
+        "version": 0.1,
+        "log": {"accesslog": {"disabled": True}, "level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+        "http": {"addr": host, **(http or {})},
+    }
+    # JSON is YAML too.
+    config.write_text(json.dumps(settings | more))
     with subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_for("127.0.0.1", 5055)
-            yield "127.0.0.1:5055"
+            _wait_for(host)
+            yield host
         finally:
             process.terminate()
 
 
-def _wait_for(host: str, port: int) -> None:
-    import socket
-    import time
+def find_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
+
+def _wait_for(address: str) -> None:
+    host, _, port = address.partition(":")
     for _ in range(100):
         try:
-            socket.create_connection((host, port), timeout=1).close()
+            socket.create_connection((host, int(port)), timeout=1).close()
         except OSError:
             time.sleep(0.1)
         else:
             return
-    pytest.fail(f"nothing answers at {host}:{port}")
+    pytest.fail(f"nothing answers at {address}")
+
+
+STUDIO = """\
+description = "{name}"
+target = "x86_64-unknown-linux-gnu"
+kind = "gcc"
+base = "trixie"
+
+[[files]]
+path = "/opt/name"
+content = "{name}"
+"""
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A small project with two recipes that share all layers but one, built and checked. Nobody changes it."""
+    folder = tmp_path_factory.mktemp("studio")
+    shutil.copytree(ROOT / "recipes" / "bases", folder / "recipes" / "bases")
+    for name in ("one", "two"):
+        (folder / "recipes" / f"{name}.toml").write_text(STUDIO.format(name=name))
+    line = CommandLine(tmp_path_factory.mktemp("finished") / "store", folder)
+    line.run("lock")
+    line.run("render")
+    line.run("build", "--all")
+    line.run("check", "--all")
+    return line
+
+
+@pytest.fixture
+def studio(finished: CommandLine, tmp_path: Path) -> CommandLine:
+    """The same project, to do with as one likes."""
+    return finished.at(Path(shutil.copytree(finished.folder, tmp_path / "studio")))

@@ -96,6 +96,26 @@ def test_cross(triple: str, workspace: Workspace, request: pytest.FixtureRequest
     assert f"(/target/{triple}/debug/deps/sums-" in tested.stderr
 
 
+def test_cross_runs_what_was_published(workspace: Workspace, warm: CommandLine, registry: str, tmp_path: Path) -> None:
+    """From a registry, by the digest that was published; and it is the very image that was built."""
+    line = warm.at(Path(shutil.copytree(warm.folder, tmp_path / "project")))
+    reference = line.run("publish", "x86_64-gnu", "--to", f"{registry}/cross", "--unchecked").stdout.strip()
+    folder = Path(shutil.copytree(workspace.folder, tmp_path / "workspace", ignore=shutil.ignore_patterns("target")))
+    (folder / "Cross.toml").unlink()
+    assert line.run("cross-toml", "x86_64-gnu", "--file", folder / "Cross.toml").stdout.strip() == reference
+    built = line.build("x86_64-gnu")["platforms"]
+    (config,) = (one["config"] for one in built.values())
+    try:
+        ran = replace(workspace, folder=folder).run(
+            "run", "--package", "program", "--target", "x86_64-unknown-linux-gnu"
+        )
+        assert ran.stdout == "42 on x86_64, compiled on x86_64, caught: true\n"
+        inspect = ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
+        assert subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.strip() == config
+    finally:
+        subprocess.run(["docker", "rmi", "--force", reference], capture_output=True, check=False)
+
+
 def test_what_cross_warns_of_is_seen(workspace: Workspace, tmp_path: Path) -> None:
     """Else the test above would not be strict."""
     config = tmp_path / "Cross.toml"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +77,36 @@ def test_arm64_image_is_arm64(everything: CommandLine, tmp_path: Path) -> None:
     script = "gcc -dumpmachine; dpkg --print-architecture; aarch64-linux-gnu-gcc -dumpmachine"
     said = _run(everything, plan, ["sh", "-c", script], tmp_path)
     assert said.split() == ["aarch64-linux-gnu", "arm64", "aarch64-linux-gnu"]
+
+
+@pytest.mark.usefixtures("docker", "podman")
+def test_others_pull_what_was_built(everything: CommandLine, registry: str, tmp_path: Path) -> None:
+    """Docker, Podman and skopeo get this machine's image out of the published index, with the id that it has here."""
+    line = everything.at(Path(shutil.copytree(everything.folder, tmp_path / "project")))
+    command = ("publish", "aarch64-gnu", "--to", f"{registry}/platforms", "--platform", "all", "--unchecked")
+    reference = line.run(*command).stdout.strip()
+    built = line.build("aarch64-gnu", "--platform", "all")
+    assert reference == f"{registry}/platforms/aarch64-gnu@{built['digest']}"
+    config = built["platforms"][machine_platform().name]["config"]
+    told = subprocess.run(
+        ["skopeo", "inspect", "--tls-verify=false", "--config", "--raw", f"docker://{reference}"],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    assert f"sha256:{hashlib.sha256(told).hexdigest()}" == config
+    for program, *options in (["docker"], ["podman", "--tls-verify=false"]):
+        try:
+            subprocess.run([program, "pull", "--quiet", *options, reference], check=True, capture_output=True)
+            inspect = [program, "image", "inspect", "--format", "{{.Id}}", reference]
+            found = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.strip()
+            assert found.removeprefix("sha256:") == config.removeprefix("sha256:")
+        finally:
+            subprocess.run([program, "rmi", "--force", reference], capture_output=True, check=False)
+    # What was published for both stays for both, also where somebody has built only one.
+    record = (line.folder / "images/aarch64-gnu/published.toml").read_text()
+    assert (
+        line.run("publish", "aarch64-gnu", "--to", f"{registry}/platforms", "--unchecked").stdout.strip() == reference
+    )
+    assert (line.folder / "images/aarch64-gnu/published.toml").read_text() == record
 
 
 @pytest.fixture

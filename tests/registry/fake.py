@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -297,7 +298,7 @@ def cutting(when: str, *, after: int = 0, times: int = 1) -> list[Fault]:
     def answer(handler: Handler) -> None:
         handler.rfile.read(after)
         handler.close_connection = True
-        handler.connection.close()
+        handler.connection.shutdown(socket.SHUT_RDWR)
 
     return [Fault(when, answer) for _ in range(times)]
 
