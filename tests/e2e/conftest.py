@@ -196,13 +196,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     with subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_for("127.0.0.1", 5055)
+            wait_for("127.0.0.1", 5055)
             yield "127.0.0.1:5055"
         finally:
             process.terminate()
 
 
-def _wait_for(host: str, port: int) -> None:
+def wait_for(host: str, port: int) -> None:
     import socket
     import time
 

@@ -57,7 +57,7 @@ def run(session: Session) -> int:
     else:
         printers = {GITHUB: print_github, GITLAB: print_gitlab, NAMES: print_names}
         sys.stdout.write(printers[form](jobs))
-    session.progress.say(f"{len(jobs)} jobs for {len({job.recipe for job in jobs})} recipes")
+    session.progress.say(f"jobs: {len(jobs)}")
     return 0
 
 
