@@ -100,8 +100,8 @@ class Machine:
         git("fetch", *([f"--depth={depth}"] if depth else []), "origin", reference)
         git("checkout", "--quiet", "--detach", "FETCH_HEAD")
 
-    def run(self, script: str, folder: Path, variables: Mapping[str, str]) -> None:
-        """As both do it: one bash, which ends at the first command that fails."""
+    def run(self, script: str, folder: Path, variables: Mapping[str, str]) -> str:
+        """As both do it: one bash, which ends at the first command that fails. What it said."""
         (folder.parent / "script.sh").write_text(script)
         result = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", folder.parent / "script.sh"],
@@ -114,6 +114,7 @@ class Machine:
         assert TOKEN not in result.stdout + result.stderr
         if result.returncode:
             raise ScriptError(f"exit code {result.returncode}\n{script}\n{result.stdout}\n{result.stderr}")
+        return result.stdout + result.stderr
 
     def read_opened(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.opened.read_text()) if self.opened.exists() else []
@@ -136,8 +137,8 @@ class GitHub:
         self._reference = reference
         self._folder = machine.folder / "github"
         self._runs = 0
-        self.done: list[str] = []
-        """The scripts that were run."""
+        self.done: dict[str, str] = {}
+        """The scripts that were run, and what each said the last time."""
 
     def run(self, path: str) -> None:
         machine = self._machine
@@ -237,8 +238,8 @@ class _Work:
             path.write_text("")
         variables = {key: self._hub._fill(value, self._context) for key, value in step.get("env", {}).items()}
         files = {"GITHUB_OUTPUT": str(output), "GITHUB_ENV": str(env)}
-        self._hub._machine.run(step["run"], self._checkout, self._variables | files | variables)
-        self._hub.done.append(step["run"])
+        told = self._hub._machine.run(step["run"], self._checkout, self._variables | files | variables)
+        self._hub.done[step["run"]] = told
         self._variables |= dict(_read_pairs(env))
         for key, value in _read_pairs(output):
             self._context[f"steps.{step['id']}.outputs.{key}"] = value
@@ -289,6 +290,8 @@ class GitLab:
         self._reference = reference
         self._root = machine.folder / "gitlab" / variables["CI_PIPELINE_SOURCE"]
         self._cache = machine.folder / "gitlab" / "cache"
+        self.told: dict[str, str] = {}
+        """What each job said."""
         self._variables = {
             "GITLAB_CI": "true",
             "CI_DEFAULT_BRANCH": "main",
@@ -303,7 +306,7 @@ class GitLab:
     def run(self, *names: str) -> None:
         flow = yaml.safe_load(self._read(".gitlab-ci.yml"))
         for name in names:
-            self._run_job(flow, name, {})
+            self.told[name] = self._run_job(flow, name, {})
 
     def read_jobs(self) -> dict[Any, Any]:
         value = yaml.safe_load((self._root / "artifacts/jobs.yml").read_text())
@@ -316,7 +319,7 @@ class GitLab:
         flow = yaml.safe_load(self._read(child["include"][0]["local"].lstrip("/")))
         for name in names:
             for turn in child.get(name, {}).get("parallel", {}).get("matrix", [{}]):
-                self._run_job(flow, name, turn)
+                self.told[name] = self._run_job(flow, name, turn)
 
     def _read(self, path: str) -> str:
         folder = self._root / "read"
@@ -324,7 +327,7 @@ class GitLab:
             self._machine.check_out(folder, self._reference, depth=1)
         return (folder / path).read_text()
 
-    def _run_job(self, flow: Mapping[str, Any], name: str, turn: Mapping[str, str]) -> None:
+    def _run_job(self, flow: Mapping[str, Any], name: str, turn: Mapping[str, str]) -> str:
         job = flow[name]
         folder = self._root / "-".join([name, *turn.values()]).replace("/", "-") / "checkout"
         self._machine.check_out(folder, self._reference, depth=None)
@@ -335,7 +338,7 @@ class GitLab:
             assert job["cache"]["paths"] == [".imagefab"]
             shutil.copytree(self._cache, folder / ".imagefab", copy_function=os.link)
         variables = {**self._variables, **{key: str(value) for key, value in flow["variables"].items()}, **turn}
-        self._machine.run("\n".join(flow["default"]["before_script"] + job["script"]), folder, variables)
+        told = self._machine.run("\n".join(flow["default"]["before_script"] + job["script"]), folder, variables)
         if "cache" in job and not self._cache.exists():
             shutil.copytree(folder / ".imagefab", self._cache, copy_function=os.link)
         for path in job.get("artifacts", {}).get("paths", []):
@@ -344,3 +347,4 @@ class GitLab:
             else:
                 artifacts.mkdir(exist_ok=True)
                 shutil.copy(folder / path, artifacts)
+        return told

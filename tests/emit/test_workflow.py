@@ -106,3 +106,13 @@ def test_a_pull_request_shares_nothing() -> None:
 def test_gitlab_includes_what_is_written() -> None:
     assert GITLAB_JOBS.lstrip("/") in FILES
     assert "build" in read(GITLAB_JOBS.lstrip("/"))
+
+
+def test_all_scripts_of_gitlab_are_run_by_the_end_to_end_test() -> None:
+    """It names the jobs."""
+    with_scripts = {
+        path: {name for name, job in read(path).items() if isinstance(job, dict) and "script" in job}
+        for path in FLOWS
+        if "gitlab" in path
+    }
+    assert with_scripts == {".gitlab-ci.yml": {"plan", "refresh"}, ".gitlab/images.yml": {"build", "publish"}}
