@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,18 @@ from typing import IO
 
 from imagefab.check.check import check_image, subject_of_plan
 from imagefab.check.judge import Report
-from imagefab.check.record import Checked, make_checked
+from imagefab.check.record import CHECKED_NAME, Checked, make_checked, read_checked
 from imagefab.engines.command import run_in_image
 from imagefab.engines.engine import Command, TimeLimitError
 from imagefab.engines.load import local_name
+from imagefab.errors import UsageError
+from imagefab.factory import Prepared, find_checked, record_check
 from imagefab.oci.image import Image
 from imagefab.oci.store import Store
+from imagefab.plainfile import BadFileError, read_text
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
+from imagefab.recipe.project import Project
 
 _MOST_OUTPUT = 1 << 20
 
@@ -47,6 +51,40 @@ class Checker:
             report = check_image(subject_of_plan(plan), plan.platform, folder, execute, rust=self.rust)
         task.finish()
         return report, make_checked(report, plan=plan.key, manifest=image.digest, size=image.size)
+
+
+def read_records(folder: Path) -> tuple[Mapping[str, Checked], ...]:
+    """What checks on other machines found: all files checked.toml in a folder and below it."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder} with records of checks")
+    records = []
+    for path in sorted(folder.rglob(CHECKED_NAME)):
+        try:
+            records.append(read_checked(read_text(path)))
+        except BadFileError as error:
+            raise UsageError(f"{path}: {error.problem}") from None
+    return tuple(records)
+
+
+def take_records(
+    project: Project, prepared: Prepared, records: Sequence[Mapping[str, Checked]], progress: Progress
+) -> list[str]:
+    """Keep what was found of a recipe's images as they are now; the host platforms of which there was something.
+
+    A machine hands on what it knew of other platforms too. So what is known here already is no news, and of several
+    that are, one that is bad counts.
+    """
+    taken = []
+    known = find_checked(project, prepared.recipe.name, progress)
+    for plan in prepared.plans:
+        name = plan.platform.name
+        found = [record[name] for record in records if name in record and record[name].plan == plan.key]
+        news = sorted((one for one in found if one != known.get(name)), key=lambda one: one.is_good)
+        if news:
+            record_check(project, plan, news[0], progress)
+        if found:
+            taken.append(name)
+    return taken
 
 
 @contextmanager

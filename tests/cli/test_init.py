@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import RunImagefab
 
+from imagefab import __version__
 from imagefab.recipe.project import find_shipped_project, load_settings
 
+GITHUB = {".github/propose.sh", ".github/workflows/images.yml", ".github/workflows/refresh.yml"}
+GITLAB = {".gitlab-ci.yml", ".gitlab/images.yml", ".gitlab/propose.sh"}
 ALL = {
+    *GITHUB,
+    *GITLAB,
     ".gitignore",
     "imagefab.toml",
     "recipes/aarch64-musl.toml",
@@ -104,6 +109,55 @@ def test_a_folder_that_is_a_file(imagefab: RunImagefab, nowhere: Path) -> None:
     assert "can't start a project in" in result.err
 
 
+@pytest.mark.parametrize(
+    ("services", "names"),
+    [(["github"], GITHUB), (["gitlab"], GITLAB), (["gitlab", "github", "gitlab"], GITHUB | GITLAB), (["none"], set())],
+    ids=["github", "gitlab", "both", "none"],
+)
+def test_some_services(services: list[str], names: set[str], imagefab: RunImagefab, nowhere: Path) -> None:
+    assert imagefab("init", *(f"--ci={service}" for service in services)).code == 0
+    assert list_files(nowhere).keys() == ALL - GITHUB - GITLAB | names
+
+
+def test_none_is_none(imagefab: RunImagefab, nowhere: Path) -> None:
+    result = imagefab("init", "--ci", "none", "--ci", "github")
+    assert result.code == 2
+    assert not list_files(nowhere)
+
+
+def test_workflows_install_this_version(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    for name in (
+        ".github/workflows/images.yml",
+        ".github/workflows/refresh.yml",
+        ".gitlab-ci.yml",
+        ".gitlab/images.yml",
+    ):
+        text = (nowhere / name).read_text()
+        assert f"pip install imagefab=={__version__}\n" in text
+        assert "%" not in text.replace("%s", "")
+
+
+def test_where_images_go(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    assert "REGISTRY: ghcr.io\n" in (nowhere / ".github/workflows/images.yml").read_text()
+    imagefab("init", "there", "--to", "quay.io/acme/images")
+    settings = load_settings(nowhere / "there/imagefab.toml")
+    assert (settings.publish_to, settings.layers) == ("quay.io/acme/images", "quay.io/acme/images/layers")
+    for name in ("images", "refresh"):
+        assert "REGISTRY: quay.io\n" in (nowhere / f"there/.github/workflows/{name}.yml").read_text()
+    (nowhere / "there/.github/workflows/images.yml").unlink()
+    imagefab("init", "there")
+    assert "REGISTRY: quay.io\n" in (nowhere / "there/.github/workflows/images.yml").read_text()
+
+
+def test_a_place_that_is_none(imagefab: RunImagefab, nowhere: Path) -> None:
+    result = imagefab("init", "--to", "https://quay.io")
+    assert result.code == 2
+    assert "--to: " in result.err
+    assert not list_files(nowhere)
+
+
 def test_all_settings_are_good_when_uncommented(imagefab: RunImagefab, nowhere: Path) -> None:
     imagefab("init")
     path = nowhere / "imagefab.toml"
@@ -116,4 +170,5 @@ def test_all_settings_are_good_when_uncommented(imagefab: RunImagefab, nowhere: 
     settings = load_settings(path)
     assert settings.mirrors.keys() == {"debian", "debian-security"}
     assert settings.publish_to == "ghcr.io/example/images"
+    assert settings.layers == "ghcr.io/example/images/layers"
     assert settings.store == nowhere / ".imagefab"

@@ -227,6 +227,15 @@ def serve_registry(folder: Path, *, http: Mapping[str, Any] | None = None, **mor
             process.terminate()
 
 
+def guard_registry(folder: Path, user: str, password: str) -> Mapping[str, Any]:
+    """What a stock registry's configuration says when it lets in one user only."""
+    crypt = ["perl", "-e", "print crypt($ARGV[0], q($2y$05$abcdefghijklmnopqrstuu))", password]
+    known = subprocess.run(crypt, check=True, capture_output=True, text=True).stdout
+    require(known.startswith("$2y$"), "a perl with bcrypt")
+    (folder / "users").write_text(f"{user}:{known}\n")
+    return {"htpasswd": {"realm": "here", "path": str(folder / "users")}}
+
+
 def find_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

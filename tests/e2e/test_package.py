@@ -41,5 +41,10 @@ def test_the_wheel_brings_recipes_and_keys(tmp_path: Path) -> None:
     assert set(recipes.values()) == {"locked"}
     refused = subprocess.run([*command, "lock"], cwd=elsewhere, env=environment, capture_output=True, check=False)
     assert refused.returncode == 2
+    started = subprocess.run(
+        [*command, "init", "new"], cwd=elsewhere, env=environment, capture_output=True, check=False
+    )
+    assert started.returncode == 0, started.stderr
+    assert (elsewhere / "new/.github/workflows/images.yml").is_file()
     keys = list((installed / "imagefab/sources/debian/keys").glob("*.gpg"))
     assert len(keys) == len(list((ROOT / "src/imagefab/sources/debian/keys").glob("*.gpg"))) > 0

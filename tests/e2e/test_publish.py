@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import proxy
-from tests.e2e.conftest import CommandLine, serve_registry
+from tests.e2e.conftest import CommandLine, guard_registry, serve_registry
 from tests.e2e.proxy import Handler, Proxy, Rule, stand_before
 from tests.needs import require
 
@@ -176,12 +176,7 @@ def test_signatures(studio: CommandLine, place: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def locked_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("locked")
-    hashed = subprocess.run(
-        ["htpasswd", "-niB", USER], input=PASSWORD, capture_output=True, text=True, check=True
-    ).stdout
-    (folder / "htpasswd").write_text(hashed)
-    auth = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
-    with serve_registry(folder, auth=auth) as host:
+    with serve_registry(folder, auth=guard_registry(folder, USER, PASSWORD)) as host:
         yield host
 
 

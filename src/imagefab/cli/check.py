@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
     parser.add_argument("--platform", action="append", metavar="P", help="a host platform, or `all` that are built")
     parser.add_argument("--rust", type=Path, metavar="DIR", help="a Rust toolchain (sysroot) with the target's std")
+    parser.add_argument(
+        "--take",
+        type=Path,
+        metavar="DIR",
+        help="run nothing: take what checks on other machines found, from files checked.toml in that folder",
+    )
     parser.add_argument("--target", metavar="TRIPLE", help="what an image is for, if no label of it says so")
     parser.add_argument("--json", action="store_true")
 
@@ -41,6 +47,8 @@ def run(session: Session) -> int:
         raise UsageError("recipes and --all exclude each other")
     if not arguments.all and not arguments.names:
         raise UsageError("check what?", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`")
+    if arguments.take is not None:
+        return _take(session, arguments.take)
     rust = find_rust(arguments.rust)
     found: list[dict[str, Any]] = []
     reports: list[Report] = []
@@ -60,6 +68,21 @@ def run(session: Session) -> int:
         _print_matrix(reports)
     errors += [_complain(report) for report in reports if not report.is_good]
     raise_all(errors)
+    return 0
+
+
+def _take(session: Session, folder: Path) -> int:
+    """What is taken says for itself whether it is good; `publish` looks at that."""
+    from imagefab.checking import read_records, take_records
+
+    taken = []
+    records = read_records(folder)
+    for prepared in session.prepare(session.arguments.names or None):
+        platforms = take_records(session.project, prepared, records, session.progress)
+        taken.append({"recipe": prepared.recipe.name, "platforms": platforms})
+        session.progress.say(f"{prepared.recipe.name}: {', '.join(platforms) or 'nothing to take'}")
+    if session.arguments.json:
+        print_json({"taken": taken})
     return 0
 
 

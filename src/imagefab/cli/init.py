@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import argparse
 
-from imagefab.cli.session import Session, working_folder
+from imagefab import __version__
+from imagefab.cli.session import Session, read_destination, working_folder
+from imagefab.emit.workflow import CHOICES, DEFAULT_REGISTRY, GITHUB, GITLAB, NONE, compose_workflows
+from imagefab.errors import UsageError
 
 NAME = "init"
-HELP = "start a project: settings, bases, schemas and a first recipe; what is there already stays as it is"
+HELP = "start a project: settings, bases, schemas, a first recipe, and what its CI runs; what is there stays as it is"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", default=".", metavar="DIR", help="default: the working folder")
+    parser.add_argument(
+        "--ci",
+        action="append",
+        choices=CHOICES,
+        help="write workflows for this service, or for none; may be repeated; default: github and gitlab",
+    )
+    parser.add_argument(
+        "--to", metavar="REGISTRY/NAMESPACE", help="where images are to be published, for imagefab.toml and workflows"
+    )
 
 
 def run(session: Session) -> int:
@@ -23,7 +35,14 @@ def run(session: Session) -> int:
     arguments = session.arguments
     project = open_project(working_folder() / arguments.folder)
     say = session.progress.say
-    written = start_project(project, find_shipped_project(), RULES)
+    to = read_destination(arguments.to)
+    known = to or project.settings.publish_to
+    workflows = compose_workflows(
+        _choose_services(arguments.ci),
+        version=__version__,
+        registry=DEFAULT_REGISTRY if known is None else known.partition("/")[0],
+    )
+    written = start_project(project, find_shipped_project(), RULES, workflows=workflows, to=to)
     for path in written:
         say(f"{project.show(path)} written")
     if not written:
@@ -37,3 +56,11 @@ def run(session: Session) -> int:
     say(f"  imagefab render {name}    # writes the Dockerfile that people review")
     say(f"  imagefab build {name}     # makes the image, and prints its digest")
     return 0
+
+
+def _choose_services(asked: list[str] | None) -> list[str]:
+    if asked is None:
+        return [GITHUB, GITLAB]
+    if NONE in asked and set(asked) != {NONE}:
+        raise UsageError("--ci none and another --ci exclude each other")
+    return asked

@@ -26,6 +26,7 @@ from imagefab.cli import (
     init,
     list_,
     lock,
+    matrix,
     new,
     publish,
     refresh,
@@ -42,8 +43,8 @@ from imagefab.errors import ImagefabError, UsageError
 _INTERRUPTED = 130
 _PATIENCE = 5.0
 """Seconds that an interrupted run may take to clean up."""
-_VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, sbom, run,
-          shell, doctor, gc)  # fmt: skip
+_VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, matrix,
+          sbom, run, shell, doctor, gc)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

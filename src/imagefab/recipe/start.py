@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagefab.errors import UsageError
@@ -14,7 +14,17 @@ from imagefab.recipe.schema import render_schemas
 
 FIRST_RECIPE = "aarch64-musl"
 
-_SETTINGS = """\
+_PUBLISH = """\
+[publish]
+to = "{to}"
+layers = "{to}/layers"
+"""
+_NOWHERE = """\
+# [publish]
+# to = "ghcr.io/example/images"
+# layers = "ghcr.io/example/images/layers"
+"""
+_SETTINGS = f"""\
 #:schema ./recipes/imagefab.schema.json
 # The settings of this project. All of them can be left out.
 
@@ -24,10 +34,8 @@ _SETTINGS = """\
 # debian = ["https://mirror.example.org/debian"]
 # debian-security = ["https://mirror.example.org/debian-security"]
 
-# The registry and namespace that images are published to.
-# [publish]
-# to = "ghcr.io/example/images"
-
+# The registry and namespace that images are published to, and the repository through which machines share layers.
+{_NOWHERE}
 # Where built images and fetched files are kept; without this, in the user's cache folder.
 # [store]
 # path = ".imagefab"
@@ -38,19 +46,29 @@ _IGNORED = """\
 """
 
 
-def start_project(project: Project, shipped: Project, rules: Mapping[str, KindRules]) -> list[Path]:
-    """Write what the project lacks; return what was written."""
+def start_project(
+    project: Project,
+    shipped: Project,
+    rules: Mapping[str, KindRules],
+    *,
+    workflows: Iterable[tuple[str, str]] = (),
+    to: str | None = None,
+) -> list[Path]:
+    """Write what the project lacks; return what was written. `workflows` are paths and texts of what its CI runs."""
     try:
         project.recipes_dir.mkdir(parents=True, exist_ok=True)
         written = copy_bases(project, shipped)
-        written += [path for path, text in _list_files(project, shipped, rules) if _write_new(path, text)]
+        wanted = [*_list_files(project, shipped, rules, to), *((project.root / name, text) for name, text in workflows)]
+        written += [path for path, text in wanted if _write_new(path, text)]
     except OSError as error:
         raise UsageError(f"can't start a project in {project.root}: {error.strerror}: {error.filename}") from error
     return sorted(written)
 
 
-def _list_files(project: Project, shipped: Project, rules: Mapping[str, KindRules]) -> Iterator[tuple[Path, str]]:
-    yield project.root / SETTINGS_FILE, _SETTINGS
+def _list_files(
+    project: Project, shipped: Project, rules: Mapping[str, KindRules], to: str | None
+) -> Iterator[tuple[Path, str]]:
+    yield project.root / SETTINGS_FILE, _SETTINGS if to is None else _SETTINGS.replace(_NOWHERE, _PUBLISH.format(to=to))
     yield project.root / ".gitignore", _IGNORED
     for name, text in render_schemas(rules).items():
         yield project.recipes_dir / name, text

@@ -1,0 +1,49 @@
+"""What a project's CI runs: workflows for GitHub Actions and GitLab, as `imagefab init` writes them.
+
+They are plain files in flows/, so that they read here as they do in a project; two words between percent signs stand
+for what differs. What was decided for them:
+
+- A pull request gets builds and checks of what it changes, by a matrix of native machines. What is merged is built in
+  the same way, and published when all of it is good. Layers go from the matrix to the job that publishes through
+  `[publish] layers`, and what checks found as small artifacts: what was tested is what is published.
+- Only merged code gives layers to others. Layers are trusted by their keys, so a pull request must not write there.
+- What has to be built after a merge is what is not published as it is now, not what the last push touched: a job that
+  failed is made up for by the next.
+- No engine is named: `auto` takes the sandbox where the machine allows it, and else the Docker that is there.
+- Nobody else's actions: pull requests are the work of a script, so the only code that is trusted is GitHub's own.
+  Actions are pinned by commit. Logins are written with a builtin of the shell, so that no token is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+
+GITHUB, GITLAB, NONE = "github", "gitlab", "none"
+CHOICES = (GITHUB, GITLAB, NONE)
+
+GITLAB_JOBS = "/.gitlab/images.yml"
+"""What the child pipeline includes: from the top of the repository."""
+DEFAULT_REGISTRY = "ghcr.io"
+
+_FILES = {
+    GITHUB: {
+        ".github/workflows/images.yml": "github-images.yml",
+        ".github/workflows/refresh.yml": "github-refresh.yml",
+        ".github/propose.sh": "github-propose.sh",
+    },
+    GITLAB: {
+        ".gitlab-ci.yml": "gitlab-ci.yml",
+        ".gitlab/images.yml": "gitlab-images.yml",
+        ".gitlab/propose.sh": "gitlab-propose.sh",
+    },
+    NONE: {},
+}
+
+
+def compose_workflows(services: Sequence[str], *, version: str, registry: str) -> Iterator[tuple[str, str]]:
+    """Paths from the top of the repository, and texts. `registry` is the host that images are published to."""
+    for service in dict.fromkeys(services):
+        for path, name in _FILES[service].items():
+            text = (files("imagefab.emit") / "flows" / name).read_text("utf-8")
+            yield path, text.replace("%VERSION%", version).replace("%REGISTRY%", registry)
