@@ -52,6 +52,9 @@ _CONFIG = """\
 --sysroot={folder}/sysroot
 -resource-dir={folder}/clang
 -fuse-ld=lld
+--rtlib=compiler-rt
+--unwindlib=libunwind
+--stdlib=libc++
 """
 _WRAPPER = """\
 #!/bin/sh

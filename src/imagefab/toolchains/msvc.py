@@ -10,7 +10,8 @@ What Microsoft's own tools take from the surroundings, the wrappers take too: IN
 What the SDK has is looked for after that. The image itself sets neither, as makefiles have variables of these names.
 
 rustc links the release runtime (msvcrt.lib or libcmt.lib) in debug builds as well, and xwin leaves the debug runtime
-out unless told otherwise. So CMake is told to use the release runtime throughout.
+out unless told otherwise. So CMake is told to use the release runtime throughout: by its variable for that, and for
+projects that ask for a CMake from before there was one, by changing the options that it begins with.
 
 Debian has clang-cl in a package of tools that nobody needs to build; it is clang, told to take the other's options.
 """
@@ -41,6 +42,13 @@ _CONFIG = """\
 # What clang-cl takes as given when it builds for {triple}.
 --target={triple}
 -fuse-ld=lld
+"""
+_RULES_FILE = f"{_HOME}/release-runtime.cmake"
+_RULES = """\
+# For projects to which CMAKE_MSVC_RUNTIME_LIBRARY says nothing yet.
+foreach(language C CXX)
+    string(REPLACE "/MDd" "/MD" CMAKE_${language}_FLAGS_DEBUG_INIT "${CMAKE_${language}_FLAGS_DEBUG_INIT}")
+endforeach()
 """
 _WRAPPER = """\
 #!/bin/sh
@@ -99,8 +107,8 @@ def make_msvc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
             ("CMAKE_AR", "/usr/local/bin/llvm-lib"),
             ("CMAKE_RC_COMPILER", "/usr/local/bin/llvm-rc"),
             ("CMAKE_MT", "/usr/local/bin/llvm-mt"),
-            ("CMAKE_POLICY_DEFAULT_CMP0091", "NEW"),
             ("CMAKE_MSVC_RUNTIME_LIBRARY", "MultiThreadedDLL"),
+            ("CMAKE_USER_MAKE_RULES_OVERRIDE", _RULES_FILE),
             ("CMAKE_TRY_COMPILE_CONFIGURATION", "Release"),
         ),
         private=(sdk.file,) if sdk else (),
@@ -136,6 +144,7 @@ def _wrappers_layer(target: Target, version: str, folder: str) -> LayerSpec:
         folders=tuple(f"{folder}/{part}" for part in (*_INCLUDE, *(f"{part}/{arch}" for part in _LIB))),
         files=(
             FileSpec(path=f"{_HOME}/clang-cl.cfg", content=_CONFIG.format(triple=target.triple).encode()),
+            FileSpec(path=_RULES_FILE, content=_RULES.encode()),
             *wrappers,
         ),
         run=(RunSpec(name="binary tools", script=_LINK.format(version=version, tools=" ".join(_TOOLS))),),
