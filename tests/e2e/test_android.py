@@ -1,4 +1,4 @@
-"""Android, with a small NDK of the tests' own in the place of Google's. Nothing runs what it makes: that is looked at."""
+"""Android, with a small NDK of the tests' own in the place of Google's. Nothing here runs what it makes."""
 
 from __future__ import annotations
 
