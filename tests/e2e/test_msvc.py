@@ -23,6 +23,16 @@ target = "{arch}-pc-windows-msvc"
 kind = "msvc"
 base = "trixie"
 """
+MOUNTED = """
+[[sources]]
+name = "splat"
+file = "{sdk}"
+
+[[run]]
+name = "what a mount would do"
+sources = ["splat"]
+script = 'tar -C /opt/msvc/SDK -xf "$SOURCES/splat"'
+"""
 CODE_C = """\
 #include <stdio.h>
 int main(void)
@@ -107,6 +117,18 @@ def test_an_sdk_from_the_web_is_held_to_its_digest(
     line.run("run", "--mount", tmp_path, "mine", "--", "sh", "-c", "$CC_x86_64_pc_windows_msvc /MT /nologo code.c")
     ran = line.run("run", "--mount", tmp_path, "mine", "--", "/wine-runner", "./code.exe", code=42)
     assert ran.stdout.splitlines() == ["from a program of MSVC's sort"]
+
+
+def test_an_sdk_can_be_mounted(warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
+    line = build_plain(warm, project, "x86_64")
+    sdk = build_sdk(line, "x86_64", tmp_path / "sdk", tmp_path / "splat.tar.gz")
+    project(RECIPE.format(arch="x86_64") + MOUNTED.format(sdk=sdk), "mounted")
+    line.run("lock", "mounted")
+    line.run("build", "mounted")
+    (tmp_path / "code.c").write_text(CODE_C)
+    script = "$CC_x86_64_pc_windows_msvc /nologo code.c && env -i /wine-runner ./code.exe"
+    ran = line.run("run", "--mount", tmp_path, "mounted", "--", "sh", "-c", script, code=42)
+    assert ran.stdout.splitlines()[-1] == "from a program of MSVC's sort"
 
 
 def test_an_sdk_of_another_layout_or_architecture_is_refused(
