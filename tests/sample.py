@@ -10,6 +10,8 @@ SAMPLE = (
     "aarch64-gnu-llvm",
     "aarch64-gnu-zig",
     "aarch64-darwin",
+    "aarch64-android",
+    "x86_64-windows-msvc",
     "x86_64-windows-gnu",
     "wasm32-wasip1",
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.check.test_judge import ENV, GOOD
 
-from imagefab.check.probes.choice import make_probes
+from imagefab.check.probes.choice import list_skips, make_probes
 from imagefab.check.probes.contract import _paths
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
 from imagefab.recipe.target import TARGETS
@@ -58,6 +58,8 @@ def test_a_debugger_is_tried_where_the_image_names_one() -> None:
 
 OTHERS = {
     "x86_64-pc-windows-gnu": ["c", "shared", "resources", "c++", "c++-static", "cmake", "bindgen"],
+    "x86_64-pc-windows-msvc": ["tools", "resources", "c", "c-static", "shared", "c++", "cmake", "bindgen"],
+    "armv7-linux-androideabi": ["tools", "c", "shared", "c++", "cmake", "bindgen"],
     "wasm32-wasip1": ["c", "files", "archive", "c++", "cmake", "bindgen"],
     "wasm32-unknown-emscripten": ["c", "archive", "c++", "cmake", "bindgen"],
     "wasm32-unknown-unknown": ["c", "archive", "c++", "cmake", "bindgen"],
@@ -68,6 +70,23 @@ def make_other(triple: str, value: str = "tool") -> Subject:
     names = [f"{stem}_{triple.replace('-', '_')}" for stem in ("CC", "CXX", "AR", "CMAKE_TOOLCHAIN_FILE")]
     runner = f"CARGO_TARGET_{triple.replace('-', '_').upper()}_RUNNER"
     return Subject(name="image", triple=triple, env=dict.fromkeys([*names, runner], value), labels=GOOD.labels)
+
+
+@pytest.mark.parametrize(
+    ("triple", "place", "left"),
+    [
+        ("aarch64-linux-android", "/opt/android/NDK/sysroot", ["tools"]),
+        ("aarch64-pc-windows-msvc", "/opt/msvc/SDK", ["tools", "resources"]),
+    ],
+)
+def test_without_a_vendors_archive_what_needs_it_is_skipped(triple: str, place: str, left: list[str]) -> None:
+    subject = make_other(triple)
+    whole = {probe.name for probe in make_probes(subject, rust=False)}
+    assert list_skips(subject) == []
+    without = replace(subject, env={**subject.env, "CROSS_SYSROOT": place})
+    probes = [probe.name for probe in make_probes(without, rust=False)]
+    assert probes[7:] == [*left, "facts"]
+    assert whole - set(probes) == {row.name for row in list_skips(without)}
 
 
 @pytest.mark.parametrize("triple", OTHERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 NAME = "MacOSX15.0.sdk"
 
-_HEADERS = {
+HEADERS = {
     "stdint.h": """\
 #pragma once
 typedef signed char int8_t;
@@ -180,7 +180,7 @@ def _list_files() -> list[tuple[str, bytes]]:
         (path, _STUB.format(install_name=name, symbols=", ".join(symbols.split())).encode())
         for path, (name, symbols) in _LIBRARIES.items()
     ]
-    headers = [(f"usr/include/{name}", text.encode()) for name, text in _HEADERS.items()]
+    headers = [(f"usr/include/{name}", text.encode()) for name, text in HEADERS.items()]
     return [
         ("SDKSettings.json", b'{"Version": "15.0", "MaximumDeploymentTarget": "15.0.99"}\n'),
         (framework, _FRAMEWORK_HEADER.encode()),

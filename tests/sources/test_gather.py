@@ -102,6 +102,22 @@ def test_a_file_of_the_users(tmp_path: Path, make_fetcher: MakeFetcher, store: S
     assert pin_own_file(store, spec, first) == Digest.of_bytes(b"second")
 
 
+def test_a_zip_file_that_is_not_what_its_name_says(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "ndk-r27.zip"
+    spec = OwnFileSpec(name=path.name, path=str(path), tops=("ndk-r27",))
+    path.write_bytes(b"no zip file")
+    with pytest.raises(RecipeError, match=r"ndk-r27\.zip is no zip file"):
+        pin_own_file(store, spec, None)
+    for top in ("ndk-r26", "ndk-r27"):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(f"{top}/source.properties", "")
+        if top == "ndk-r26":
+            with pytest.raises(RecipeError, match=r"should have the folder ndk-r27 in it, and has ndk-r26") as caught:
+                pin_own_file(store, spec, None)
+            assert "zip -ry ndk-r27.zip ndk-r27" in (caught.value.hint or "")
+    assert pin_own_file(store, spec, None) == Digest.of_bytes(path.read_bytes())
+
+
 @pytest.mark.parametrize("place", ["missing", ".", "pipe"])
 def test_what_is_no_file(place: str, tmp_path: Path, store: Store) -> None:
     import os

@@ -200,9 +200,17 @@ fn run(program: &str, arguments: &[&str]) {
 
 fn main() {
     let (target, out) = (env::var("TARGET").unwrap(), env::var("OUT_DIR").unwrap());
-    let (object, library) = (format!("{out}/part.o"), format!("{out}/libpart.a"));
-    run(&find("CC", &target), &["-O2", "-fPIC", "-c", "part.c", "-o", &object]);
-    run(&find("AR", &target), &["rcs", &library, &object]);
+    let library = if target.ends_with("-msvc") {
+        let (object, library) = (format!("{out}/part.obj"), format!("{out}/part.lib"));
+        run(&find("CC", &target), &["/nologo", "/O2", "/MD", "/c", "part.c", &format!("/Fo{object}")]);
+        run(&find("AR", &target), &["/nologo", &format!("/out:{library}"), &object]);
+        library
+    } else {
+        let (object, library) = (format!("{out}/part.o"), format!("{out}/libpart.a"));
+        run(&find("CC", &target), &["-O2", "-fPIC", "-c", "part.c", "-o", &object]);
+        run(&find("AR", &target), &["rcs", &library, &object]);
+        library
+    };
     assert!(Path::new(&library).exists());
     println!("cargo:rustc-link-search=native={out}");
     println!("cargo:rustc-link-lib=static=part");

@@ -32,7 +32,7 @@ def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None
 
     None for what is not known.
     """
-    known = _PACKAGES.get("musl" if target.is_musl else target.os, ())
+    known = () if target.is_msvc else _PACKAGES.get("musl" if target.is_musl else target.os, ())
     for name, package in known:
         if versions := list(_list_versions(lock, target, package)):
             return name, max(versions, key=_order)

@@ -297,7 +297,9 @@ def declare_runner(kind: KindRules, targets: Iterable[Target]) -> Text:
 
 def declare_options(kind: KindRules) -> Table:
     return Table(
-        {rule.name: Field(_declare_option(rule), rule.description, default=rule.default) for rule in kind.options}
+        {rule.name: Field(_declare_option(rule), rule.description, default=rule.default) for rule in kind.options},
+        at_most_one=kind.exclusive,
+        together=kind.together,
     )
 
 
@@ -305,6 +307,8 @@ def _declare_option(rule: OptionRule) -> Node:
     if rule.type is bool:
         return Boolean()
     if rule.type is int:
-        return Integer()
+        return Integer(minimum=rule.minimum)
     pattern = (Rule(rule.pattern, f"{{}} is not a value for `{rule.name}`", rule.description),) if rule.pattern else ()
+    if rule.is_url:
+        return Text(rules=(*URL.rules, *pattern), find_fault=URL.find_fault)
     return Text(choices=rule.choices, noun="choice", rules=pattern)

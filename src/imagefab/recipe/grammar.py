@@ -312,6 +312,8 @@ class Table:
     fields: Mapping[str, Field]
     exactly_one: tuple[str, ...] = field(default=(), kw_only=True)
     """Keys that exclude each other, one of which must be there."""
+    at_most_one: tuple[str, ...] = field(default=(), kw_only=True)
+    """Keys that exclude each other, none of which need be there."""
     together: tuple[str, ...] = field(default=(), kw_only=True)
     """Keys of which none is there without the others."""
 
@@ -325,6 +327,7 @@ class Table:
                 spot.report(f"missing key `{name}`", declared.description)
         if self.exactly_one and not mistaken.intersection(self.exactly_one):
             self._report_choice(self.exactly_one, value, spot)
+        self._report_rivals(self.at_most_one, value, spot)
         if not mistaken.intersection(self.together) and any(name in value for name in self.together):
             self._report_missing(value, spot)
         found = {name: self.fields[name].node.read(value[name], spot.at(name)) for name in self.fields if name in value}
@@ -346,11 +349,14 @@ class Table:
             if name not in value:
                 spot.report(f"missing key {quote(name)}", self.fields[name].description)
 
-    @staticmethod
-    def _report_choice(names: tuple[str, ...], value: dict[str, Any], spot: Spot) -> None:
-        present = [name for name in names if name in value]
-        if not present:
+    def _report_choice(self, names: tuple[str, ...], value: dict[str, Any], spot: Spot) -> None:
+        if not any(name in value for name in names):
             spot.report(f"missing key {' or '.join(quote(name) for name in names)}")
+        self._report_rivals(names, value, spot)
+
+    @staticmethod
+    def _report_rivals(names: tuple[str, ...], value: dict[str, Any], spot: Spot) -> None:
+        present = [name for name in names if name in value]
         for name in present[1:]:
             spot.at(name).report(f"{quote(present[0])} and {quote(name)} exclude each other", on_key=True)
 
@@ -368,6 +374,8 @@ class Table:
             }
         if self.exactly_one:
             result["oneOf"] = [{"required": [name]} for name in self.exactly_one]
+        if self.at_most_one:
+            result["not"] = {"required": list(self.at_most_one)}
         return result
 
 

@@ -59,8 +59,8 @@ class OwnFileSpec:
     name: str
     path: str
     """Absolute."""
-    top: str = ""
-    """For a tarball: the folder that it must have at its top."""
+    tops: tuple[str, ...] = ()
+    """For a tarball or zip file: the folders one of which it must begin with."""
 
 
 AnySource = SourceSpec | WheelSpec | OwnFileSpec

@@ -23,6 +23,10 @@ class OptionRule:
     """For text: a regular expression that a value must match, when not empty; anchor it with ^ and $."""
     is_file: bool = False
     """For text: the path of a file that the user has; the kind gets it absolute."""
+    is_url: bool = False
+    """For text: where something is fetched from."""
+    minimum: int | None = None
+    """For integers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +38,9 @@ class KindRules:
     runners: Callable[[Target], tuple[str, ...]] = lambda target: ("auto", "none")
     """What may run the target's programs. Any kind goes with any runner: the design fills it in."""
     options: tuple[OptionRule, ...] = ()
+    exclusive: tuple[str, ...] = ()
+    """Options that exclude each other."""
+    together: tuple[str, ...] = ()
+    """Options of which none is there without the others."""
     layer_names: Callable[[Recipe], Iterable[str]] = lambda recipe: ()
     """What the layers of an image are called that no base gives its name to."""

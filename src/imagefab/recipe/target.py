@@ -53,6 +53,8 @@ class Target:
     @property
     def crt(self) -> str:
         """What cross's images call the C library."""
+        if self.is_msvc:
+            return "msvc"
         return "musl" if self.is_musl else _CRTS[self.os]
 
     @property
@@ -67,6 +69,11 @@ class Target:
     @property
     def is_musl(self) -> bool:
         return "musl" in self.triple.rsplit("-", 1)[-1]
+
+    @property
+    def is_msvc(self) -> bool:
+        """Windows, with Microsoft's own C library and conventions."""
+        return self.triple.endswith("-msvc")
 
 
 _CMAKE_SYSTEMS = {
@@ -154,6 +161,7 @@ _OTHERS: dict[str, tuple[str, str, str, str]] = {
     "aarch64-pc-windows-gnullvm": ("windows", "", "", "ARM64"),
     "x86_64-pc-windows-msvc": ("windows", "", "", "AMD64"),
     "aarch64-pc-windows-msvc": ("windows", "", "", "ARM64"),
+    "i686-pc-windows-msvc": ("windows", "", "", "X86"),
     "aarch64-apple-darwin": ("darwin", "", "", "arm64"),
     "x86_64-apple-darwin": ("darwin", "", "", "x86_64"),
     "aarch64-linux-android": ("android", "", "aarch64", "aarch64"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import shutil
 import tarfile
+import zipfile
 from pathlib import Path
 
 from imagefab.digest import Digest
@@ -20,8 +21,8 @@ def pin_own_file(store: BlobStore, spec: OwnFileSpec, old: Digest | None) -> Dig
     if not path.exists() and old is not None:
         return old
     digest = _digest(path)
-    if spec.top:
-        _check_top(path, spec.top)
+    if spec.tops:
+        _check_top(path, spec.tops)
     _keep(store, path, digest)
     return digest
 
@@ -42,18 +43,31 @@ def fetch_own_file(store: BlobStore, spec: OwnFileSpec, digest: Digest) -> None:
     _keep(store, path, digest)
 
 
-def _check_top(path: Path, top: str) -> None:
+def _check_top(path: Path, tops: tuple[str, ...]) -> None:
+    found = _find_top_of_zip(path) if path.suffix == ".zip" else _find_top_of_tarball(path)
+    if found not in tops:
+        pack = "zip -ry" if path.suffix == ".zip" else "tar -cJf"
+        raise RecipeError(
+            f"{path} should have the folder {' or '.join(tops)} in it, and has {found or 'nothing'}",
+            hint=f"name the file after what is in it, or pack it anew: {pack} {path.name} {' '.join(tops)}",
+        )
+
+
+def _find_top_of_tarball(path: Path) -> str:
     try:
         with tarfile.open(path) as tarball:
             names = (member.name.removeprefix("./") for member in tarball)
-            found = next((name.partition("/")[0] for name in names if name != "."), "")
+            return next((name.partition("/")[0] for name in names if name != "."), "")
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError) as error:
         raise RecipeError(f"{path} is no tarball: {error}") from None
-    if found != top:
-        raise RecipeError(
-            f"{path} should have the folder {top} in it, and has {found or 'nothing'}",
-            hint=f"name the file after what is in it, or pack it anew: tar -cJf {path.name} {top}",
-        )
+
+
+def _find_top_of_zip(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return next((name.partition("/")[0] for name in file.namelist()), "")
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+        raise RecipeError(f"{path} is no zip file: {error}") from None
 
 
 def _digest(path: Path) -> Digest:

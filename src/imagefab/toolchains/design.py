@@ -12,7 +12,7 @@ from dataclasses import replace
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.recipe.model import Additions, Archive, OwnFileSpec, Recipe
 from imagefab.recipe.rules import KindRules
-from imagefab.toolchains import baremetal, gcc, llvm, mingw, musl, osxcross, wasm, zig
+from imagefab.toolchains import android, baremetal, gcc, llvm, mingw, msvc, musl, osxcross, wasm, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.debugger import make_debugger_layer
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
@@ -22,11 +22,11 @@ from imagefab.toolchains.runners.table import list_runners, make_runner
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _ALL = (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND, osxcross.KIND, baremetal.KIND, mingw.KIND,
-        wasm.KIND)  # fmt: skip
+        wasm.KIND, android.KIND, msvc.KIND)  # fmt: skip
 KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in _ALL}
 _ROOT, _OWN = "base", "extras"
 PRIVATE = "dev.imagefab.private"
-"""The label that says which of the user's own files are in an image, which may not be everybody's."""
+"""The label that says which files are in an image that may not be everybody's: the user's own, and some vendors'."""
 _IMAGE = "image"
 """No layer's name: the Dockerfile calls the finished image so."""
 
@@ -62,7 +62,8 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         *_tool_layers(recipe, platform, toolchain, runner),
         _additions_layer(recipe, platform, recipe.additions, env, name=_OWN, comment="what the recipe itself adds"),
     )
-    private = [s.name for layer in layers for s in layer.sources if isinstance(s, OwnFileSpec)]
+    own = (s.name for layer in layers for s in layer.sources if isinstance(s, OwnFileSpec))
+    private = dict.fromkeys((*own, *toolchain.private))
     return Blueprint(
         recipe=recipe.name,
         target=recipe.target.triple,

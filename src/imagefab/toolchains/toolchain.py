@@ -36,6 +36,8 @@ class Toolchain:
     preset: bool = True
     """Whether cargo and the crates are told of compiler and linker; else whoever builds says it."""
     labels: tuple[tuple[str, str], ...] = ()
+    private: tuple[str, ...] = ()
+    """The names of sources in it that may not be passed on, wherever they come from."""
     has_own_libc: bool = False
     """It carries the C library that programs are linked against; the archive's is there to run them at most."""
 

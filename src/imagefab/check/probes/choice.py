@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from imagefab.check.probe import Probe, Row
+from imagefab.check.probes.android import list_android_skips, make_android_probes
 from imagefab.check.probes.bare import make_bare_probes
 from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import list_hosted_skips, make_hosted_probes
+from imagefab.check.probes.msvc import list_msvc_skips, make_msvc_probes
 from imagefab.check.probes.rust import make_rust_probes
 from imagefab.check.probes.wasm import make_emscripten_probes, make_module_probes, make_wasi_probes
 from imagefab.check.probes.windows import make_windows_probes
@@ -17,17 +19,24 @@ from imagefab.check.subject import Subject
 
 _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "linux": make_hosted_probes,
+    "android": make_android_probes,
     "darwin": make_darwin_probes,
     "none": make_bare_probes,
     "windows": make_windows_probes,
+    "msvc": make_msvc_probes,
     "wasi": make_wasi_probes,
     "unknown": make_module_probes,
     "emscripten": make_emscripten_probes,
 }
+_SKIPS: dict[str, Callable[[Subject], list[Row]]] = {
+    "darwin": list_darwin_skips,
+    "android": list_android_skips,
+    "msvc": list_msvc_skips,
+}
 
 
 def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
-    toolchain = _TOOLCHAINS.get(subject.os, make_hosted_probes)
+    toolchain = _TOOLCHAINS.get(_name_conventions(subject), make_hosted_probes)
     return (
         *make_contract_probes(subject),
         *toolchain(subject),
@@ -38,4 +47,9 @@ def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
 
 def list_skips(subject: Subject) -> list[Row]:
     """What an image of its sort would be asked, and this one can't be."""
-    return list_darwin_skips(subject) if subject.os == "darwin" else list_hosted_skips(subject)
+    return _SKIPS.get(_name_conventions(subject), list_hosted_skips)(subject)
+
+
+def _name_conventions(subject: Subject) -> str:
+    """The system; Windows has two sorts of compilers, which take different options."""
+    return "msvc" if subject.target and subject.target.is_msvc else subject.os

@@ -22,7 +22,7 @@ def make_facts_probe(subject: Subject) -> Probe:
         "exec 2>/dev/null\n"
         f"said=$({cc} --version | head -n 1)\n"
         "case $said in emcc*) name=emscripten ;; *clang*) name=clang ;; *) name=gcc ;; esac\n"
-        f'echo "$name=$({cc} -dumpfullversion || {cc} -dumpversion)"\n'
+        f'echo "$name=$({cc} -dumpfullversion || {cc} -dumpversion || {cc} /clang:-dumpversion)"\n'
         f"echo \"binutils=$({shlex.quote(prefix)}ld --version | sed -n '1s/.* //p')\"\n"
         "echo 'int main(void) { return 0; }' >empty.c\n"
         f"libc=$({cc} empty.c -o empty -Wl,--trace | grep '/libc\\.so$' | tail -n 1)\n"

@@ -13,7 +13,8 @@ The DLLs that GCC links programs to are looked for where Debian's packages have 
 
 Programs of 32 bits run in the same Wine of 64 bits, which needs no Linux libraries of 32 bits for them.
 
-On arm64 there is no such runner: Debian's Wine runs there what is made for arm64 alone.
+On arm64 there is no such runner: Debian's Wine runs there what is made for arm64 alone. And on amd64 it runs nothing
+that is made for arm64.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ export WINEPREFIX="${WINEPREFIX:-$folder/prefix}" WINEDEBUG="${WINEDEBUG:--all}"
 # No dialogs that offer to install .NET or a browser, and no entries in a desktop's menus.
 export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml=;winemenubuilder.exe=d}"
 libraries=
-for library in /usr/lib/gcc/@triplet@/*-posix /usr/@triplet@/lib; do
+for library in @libraries@; do
     if [ -d "$library" ]; then
         libraries="${libraries:+$libraries;}Z:$(printf %s "$library" | /usr/bin/tr / '\\\\')"
     fi
@@ -127,9 +128,11 @@ _KEPT_MODULES = ("bcrypt", "crypt32", "dnsapi", "mountmgr", "msv1_0", "netapi32"
 
 
 def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
-    if platform != AMD64:
+    if platform != AMD64 or recipe.target.stem == "aarch64":
         return NONE
     triplet, small = recipe.target.gnu_triplet, recipe.target.stem == "i686"
+    # Microsoft's DLLs are Wine's own.
+    libraries = f"/usr/lib/gcc/{triplet}/*-posix /usr/{triplet}/lib" if triplet else ""
     modules = (f"{_WINE}/x86_64-unix/{name}.so" for name in _KEPT_MODULES)
     keep = (f"{_DLLS}/*", *modules, "usr/share/wine/**", "usr/share/doc/libwine/copyright")
     tarballs = [_take("wine.tar", "libwine", _DLLS, keep, () if small else _LEFT_OUT_64)]
@@ -156,7 +159,7 @@ def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
             ),
         ),
         tarballs=tuple(tarballs),
-        files=(FileSpec(path=RUNNER, content=_SCRIPT.replace("@triplet@", triplet).encode(), mode=0o755),),
+        files=(FileSpec(path=RUNNER, content=_SCRIPT.replace("@libraries@", libraries).encode(), mode=0o755),),
         run=(RunSpec(name="Wine, made smaller", script=_INSTALL),),
     )
     return Runner(name="wine", command=(RUNNER,), layers=(layer,), choices=("wine",))

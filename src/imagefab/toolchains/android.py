@@ -1,0 +1,214 @@
+"""Kind android: Debian's clang and lld over the C library, libc++ and runtimes of Google's NDK.
+
+Of the NDK an image takes what is Android's own: headers and libraries for the target's architecture, of all API levels,
+and clang's runtimes. The compiler is Debian's, for three reasons. The NDK's programs are for amd64 alone, so with them
+there would be no images for arm64. They would be in each image, where other kinds' images share one layer with the same
+compiler. And bindgen's libclang, which is Debian's, then agrees with the compiler. What is lost are Google's patches to
+clang. A libc++ much newer than the compiler refuses it; `version` chooses a newer one where the base has it. The names
+are the NDK's: aarch64-linux-android21-clang, with the API level that `api` says.
+
+Google's licence lets nobody pass the NDK on, so it is the user's own file (`ndk`), or pinned by URL and sha256. Without
+one the image is complete but for it, and whoever uses the image mounts two folders of an NDK's
+toolchains/llvm/prebuilt/linux-x86_64:
+
+    sysroot                  at /opt/android/NDK/sysroot
+    lib/clang/<n>/lib/linux  at /opt/android/NDK/clang/lib/linux
+
+clang finds its runtimes in a resource folder, next to headers that belong to the compiler. So the image's has Debian's
+headers and the NDK's runtimes. NDKs before r23 have GCC's runtime instead, and are not for this kind.
+
+CMake has ideas of its own about Android, for which it wants a whole NDK. It drops them when the system's version is 1.
+
+Android's programs need Android's dynamic linker, which no NDK has, so there is no runner.
+"""
+
+from __future__ import annotations
+
+from imagefab.platforms import HostPlatform
+from imagefab.recipe.model import FileSpec, Recipe, RunSpec
+from imagefab.recipe.rules import KindRules, OptionRule
+from imagefab.recipe.target import Target
+from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.llvm import LIBCLANG_HEADERS, VERSION, clang_layer
+from imagefab.toolchains.toolchain import Kind, Toolchain
+from imagefab.toolchains.vendor import VendorArchive, declare_archive, find_archive
+
+_HOME = "/opt/android"
+NDK_FOLDER = f"{_HOME}/NDK"
+_FILE = r"android-ndk-r(2[3-9]|[3-9][0-9])[a-z]?(-beta[0-9]+)?-linux\.zip"
+
+_FOLDERS = {"armv7": "arm-linux-androideabi"}
+"""How the NDK calls an architecture's folders, where that is not the triple."""
+_CLANG = {"armv7": "armv7a-linux-androideabi"}
+"""And its compilers."""
+_RUNTIMES = {"armv7": ("arm", "arm"), "i686": ("i386", "i686")}
+"""clang's folder of runtimes, and what they have in their names."""
+_ABIS = {"aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "i686": "x86", "x86_64": "x86_64"}
+_TOOLS = ("ar", "nm", "objcopy", "objdump", "ranlib", "readelf", "strings", "strip")
+
+_CONFIG = """\
+# What clang takes as given when it builds for {triple}.
+--target={clang}{api}
+--sysroot={folder}/sysroot
+-resource-dir={folder}/clang
+-fuse-ld=lld
+--rtlib=compiler-rt
+--unwindlib=libunwind
+--stdlib=libc++
+"""
+_WRAPPER = """\
+#!/bin/sh
+exec /usr/lib/llvm-{version}/bin/{tool} --config={home}/clang.cfg "$@"
+"""
+_LINK = """\
+ln -s /usr/lib/llvm-{version}/lib/clang/{version}/include {folder}/clang/include
+for tool in {tools}; do
+    ln -s /usr/lib/llvm-{version}/bin/llvm-$tool /usr/local/bin/llvm-$tool
+    ln -s llvm-$tool /usr/local/bin/{gnu}-$tool
+done
+ln -s /usr/lib/llvm-{version}/bin/ld.lld /usr/local/bin/ld.lld
+ln -s ld.lld /usr/local/bin/{gnu}-ld
+"""
+_UNPACK = """\
+mkdir /tmp/ndk
+prebuilt='android-ndk-*/toolchains/llvm/prebuilt/linux-x86_64'
+unzip -q "$SOURCES/{file}" 'android-ndk-*/source.properties' 'android-ndk-*/NOTICE*' \\
+    "$prebuilt/sysroot/usr/include/*" "$prebuilt/sysroot/usr/lib/{gnu}/*" \\
+    "$prebuilt/lib*/clang/*/lib/linux/{runtimes}/*" \\
+    "$prebuilt/lib*/clang/*/lib/linux/libclang_rt.*-{name}-android*" -d /tmp/ndk
+cd /tmp/ndk/android-ndk-*
+mv source.properties NOTICE* {folder}
+cd toolchains/llvm/prebuilt/linux-x86_64
+for other in sysroot/usr/include/*-linux-android*; do
+    case $other in */{gnu}) ;; *) rm -r "$other" ;; esac
+done
+if ! [ -d sysroot/usr/lib/{gnu}/{api} ]; then
+    echo "{file} has no API level {api} for {gnu}; it has" $(cd sysroot/usr/lib/{gnu} && ls -d [0-9]*)
+    exit 1
+fi
+rmdir {folder}/sysroot {folder}/clang/lib/linux
+mv sysroot {folder}
+mv lib*/clang/*/lib/linux {folder}/clang/lib
+cd /
+rm -r /tmp/ndk
+chmod -R u=rwX,go=rX {folder}
+"""
+
+
+def make_android(recipe: Recipe, platform: HostPlatform) -> Toolchain:
+    target = recipe.target
+    options = dict(recipe.options)
+    version, api = str(options["version"]), int(options["api"])
+    ndk = find_archive(recipe, "ndk", tops=lambda file: (_name_top(file),))
+    folder = f"{_HOME}/{_name_top(ndk.file)}" if ndk else NDK_FOLDER
+    gnu, clang = _name_folder(target), _name_clang(target)
+    prefix, compiler = f"{gnu}-", f"{clang}{api}-clang"
+    suffixed = (("RANLIB", "ranlib"), ("NM", "nm"), ("STRIP", "strip"), ("OBJCOPY", "objcopy"))
+    return Toolchain(
+        layers=(
+            clang_layer(version),
+            _wrappers_layer(target, version, api, folder),
+            *([_ndk_layer(target, api, ndk, folder)] if ndk else []),
+        ),
+        linker=compiler,
+        cc=compiler,
+        cxx=f"{compiler}++",
+        ar=f"{prefix}ar",
+        prefix=prefix,
+        sysroot=f"{folder}/sysroot",
+        pkg_config=f"/usr/{gnu}/lib/pkgconfig",
+        bindgen=(LIBCLANG_HEADERS, f"--sysroot={folder}/sysroot", f"--target={clang}{api}"),
+        cmake_root=f"{folder}/sysroot /usr/{gnu}",
+        cmake=(
+            ("CMAKE_SYSTEM_VERSION", "1"),
+            ("CMAKE_AR", f"/usr/local/bin/{prefix}ar"),
+            ("CMAKE_RANLIB", f"/usr/local/bin/{prefix}ranlib"),
+            ("CMAKE_ANDROID_ARCH_ABI", _ABIS[target.stem]),
+            ("ANDROID_ABI", _ABIS[target.stem]),
+            ("ANDROID_PLATFORM", f"android-{api}"),
+            ("ANDROID_PLATFORM_LEVEL", str(api)),
+        ),
+        env=tuple((f"{stem}_{target.underscored}", f"{prefix}{tool}") for stem, tool in suffixed),
+        private=(ndk.file,) if ndk else (),
+        has_own_libc=True,
+    )
+
+
+def _wrappers_layer(target: Target, version: str, api: int, folder: str) -> LayerSpec:
+    gnu, clang = _name_folder(target), _name_clang(target)
+    config = _CONFIG.format(triple=target.triple, clang=clang, api=api, folder=folder)
+    fronts = dict.fromkeys((f"{clang}{api}", clang, gnu))
+    return LayerSpec(
+        name=f"android-{target.stem}",
+        comment=f"clang, lld and the binary tools under the NDK's names for {target.triple}",
+        folders=(f"{folder}/sysroot", f"{folder}/clang/lib/linux"),
+        files=(
+            FileSpec(path=f"{_HOME}/clang.cfg", content=config.encode()),
+            *(
+                FileSpec(
+                    path=f"/usr/local/bin/{front}-{tool}",
+                    content=_WRAPPER.format(version=version, tool=tool, home=_HOME).encode(),
+                    mode=0o755,
+                )
+                for front in fronts
+                for tool in ("clang", "clang++")
+            ),
+        ),
+        run=(
+            RunSpec(
+                name="binary tools",
+                script=_LINK.format(version=version, folder=folder, gnu=gnu, tools=" ".join(_TOOLS)),
+            ),
+        ),
+    )
+
+
+def _ndk_layer(target: Target, api: int, ndk: VendorArchive, folder: str) -> LayerSpec:
+    runtimes, name = _RUNTIMES.get(target.stem, (target.stem, target.stem))
+    script = _UNPACK.format(
+        file=ndk.file, gnu=_name_folder(target), api=api, folder=folder, runtimes=runtimes, name=name
+    )
+    return LayerSpec(
+        name="android-ndk",
+        comment="Google's NDK: what is Android's own, for this architecture",
+        packages=("unzip",),
+        sources=(ndk.source,),
+        run=(RunSpec(name="unpack the NDK", script=script, sources=(ndk.file,)),),
+    )
+
+
+def _name_top(file: str) -> str:
+    """The folder in an NDK's archive."""
+    return file.partition("-linux")[0]
+
+
+def _name_folder(target: Target) -> str:
+    return _FOLDERS.get(target.stem, target.triple)
+
+
+def _name_clang(target: Target) -> str:
+    return _CLANG.get(target.stem, target.triple)
+
+
+def _accepts(target: Target) -> str | None:
+    return None if target.os == "android" else "it is not Android"
+
+
+KIND = Kind(
+    rules=KindRules(
+        name="android",
+        summary="clang and lld for Android, with the NDK that you bring",
+        accepts=_accepts,
+        options=(
+            VERSION,
+            OptionRule(
+                name="api", type=int, default=21, minimum=21,
+                description="the API level: the oldest Android that programs run on, 21 being Android 5",
+            ),
+            *declare_archive("ndk", file=_FILE, description="your android-ndk-r<version>-linux.zip, r23 or later"),
+        ),
+        exclusive=("ndk", "ndk-url"),
+        together=("ndk-url", "ndk-sha256"),
+    ),
+    make=make_android,
+)  # fmt: skip
