@@ -90,11 +90,11 @@ class Author:
 
 
 @pytest.fixture
-def author(tmp_path: Path) -> Author:
+def author(guarded: str, tmp_path: Path) -> Author:
     """A project as `imagefab init` leaves it, but with another recipe, which is in a pull request."""
     require(platform.machine() == "x86_64", "an x86_64 machine")
     author = Author(tmp_path, tmp_path / "origin.git")
-    author.line.run("init", "--to", f"{REGISTRY}/team")
+    author.line.run("init", "--to", f"{guarded}/team")
     (author.folder / "recipes/aarch64-musl.toml").unlink()
     author.commit("Start")
     author.push("main")
@@ -139,7 +139,7 @@ def test_github(author: Author, guarded: str, tmp_path: Path) -> None:
     (recorded,) = machine.read_opened()
     assert (recorded["base"], recorded["head"], recorded["edits"]) == ("main", "imagefab/published", 0)
     reference = recorded["body"].strip()
-    assert re.fullmatch(rf"{REGISTRY}/team/native@sha256:[0-9a-f]{{64}}", reference)
+    assert re.fullmatch(rf"{guarded}/team/native@sha256:[0-9a-f]{{64}}", reference)
 
     author.merge("imagefab/published")
     author.push("main")
@@ -198,7 +198,7 @@ def test_gitlab(author: Author, guarded: str, tmp_path: Path) -> None:
     assert "merge_request.target=main" in options
     assert "merge_request.title=Record what was published" in options
     author.ask("fetch", "--quiet", "origin", "imagefab/published")
-    assert f"{REGISTRY}/team/native@sha256:" in author.ask("log", "-1", "--format=%b", "FETCH_HEAD")
+    assert f"{guarded}/team/native@sha256:" in author.ask("log", "-1", "--format=%b", "FETCH_HEAD")
 
     author.merge("imagefab/published")
     author.give_the_night_work()
