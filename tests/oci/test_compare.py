@@ -123,7 +123,11 @@ def test_a_layer_that_unpacks_without_end(image: LayoutSource) -> None:
         compare_layers(io.BytesIO(gzip.compress(BASE)), io.BytesIO(bomb), most=1 << 20)
 
 
-@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"no tar" * 1000), gzip.compress(TOP)[:-20]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no gzip", gzip.compress(b"no tar" * 1000), gzip.compress(TOP)[:-20]],
+    ids=["nothing", "no gzip", "no tar", "half"],
+)
 def test_what_is_no_layer(data: bytes) -> None:
     with pytest.raises(BadImageError):
         compare_layers(io.BytesIO(gzip.compress(BASE)), io.BytesIO(data), most=1 << 30)

@@ -9,6 +9,7 @@ from imagefab.cli.session import Session, print_json
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
+    from imagefab.lock.staleness import PackageChange
     from imagefab.lock.update import Update
 
 NAME = "lock"
@@ -99,8 +100,15 @@ def _describe(update: Update) -> dict[str, Any]:
     return {
         "recipe": update.recipe,
         "changed": update.changed,
-        "packages": [
-            {"platform": c.platform, "name": c.name, "architecture": c.architecture, "old": c.old, "new": c.new}
-            for c in update.packages
-        ],
+        "packages": [describe_package(change) for change in update.packages],
+    }
+
+
+def describe_package(change: PackageChange) -> dict[str, Any]:
+    return {
+        "platform": change.platform,
+        "name": change.name,
+        "architecture": change.architecture,
+        "old": change.old,
+        "new": change.new,
     }

@@ -21,6 +21,7 @@ from imagefab.cli import (
     check,
     context,
     cross_toml,
+    diff,
     doctor,
     gc,
     init,
@@ -43,8 +44,8 @@ from imagefab.errors import ImagefabError, UsageError
 _INTERRUPTED = 130
 _PATIENCE = 5.0
 """Seconds that an interrupted run may take to clean up."""
-_VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, matrix,
-          sbom, run, shell, doctor, gc)  # fmt: skip
+_VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, diff,
+          matrix, sbom, run, shell, doctor, gc)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.build import make_workshop, parse_count
+from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
 from imagefab.cli.session import Session, print_json
 from imagefab.errors import FetchError, ImagefabError, UsageError, raise_all
@@ -272,8 +273,5 @@ def _describe_json(change: ImageChange) -> dict[str, Any]:
         "reference": change.reference,
         "sizes": {name: {"before": before, "after": after} for name, before, after in change.sizes},
         "probes": dict(change.probes),
-        "packages": [
-            {"platform": c.platform, "name": c.name, "architecture": c.architecture, "old": c.old, "new": c.new}
-            for c in change.packages
-        ],
+        "packages": [describe_package(one) for one in change.packages],
     }

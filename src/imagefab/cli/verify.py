@@ -152,7 +152,7 @@ def _complain(verdict: Verdict) -> MismatchError:
     if all(one.difference is None for one in verdict.platforms):
         lines.append(f"  the lock makes {verdict.images.digest}")
     return MismatchError(
-        "\n".join(_clean(line) for line in lines),
+        "\n".join(make_plain(line) for line in lines),
         hint="`here` is what was built from the lock now, `there` the other; is it of another lock?",
     )
 
@@ -184,14 +184,14 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
             one.platform: {
                 "manifest": str(one.mine.digest),
                 "expected": None if one.theirs is None else str(one.theirs.digest),
-                "difference": None if one.difference is None else _describe_difference(one.difference),
+                "difference": None if one.difference is None else describe_difference(one.difference),
             }
             for one in verdict.platforms
         },
     }
 
 
-def _describe_difference(difference: Difference) -> dict[str, Any]:
+def describe_difference(difference: Difference) -> dict[str, Any]:
     return {
         "kind": str(difference.kind),
         "layer": difference.layer,
@@ -201,6 +201,6 @@ def _describe_difference(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _clean(line: str) -> str:
+def make_plain(line: str) -> str:
     """A stranger's text, without what a terminal would act on."""
     return "".join(character if character.isprintable() else "?" for character in line)

@@ -20,6 +20,8 @@ from imagefab.oci.parts import BadImageError, ImageParts, LayerPart
 
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 2_000_000
+_GONE = ".wh."
+_OPAQUE = ".wh..wh..opq"
 
 
 class Kind(StrEnum):
@@ -49,6 +51,10 @@ class Difference:
     details: tuple[str, ...] = ()
 
 
+Entry = Mapping[str, Any]
+"""What a layer says of one path."""
+
+
 def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
     """Where two images part, as far as their manifests and configs tell: not yet in which files."""
     if one.digest == other.digest:
@@ -69,20 +75,19 @@ def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
 
 def compare_layers(one: IO[bytes], other: IO[bytes], *, most: int) -> tuple[FileDifference, ...]:
     """The files in which two layers differ, by path. `most` bounds what is unpacked of each."""
-    mine, theirs = read_entries(one, most), read_entries(other, most)
+    return compare_entries(read_entries(one, most), read_entries(other, most))
+
+
+def compare_entries(mine: Mapping[str, Entry], theirs: Mapping[str, Entry]) -> tuple[FileDifference, ...]:
     found = [FileDifference(path=path, what="only here") for path in mine.keys() - theirs.keys()]
     found += [FileDifference(path=path, what="only there") for path in theirs.keys() - mine.keys()]
     for path in mine.keys() & theirs.keys():
-        keys = [
-            key for key in dict.fromkeys([*mine[path], *theirs[path]]) if mine[path].get(key) != theirs[path].get(key)
-        ]
+        one, other = mine[path], theirs[path]
+        keys = [key for key in dict.fromkeys([*one, *other]) if one.get(key) != other.get(key)]
         if keys:
-            told = (f"{key} {mine[path].get(key, '-')} here, {theirs[path].get(key, '-')} there" for key in keys)
+            told = (f"{key} {one.get(key, '-')} here, {other.get(key, '-')} there" for key in keys)
             found.append(FileDifference(path=path, what="; ".join(told)))
     return tuple(sorted(found, key=lambda one: one.path))
-
-
-Entry = Mapping[str, Any]
 
 
 def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
@@ -97,6 +102,28 @@ def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
         raise BadImageError(f"a layer is not a compressed tar: {error}") from None
     return found
+
+
+def lay_over(tree: dict[str, Entry], layer: Mapping[str, Entry]) -> None:
+    """What a tree becomes with one more layer on it, whose markers say what is gone."""
+    for path in layer:
+        folder, _, name = path.rpartition("/")
+        if name == _OPAQUE:
+            _drop_below(tree, folder)
+        elif name.startswith(_GONE):
+            gone = f"{folder}/{name.removeprefix(_GONE)}".lstrip("/")
+            tree.pop(gone, None)
+            _drop_below(tree, gone)
+    for path, entry in layer.items():
+        if not path.rpartition("/")[2].startswith(_GONE):
+            if entry["type"] != "folder":
+                _drop_below(tree, path)
+            tree[path] = entry
+
+
+def _drop_below(tree: dict[str, Entry], folder: str) -> None:
+    for path in [path for path in tree if path.startswith(f"{folder}/")]:
+        del tree[path]
 
 
 def _describe(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:

@@ -1,0 +1,126 @@
+"""What differs between two of anything that stands for an image: two locks, two images, or one of each and its own.
+
+A recipe's name stands for its lock, and for the image of it that the store has.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.engines.build import find_image
+from imagefab.errors import ImagefabError, UsageError
+from imagefab.factory import lock_path, prepare_recipe
+from imagefab.lock.file import read_lock
+from imagefab.lock.model import Lock
+from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.oci.compare import (
+    Difference,
+    Entry,
+    FileDifference,
+    bound_content,
+    compare_entries,
+    find_difference,
+    lay_over,
+    read_entries,
+)
+from imagefab.oci.image import ImageSet
+from imagefab.oci.parts import ImageParts, LayoutSource, Source, StoreSource
+from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.progress import Progress
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.project import Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    name: str
+    lock: Lock | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformDifference:
+    platform: str
+    sizes: tuple[int, int]
+    difference: Difference | None
+    files: tuple[FileDifference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    packages: tuple[PackageChange, ...] | None
+    """None where one of the two has no lock."""
+    images: tuple[PlatformDifference, ...] | None
+    """By host platform that both have; None where one of the two has no image."""
+    only_one: tuple[str, ...]
+    """Host platforms that one of them has."""
+
+    @property
+    def is_same(self) -> bool:
+        return not self.packages and not self.only_one and all(one.difference is None for one in self.images or ())
+
+
+def open_recipe(project: Project, recipe: Recipe, store: Store, progress: Progress) -> Side:
+    """A recipe's lock as it is, and what the store has built for it."""
+    path = lock_path(project, recipe.name)
+    lock = read_lock(path, recipe=recipe.name, shown=project.show(path))
+    try:
+        plans = prepare_recipe(project, recipe).plans
+    except ImagefabError as error:
+        progress.warn(f"{error.problem}; no image is compared")
+        return Side(name=recipe.name, lock=lock)
+    found = [find_image(plan, store, progress) for plan in plans]
+    images = ImageSet(recipe=recipe.name, images=tuple(image for image in found if image is not None))
+    return Side(name=recipe.name, lock=lock, source=StoreSource(images, store) if images.images else None)
+
+
+def open_path(path: Path) -> Side | None:
+    """A lock or an OCI layout, if the path is one."""
+    if (path / "oci-layout").is_file():
+        return Side(name=str(path), source=LayoutSource(path))
+    return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name)) if path.is_file() else None
+
+
+def compare(one: Side, other: Side, store: Store) -> Comparison:
+    """UsageError when they have nothing in common that could be compared."""
+    packages = compare_locks(one.lock, other.lock) if one.lock is not None and other.lock is not None else None
+    if one.source is None or other.source is None:
+        if packages is None:
+            lacking = one.name if one.source is None else other.name
+            raise UsageError(
+                f"{one.name} and {other.name} can't be compared: one is a lock, one an image",
+                hint=f"is {lacking} built?",
+            )
+        return Comparison(packages=packages, images=None, only_one=())
+    mine, theirs = one.source.images.keys(), other.source.images.keys()
+    return Comparison(
+        packages=packages,
+        images=tuple(_compare_images(name, one.source, other.source, store) for name in sorted(mine & theirs)),
+        only_one=tuple(sorted(mine ^ theirs)),
+    )
+
+
+def _compare_images(platform: str, one: Source, other: Source, store: Store) -> PlatformDifference:
+    mine, theirs = one.images[platform], other.images[platform]
+    files: tuple[FileDifference, ...] = ()
+    if [layer.diff_id for layer in mine.layers] != [layer.diff_id for layer in theirs.layers]:
+        files = compare_entries(_read_tree(mine, one, store), _read_tree(theirs, other, store))
+    return PlatformDifference(
+        platform=platform, sizes=(mine.size, theirs.size), difference=find_difference(mine, theirs), files=files
+    )
+
+
+def _read_tree(image: ImageParts, source: Source, store: Store) -> Mapping[str, Entry]:
+    tree: dict[str, Entry] = {}
+    for layer in image.layers:
+        with (
+            explain_disk_errors(store.root, STORE),
+            tempfile.TemporaryFile(dir=store.scratch_folder()) as file,
+        ):
+            source.fetch(layer, file)
+            file.seek(0)
+            lay_over(tree, read_entries(file, bound_content(layer, layer)))
+    return tree
