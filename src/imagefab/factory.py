@@ -188,18 +188,15 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
     fresh: frozenset[Digest] = frozenset()
     engine: Engine | None = None
     if not all(images):
-        for plan, image in zip(plans, images, strict=True):
-            if image is None:
-                require_emulation(plan.platform)
-        todo = [
-            given
-            for plan, image in zip(plans, images, strict=True)
-            if image is None
-            for given in missing_inputs(plan, store, progress, no_cache=workshop.no_cache)
-        ]
         if workshop.now is not None:
             _check_clock(prepared.lock, workshop.now)
         engine = workshop.engine()
+        missing = [plan for plan, image in zip(plans, images, strict=True) if image is None]
+        if engine.runs_here:
+            for plan in missing:
+                require_emulation(plan.platform)
+        anew = workshop.no_cache or engine.starts_anew
+        todo = [given for plan in missing for given in missing_inputs(plan, store, progress, no_cache=anew)]
         workshop.fetch(list_wanted(prepared, todo))
     found = []
     for plan, image in zip(plans, images, strict=True):

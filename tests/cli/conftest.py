@@ -82,7 +82,7 @@ def imagefab(capsys: pytest.CaptureFixture[str]) -> RunImagefab:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Engines are this one, nothing is fetched, and every platform can be emulated."""
     made = FakeEngine()
-    monkeypatch.setattr("imagefab.engines.choose.choose_engine", lambda name, store: made)
+    monkeypatch.setattr("imagefab.engines.choose.choose_engine", lambda name, store, *, builder: made)
     monkeypatch.setattr(Session, "fetch", lambda self, wanted: None)
     monkeypatch.setattr("imagefab.factory.require_emulation", lambda platform: None)
     return made

@@ -244,7 +244,7 @@ def test_no_engine_is_looked_for_once_and_told_once(
 ) -> None:
     asked: list[str] = []
 
-    def choose(name: str, store: object) -> FakeEngine:
+    def choose(name: str, store: object, *, builder: str | None) -> FakeEngine:
         asked.append(name)
         raise EngineError("no engine works here", hint="get one")
 

@@ -125,9 +125,9 @@ def empty(shipped: Path, tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path / "store", shipped)
 
 
-def copy_packages(warm: CommandLine, store: Path) -> Path:
-    """The packages of the Arm recipes that a store has, as hard links, and nothing that was built or derived."""
-    for recipe in ("aarch64-gnu", "aarch64-musl"):
+def copy_packages(warm: CommandLine, store: Path, *recipes: str) -> Path:
+    """The packages of some recipes that a store has, as hard links, and nothing that was built or derived."""
+    for recipe in recipes or ("aarch64-gnu", "aarch64-musl"):
         lock = (warm.folder / "images" / recipe / "imagefab.lock").read_text()
         for hexadecimal in re.findall(r'sha256 = "(\w{64})"', lock):
             source = warm.store / "blobs" / "sha256" / hexadecimal[:2] / hexadecimal

@@ -43,8 +43,19 @@ def test_inputs_of_all_kinds(tmp_path: Path, store: Store, link: bool) -> None:
     for given in inputs:
         status = found[given.path].stat()
         if not (link and given.path == "a/b/blob"):
-            assert (status.st_mode & 0o7777, status.st_mtime) == (0o644, EPOCH)
+            assert (status.st_mode & 0o7777, int(status.st_mtime)) == (0o644, EPOCH)
     assert store.check_blob(blob)
+
+
+def test_other_content_has_another_time(tmp_path: Path, store: Store) -> None:
+    """Of the same size at the same path, it would be taken for the same. And the same content always has the same."""
+    times = []
+    for number, data in enumerate((b"one", b"two", b"one")):
+        inputs = [Input(path="x", content=BytesContent(data=data))]
+        folder = tmp_path / str(number)
+        write_context(folder, inputs, epoch=EPOCH, store=store, materialise=pytest.fail, link=True)  # type: ignore[arg-type]
+        times.append((folder / "x").stat().st_mtime_ns)
+    assert times[0] == times[2] != times[1]
 
 
 def test_a_copy_can_be_changed_without_harm_to_the_store(tmp_path: Path, store: Store) -> None:

@@ -26,7 +26,7 @@ HELP = "build images into the store; prints name@sha256:…, a line an image"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--all", action="store_true", help="all recipes")
-    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    add_engine_arguments(parser)
     parser.add_argument(
         "--platform",
         action="append",
@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
     )
     parser.add_argument("--json", action="store_true")
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    parser.add_argument(
+        "--builder", metavar="NAME", help="a builder of `docker buildx`, in another Docker, a cluster, anywhere"
+    )
 
 
 def _warn_of_stale_dockerfiles(session: Session, prepared: Sequence[Prepared]) -> None:
@@ -122,15 +129,18 @@ def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
         store=store,
         bring_layers=None if share is None else share.fetch,
         progress=session.progress,
-        engine=choose_once(session.arguments.engine, store),
+        engine=choose_once(session, store),
         fetch=session.fetch,
         no_cache=no_cache,
         now=session.now,
     )
 
 
-def choose_once(name: str, store: Store) -> Callable[[], Engine]:
+def choose_once(session: Session, store: Store) -> Callable[[], Engine]:
     """The engine, chosen when somebody asks for it, and only once; also when there is none."""
+    name, builder = session.arguments.engine, session.arguments.builder
+    if builder is not None and name not in ("auto", "docker"):
+        raise UsageError(f"--builder and --engine {name} exclude each other", hint="builders are buildx's")
     chosen: list[Engine] = []
     failed: list[ImagefabError] = []
     guard = threading.Lock()
@@ -141,7 +151,7 @@ def choose_once(name: str, store: Store) -> Callable[[], Engine]:
         with guard:
             if not chosen and not failed:
                 try:
-                    chosen.append(choose_engine(name, store))
+                    chosen.append(choose_engine(name, store, builder=builder))
                 except ImagefabError as error:
                     failed.append(error)
             if failed:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.build import make_workshop, parse_count
+from imagefab.cli.build import add_engine_arguments, make_workshop, parse_count
 from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
 from imagefab.cli.session import Session, print_json
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"a file of cross to pin the images in; default: {_CROSS_FILE} of the project, if there is one",
     )
-    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    add_engine_arguments(parser)
     parser.add_argument(
         "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
     )

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.build import choose_once
+from imagefab.cli.build import add_engine_arguments, choose_once
 from imagefab.cli.session import Session, print_json
 from imagefab.errors import ImagefabError, MismatchError, StaleError, UsageError, raise_all
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image on a registry (name@sha256:… or name:tag), the folder of an OCI layout, or a digest alone; "
         "default: what was published, else what was built here",
     )
-    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
+    add_engine_arguments(parser)
     parser.add_argument("--platform", action="append", metavar="P", help="only that host platform's image")
     parser.add_argument("--json", action="store_true")
 
@@ -82,7 +82,7 @@ def _verify(session: Session, prepared: Prepared, given: Given) -> Verdict:
         workshop = Workshop(
             store=fresh,
             progress=session.progress,
-            engine=choose_once(session.arguments.engine, fresh),
+            engine=choose_once(session, fresh),
             fetch=fetch,
             no_cache=True,
             now=session.now,

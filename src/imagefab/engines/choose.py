@@ -33,20 +33,29 @@ ENGINES: dict[str, Callable[[], Engine]] = {"sandbox": _sandbox, "docker": _dock
 """The fastest first."""
 
 
-def choose_engine(name: str, store: Store) -> Engine:
-    """An engine that works here. EngineError says what is missing and what mends it."""
-    names = list(ENGINES) if name == AUTO else [name]
+def _builder(name: str) -> Engine:
+    from imagefab.engines.builder import find_builder
+
+    return find_builder(name)
+
+
+def choose_engine(name: str, store: Store, *, builder: str | None = None) -> Engine:
+    """An engine that works here. EngineError says what is missing and what mends it.
+
+    `builder` is one of buildx's, which is taken instead.
+    """
+    names = [f"builder {builder}"] if builder is not None else list(ENGINES) if name == AUTO else [name]
     problems: list[tuple[str, Finding]] = []
     for candidate in names:
-        engine = ENGINES[candidate]()
+        engine = ENGINES[candidate]() if builder is None else _builder(builder)
         broken = [finding for finding in engine.inspect(store) if not finding.ok]
         if not broken:
             return engine
         problems += [(candidate, finding) for finding in broken]
     raise EngineError(
         f"no engine works here:\n{_list(problems)}"
-        if name == AUTO
-        else f"{name} does not work here:\n{_list(problems)}",
+        if len(names) > 1
+        else f"{names[0]} does not work here:\n{_list(problems)}",
         hint="; ".join(dict.fromkeys(finding.fix for _, finding in problems if finding.fix))
         or "`imagefab doctor` says more",
     )

@@ -75,6 +75,8 @@ class ContainerEngine(ABC):
     name: str
     is_daemon: bool
     """Whether it may still be at a build when the program is gone that asked for it."""
+    runs_here = True
+    starts_anew = False
 
     @abstractmethod
     def look(self) -> Sequence[Finding]:
@@ -129,8 +131,9 @@ class ContainerEngine(ABC):
 
     def build(self, request: BuildRequest) -> None:
         plan, have = request.plan, request.have
-        require_emulation(plan.platform)
-        first = 0 if self._can_repeat(request) else len(have)
+        if self.runs_here:
+            require_emulation(plan.platform)
+        first = 0 if self.starts_anew or self._can_repeat(request) else len(have)
         with self.claim(request.store) as claim, contextlib.ExitStack() as stack:
             if first:
                 self._load_seed(request, claim)

@@ -71,6 +71,14 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether steps run on this machine, which must have the processor or an emulator of it."""
+
+    @property
+    def starts_anew(self) -> bool:
+        """Whether it is given all layers, also those that the store has, as only it knows what it can go on from."""
+
     def inspect(self, store: Store) -> Sequence[Finding]:
         """What it needs on this machine, with a try; it can build for that store when all of it is ok."""
 

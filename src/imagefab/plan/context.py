@@ -1,6 +1,7 @@
 """The build context on disk: the folder from which engines build, and from which anyone can without imagefab.
 
-Every file in it comes out of the store, checked; times are the epoch.
+Every file in it comes out of the store, checked. Times are the epoch, with a fraction of a second that comes of the
+content: BuildKit takes a file of the last build for the same when path, size and time are, and does not look into it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from imagefab.digest import Digest
 from imagefab.oci.store import OUTPUT, STORE, Store, explain_disk_errors
-from imagefab.plan.model import BlobContent, BytesContent, DerivedContent, Input
+from imagefab.plan.model import BlobContent, BytesContent, Content, DerivedContent, Input
 
 Materialise = Callable[[DerivedContent], Path]
 """Gives the file of a content that is derived from packages; the sources room knows how."""
@@ -35,7 +37,13 @@ def write_context(
                 case content:
                     shutil.copyfile(materialise(content), path)
             path.chmod(0o644)
-            os.utime(path, (epoch, epoch))
+            os.utime(path, ns=(stamp := _make_time(given.content, epoch), stamp))
+
+
+def _make_time(content: Content, epoch: int) -> int:
+    """In nanoseconds."""
+    told = content.data if isinstance(content, BytesContent) else repr(content).encode()
+    return epoch * 1_000_000_000 + int(Digest.of_bytes(told).hex[:12], 16) % 1_000_000_000
 
 
 def _try_link(source: Path, path: Path) -> bool:

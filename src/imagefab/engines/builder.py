@@ -1,0 +1,87 @@
+"""A builder of buildx's by its name: in another Docker, on a machine far away, in a cluster.
+
+One that is a Docker is used as Docker is, through its context. Of the others nothing is known but what buildx does for
+all of them: they take a Dockerfile with its context, and send an archive back. So they are given all layers and find
+in a cache of their own what they have built before. Canonical layers make the same image of what comes back.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from imagefab.engines.claim import Claim
+from imagefab.engines.container import Order
+from imagefab.engines.docker import DockerEngine
+from imagefab.engines.engine import Finding
+from imagefab.errors import EngineError
+from imagefab.progress import Progress
+
+_TIME = 120
+_ARCHIVE = "built.tar"
+
+
+def find_builder(name: str) -> DockerEngine:
+    """EngineError when buildx knows no builder of that name, or can't reach it."""
+    said = _ask(name)
+    driver, endpoint = (_find(said, key) for key in ("Driver", "Endpoint"))
+    if driver == "docker":
+        return DockerEngine(context=endpoint or name)
+    return BuilderEngine(name)
+
+
+class BuilderEngine(DockerEngine):
+    """What any builder can do."""
+
+    is_daemon = False
+    starts_anew = True
+
+    def __init__(self, builder: str) -> None:
+        super().__init__()
+        self.runs_here = False
+        self._builder = builder
+
+    def look(self) -> Sequence[Finding]:
+        try:
+            status = _find(_ask(self._builder), "Status") or "unknown"
+        except EngineError as error:
+            return [Finding(what=f"builder {self._builder}", ok=False, detail=error.problem, fix=error.hint or "")]
+        return [Finding(what=f"builder {self._builder}", ok=True, detail=status)]
+
+    def identity(self) -> str:
+        return f"builder {self._builder}"
+
+    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+        archive = claim.folder / _ARCHIVE
+        self.run_buildx(order, progress, builder=self._builder, output={"type": "docker", "dest": str(archive)})
+        self._archive = archive
+
+    def save(self, tag: str, archive: Path) -> None:
+        self._archive.replace(archive)
+
+    def clear(self, claim: Claim) -> None:
+        """What it made is in the claim's folder, and goes with it."""
+
+
+def _ask(name: str) -> str:
+    command = ["docker", "buildx", "inspect", name]
+    hint = "`docker buildx ls` lists the builders; `docker buildx create` makes one"
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_TIME, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        raise EngineError("there is no docker client, which --builder needs", hint="`imagefab doctor`") from None
+    except subprocess.TimeoutExpired:
+        raise EngineError(f"the builder {name} does not answer within {_TIME} seconds", hint=hint) from None
+    if result.returncode != 0:
+        lines = result.stderr.strip().splitlines() or ["buildx does not say why"]
+        raise EngineError(f"there is no builder {name}: {lines[-1]}", hint=hint)
+    return result.stdout
+
+
+def _find(said: str, key: str) -> str:
+    found = re.search(rf"^{key}:[ \t]*(.*)$", said, re.MULTILINE)
+    return found[1].strip() if found else ""
