@@ -30,8 +30,9 @@ ALONE = ("android", "bare", "darwin", "locale", "msvc", "package", "publish", "r
 """Tests that leave Docker and Podman as they are, so that those that look at what is in them can run beside these."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups, which run at the same time."""
+    """Two groups, which run at the same time. xdist reads the marks in the same hook, so this comes first."""
     for item in items:
         if item.get_closest_marker("e2e"):
             alone = item.path.stem.removeprefix("test_") in ALONE
