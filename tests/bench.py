@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -120,10 +120,11 @@ class Bench:
         self.median("musl sibling, with its C++", partial(self.sibling, MUSL), against="naive build and push")
         self.median("floor of the cold build", self.floor)
         times = self.medians["cold, sandbox"] / self.medians["floor of the cold build"]
-        say(f"{'cold, sandbox':<28} {times:7.2f} times the floor")
+        say(f"{'cold, sandbox':<34} {times:7.2f} times the floor")
         self.median("nothing changed", self.nothing, against="naive build and push")
         self.median("apt-get update", self.apt_update)
         self.median("lock of all recipes, warm", self.lock, against="apt-get update")
+        self.publishing()
         plain = self.layer()
         self.median("docker push of a layer", lambda: self.push_layer(plain))
         self.median("our compression of it", lambda: compress_all(plain), against="docker push of a layer")
@@ -133,7 +134,7 @@ class Bench:
         seconds = statistics.median(work() for _ in range(RUNS))
         self.medians[name] = seconds
         ratio = f"  {seconds / self.medians[against]:6.3f} of {against}" if against else ""
-        say(f"{name:<28} {seconds:7.2f} s{ratio}")
+        say(f"{name:<34} {seconds:7.2f} s{ratio}")
 
     def cold(self, engine: str) -> float:
         store = self.store()
@@ -150,6 +151,56 @@ class Bench:
 
     def lock(self) -> float:
         return timed(lambda: self.imagefab(self.packages, "lock", "--upgrade"))
+
+    # -- publishing ---------------------------------------------------------------------------------------------------
+
+    def publishing(self) -> None:
+        """The same image to the same registry, by both: to an empty one, with one layer new, with nothing new."""
+        recipe = (self.folder / f"project/recipes/{RECIPE}.toml").read_text()
+        more = '\n[[files]]\npath = "/opt/file"\ncontent = "more"\n'
+        (self.folder / "project/recipes/more.toml").write_text(recipe + more)
+        self.imagefab(self.packages, "lock", "more")
+        self.imagefab(self.packages, "build", RECIPE, "more", "--load")
+        for name, known, recipes in (
+            ("to an empty registry", (), RECIPE),
+            ("with one layer new", (RECIPE,), "more"),
+            ("with nothing new", (RECIPE,), RECIPE),
+        ):
+            self.median(f"docker push, {name}", partial(self.docker_push, known, recipes))
+            self.median(f"publish, {name}", partial(self.publish, known, recipes), against=f"docker push, {name}")
+        for loaded in (RECIPE, "more"):
+            names = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", f"localhost/imagefab/{loaded}")
+            run("docker", "rmi", *names.split())
+        self.median("verify", lambda: timed(lambda: self.imagefab(self.packages, "verify", RECIPE)))
+        self.median("refresh of all, nothing new", self.refresh, against="apt-get update")
+
+    def docker_push(self, known: Sequence[str], recipe: str) -> float:
+        shutil.rmtree(self.folder / "registry", ignore_errors=True)
+        # The engine remembers what it pushed where; a new name makes it look.
+        place = f"{REGISTRY}/bench/run-{time.monotonic_ns()}"
+        for one in (*known, recipe):
+            run("docker", "tag", f"localhost/imagefab/{one}:latest", f"{place}:{one}")
+        for one in known:
+            run("docker", "push", f"{place}:{one}")
+        seconds = timed(lambda: run("docker", "push", f"{place}:{recipe}"))
+        run("docker", "rmi", *(f"{place}:{one}" for one in dict.fromkeys((*known, recipe))))
+        return seconds
+
+    def publish(self, known: Sequence[str], recipe: str) -> float:
+        shutil.rmtree(self.folder / "registry", ignore_errors=True)
+        for name in (RECIPE, "more"):
+            (self.folder / "project/images" / name / "published.toml").unlink(missing_ok=True)
+        to = ("--to", f"{REGISTRY}/bench/ours", "--unchecked", "--no-attach")
+        for one in known:
+            self.imagefab(self.packages, "publish", one, *to)
+        return timed(lambda: self.imagefab(self.packages, "publish", recipe, *to))
+
+    def refresh(self) -> float:
+        (self.folder / f"project/images/{RECIPE}/published.toml").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "project/images/more", ignore_errors=True)
+        (self.folder / "project/recipes/more.toml").unlink(missing_ok=True)
+        self.imagefab(self.packages, "render")
+        return timed(lambda: self.imagefab(self.packages, "refresh", "--all"))
 
     def floor(self) -> float:
         """Every package decoded, its files written, and all of it compressed: on all cores, and nothing else."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import re
+import select
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +111,37 @@ def stand_before(upstream: str) -> Iterator[Proxy]:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield Mine.proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def tunnel_to(target: str) -> Iterator[tuple[str, list[str]]]:
+    """A proxy as companies have it, that leads wherever one wants to the same server; and what one wanted."""
+    wanted: list[str] = []
+    host, _, port = target.partition(":")
+
+    class Tunnel(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            wanted.append(self.rfile.readline().decode().strip())
+            while self.rfile.readline().strip():
+                pass
+            with socket.create_connection((host, int(port))) as upstream:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                ends = {self.connection: upstream, upstream: self.connection}
+                while True:
+                    for one in select.select(list(ends), [], [])[0]:
+                        data = one.recv(1 << 16)
+                        if not data:
+                            return
+                        ends[one].sendall(data)
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", wanted
     finally:
         server.shutdown()
         server.server_close()

@@ -241,10 +241,10 @@ def test_without_a_login(studio: CommandLine, locked_registry: str, tmp_path: Pa
 
 
 def test_a_private_authority(studio: CommandLine, tmp_path: Path) -> None:
-    """A registry with TLS whose certificate only SSL_CERT_FILE vouches for."""
+    """A registry with TLS whose certificate only SSL_CERT_FILE vouches for; through a proxy too."""
     make = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem -subj /CN=test "
-        "-addext subjectAltName=IP:127.0.0.1"
+        "-addext subjectAltName=IP:127.0.0.1,DNS:registry.example.org"
     )
     subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
     tls = {"certificate": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
@@ -253,6 +253,12 @@ def test_a_private_authority(studio: CommandLine, tmp_path: Path) -> None:
         assert "certificate" in refused.stderr
         env = os.environ | {"SSL_CERT_FILE": str(tmp_path / "cert.pem")}
         studio.run("publish", "one", "--to", f"{host}/team", env=env)
+        # From a network that only a proxy leads out of, where nobody else knows the name.
+        with proxy.tunnel_to(host) as (address, wanted):
+            there = env | {"HTTPS_PROXY": address, "NO_PROXY": "", "no_proxy": ""}
+            said = studio.run("publish", "one", "--to", "registry.example.org/team", env=there).stdout
+        assert said.startswith("registry.example.org/team/one@")
+        assert set(wanted) == {"CONNECT registry.example.org:443 HTTP/1.1"}
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------
