@@ -175,6 +175,8 @@ class Workshop:
     no_cache: bool = False
     now: datetime | None = None
     """For a look at the clock: it must not be before the lock."""
+    builds_here: bool = True
+    """Whether this machine runs what is built, and so has to have the processor, or an emulator of it."""
     bring_layers: Callable[[Plan], None] | None = None
     """Brings into the store what other machines built of a plan."""
 
@@ -188,13 +190,13 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
     fresh: frozenset[Digest] = frozenset()
     engine: Engine | None = None
     if not all(images):
+        missing = [plan for plan, image in zip(plans, images, strict=True) if image is None]
+        if workshop.builds_here:
+            for plan in missing:
+                require_emulation(plan.platform)
         if workshop.now is not None:
             _check_clock(prepared.lock, workshop.now)
         engine = workshop.engine()
-        missing = [plan for plan, image in zip(plans, images, strict=True) if image is None]
-        if engine.runs_here:
-            for plan in missing:
-                require_emulation(plan.platform)
         anew = workshop.no_cache or engine.starts_anew
         todo = [given for plan in missing for given in missing_inputs(plan, store, progress, no_cache=anew)]
         workshop.fetch(list_wanted(prepared, todo))

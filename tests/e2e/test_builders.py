@@ -30,7 +30,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     info = ["docker", "info", "--format", "{{.Driver}}"]
     driver = subprocess.run(info, capture_output=True, text=True, check=True).stdout.strip()
     (folder / "daemon.json").write_text(json.dumps({"storage-driver": driver}))
-    command = ["dockerd", "--config-file", folder / "daemon.json", "--host", f"unix://{socket}",
+    command = ["unshare", "--net", "dockerd", "--config-file", folder / "daemon.json", "--host", f"unix://{socket}",
                "--data-root", folder / "data", "--exec-root", folder / "exec",
                "--pidfile", folder / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false"]  # fmt: skip
     env = os.environ | {"DOCKER_CONFIG": str(folder / "config")}

@@ -22,7 +22,6 @@ class FakeEngine:
     """Builds a layer with one file in it: the layer's key."""
 
     name: str = "fake"
-    runs_here: bool = True
     starts_anew: bool = False
     built: list[str] = field(default_factory=list)
     fail_at: int | None = None

@@ -133,6 +133,7 @@ def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
         fetch=session.fetch,
         no_cache=no_cache,
         now=session.now,
+        builds_here=session.arguments.builder is None,
     )
 
 

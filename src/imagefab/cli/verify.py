@@ -86,6 +86,7 @@ def _verify(session: Session, prepared: Prepared, given: Given) -> Verdict:
             fetch=fetch,
             no_cache=True,
             now=session.now,
+            builds_here=session.arguments.builder is None,
         )
         return verify(prepared, given, platforms, workshop)
 

@@ -76,6 +76,7 @@ class ContainerEngine(ABC):
     is_daemon: bool
     """Whether it may still be at a build when the program is gone that asked for it."""
     runs_here = True
+    """Whether steps run on this machine."""
     starts_anew = False
 
     @abstractmethod

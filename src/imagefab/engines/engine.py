@@ -72,10 +72,6 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     @property
-    def runs_here(self) -> bool:
-        """Whether steps run on this machine, which must have the processor or an emulator of it."""
-
-    @property
     def starts_anew(self) -> bool:
         """Whether it is given all layers, also those that the store has, as only it knows what it can go on from."""
 

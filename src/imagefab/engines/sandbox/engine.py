@@ -37,7 +37,6 @@ _TRIAL = 256 << 20
 
 class SandboxEngine:
     name = "sandbox"
-    runs_here = True
     starts_anew = False
 
     def inspect(self, store: Store) -> Sequence[Finding]:
