@@ -25,8 +25,8 @@ from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 ROOT = Path(__file__).parents[2]
 
 
-ALONE = ("android", "bare", "darwin", "locale", "msvc", "package", "publish", "refresh", "sizes", "verify", "wasm",
-         "windows", "workflows")  # fmt: skip
+ALONE = ("android", "bare", "darwin", "locale", "lto", "msvc", "package", "publish", "refresh", "sizes", "verify",
+         "wasm", "windows", "workflows")  # fmt: skip
 """Tests that leave Docker and Podman as they are, so that those that look at what is in them can run beside these."""
 ALSO_ALONE = "test_shipped_images_are_good"
 """It needs the images that the test of sizes builds."""

@@ -25,7 +25,7 @@ sdk = "{sdk}"
 
 @pytest.mark.parametrize("target", ["aarch64-apple-darwin", "x86_64-apple-darwin"])
 def test_an_image_with_an_sdk(
-    target: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+    target: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path, registry: str
 ) -> None:
     sdk = make_sdk(tmp_path)
     folder = project(RECIPE.format(target=target, sdk=sdk), "macos")
@@ -48,6 +48,10 @@ def test_an_image_with_an_sdk(
     line.run("render", "macos")
     labels = [line for line in (folder / "images" / "macos" / "Dockerfile").read_text().split() if "private" in line]
     assert labels == [f"dev.imagefab.private={sdk.name}"] * 2, "on both host platforms"
+    refused = line.run("publish", "macos", "--to", f"{registry}/{target}", code=2)
+    assert sdk.name in refused.stderr
+    assert "--private" in refused.stderr
+    line.run("publish", "macos", "--to", f"{registry}/{target}", "--private")
 
 
 def test_a_file_that_is_not_what_its_name_says(

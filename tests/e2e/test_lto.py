@@ -1,0 +1,57 @@
+"""Link-time optimisation over two languages: a Rust object of LLVM's own form, and C, in an image of kind llvm.
+
+rustc's LLVM must not be newer than the image's. Debian's own rustc has the very one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import CommandLine
+from tests.e2e.rust import Rust, run_command
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
+
+RECIPE = """\
+description = "LLVM, for the machine itself"
+target = "x86_64-unknown-linux-gnu"
+kind = "llvm"
+base = "trixie"
+platforms = ["linux/amd64"]
+"""
+LIBRARY = """\
+#[no_mangle]
+pub extern "C" fn add_in_rust(one: i32, other: i32) -> i32 {
+    one.wrapping_add(other)
+}
+"""
+PROGRAM = """\
+#include <stdio.h>
+int add_in_rust(int, int);
+int main(int count, char **words) { (void)words; printf("%d\\n", add_in_rust(count, 41)); return 0; }
+"""
+
+
+def test_rust_and_c_are_optimised_as_one(
+    warm: CommandLine, wasm_rust: Rust, project: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    folder = project(RECIPE, "native-llvm")
+    line = warm.at(folder)
+    line.run("lock")
+    line.run("build", "native-llvm")
+    (tmp_path / "library.rs").write_text(LIBRARY)
+    (tmp_path / "main.c").write_text(PROGRAM)
+    options = ["--crate-type", "staticlib", "-O", "-C", "linker-plugin-lto", "-C", "panic=abort"]
+    compile_rust = [wasm_rust.sysroot / "bin/rustc", *options, "-o", "library.a", "library.rs"]
+    run_command(["sh", "-c", 'cd "$0" && exec "$@"', str(tmp_path), *map(str, compile_rust)], wasm_rust.environment())
+    tmp_path.chmod(0o777)
+    script = (
+        "$CC_x86_64_unknown_linux_gnu -O2 -flto main.c library.a -o program && ./program && x86_64-linux-gnu-nm program"
+    )
+    ran = line.run("run", "--mount", tmp_path, "native-llvm", "--", "sh", "-c", script).stdout
+    assert ran.startswith("42\n")
+    # One was put into the other: nothing is left to call.
+    assert "add_in_rust" not in ran
