@@ -27,7 +27,7 @@ from imagefab.oci.compare import (
     read_entries,
 )
 from imagefab.oci.image import ImageSet
-from imagefab.oci.parts import ImageParts, LayoutSource, Source, StoreSource
+from imagefab.oci.parts import ImageParts, LayoutSource, Source, StoreSource, is_layout
 from imagefab.oci.store import STORE, Store, explain_disk_errors
 from imagefab.progress import Progress
 from imagefab.recipe.model import Recipe
@@ -79,9 +79,12 @@ def open_recipe(project: Project, recipe: Recipe, store: Store, progress: Progre
 
 def open_path(path: Path) -> Side | None:
     """A lock or an OCI layout, if the path is one."""
-    if (path / "oci-layout").is_file():
+    if is_layout(path):
         return Side(name=str(path), source=LayoutSource(path))
-    return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name)) if path.is_file() else None
+    try:
+        return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name)) if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def compare(one: Side, other: Side, store: Store) -> Comparison:

@@ -82,7 +82,7 @@ def find_published(project: Project, name: str) -> Published | None:
     except NoFileError:
         return None
     except BadFileError as error:
-        hint = f"run `imagefab publish {name}` again"
+        hint = f"remove it, and run `imagefab publish {name}`"
         raise StaleError(error.problem, position=Position(shown), hint=hint) from None
     return parse_published(text, file=shown, recipe=name)
 

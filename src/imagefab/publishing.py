@@ -46,6 +46,12 @@ class Order:
     attach: bool = True
     moving_tag: str | None = None
     builder: str = BUILDER
+    signs: bool = False
+
+    @property
+    def must_have_all(self) -> bool:
+        """More is asked for than that what was published once is still there."""
+        return self.signs or self.moving_tag is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +95,7 @@ def prepare_publication(
         _refuse_private(plan, order)
     found = [(plan, find_image(plan, store, progress)) for plan in plans]
     if any(image is None for _, image in found):
-        if before is not None and _is_of(before, repository, plans):
+        if before is not None and _is_of(before, repository, plans) and not order.must_have_all:
             return Publication(prepared=prepared, published=before, before=before, parcel=None)
         missing = next(plan for plan, image in found if image is None)
         raise StaleError(

@@ -100,8 +100,8 @@ class Refreshed:
         return {name: tell_probes(checked) for name, checked in self.checked.items()}
 
 
-def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress: Progress, *, publish: bool) -> Move:
-    """Lock the recipe anew, in memory."""
+def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress: Progress, *, to: str | None) -> Move:
+    """Lock the recipe anew, in memory. `to` is where images are to be published, if they are."""
     blueprints = design_blueprints(recipe)
     path = lock_path(project, recipe.name)
     try:
@@ -123,7 +123,7 @@ def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress:
         must_build=lock != old
         or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
         or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
-        must_publish=publish and not _is_published(prepared, published),
+        must_publish=to is not None and not _is_published(prepared, published, f"{to}/{recipe.name}"),
     )
 
 
@@ -165,9 +165,9 @@ def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> No
     write_lock(lock_path(project, prepared.recipe.name), prepared.lock)
 
 
-def _is_published(prepared: Prepared, published: Published | None) -> bool:
-    """Whether what is published was made from these plans."""
-    if published is None:
+def _is_published(prepared: Prepared, published: Published | None, name: str) -> bool:
+    """Whether what is published under that name was made from these plans."""
+    if published is None or published.name != name:
         return False
     plans = {plan.platform.name: plan.key for plan in prepared.plans}
     return bool(published.images) and all(plans.get(name) == image.plan for name, image in published.images)

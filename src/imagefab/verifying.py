@@ -104,6 +104,10 @@ def verify(prepared: Prepared, given: Given, platforms: Sequence[str], workshop:
     for name in platforms:
         other = theirs.get(name)
         difference = find_difference(mine.images[name], other) if other is not None else None
+        if other is not None and difference is None and given.source is not None:
+            # What names the layers is right. They must be there too.
+            for layer in other.layers:
+                given.source.look(layer)
         if difference is not None and other is not None and given.source is not None:
             difference = _look_into(difference, mine, given.source, name, workshop.store)
         verdicts.append(PlatformVerdict(platform=name, mine=mine.images[name], theirs=other, difference=difference))

@@ -150,7 +150,7 @@ def test_a_record_that_cannot_be_believed(imagefab: RunImagefab, project: Path, 
     result = imagefab("cross-toml", "aarch64-musl")
     assert result.code == 4
     assert "images/aarch64-musl/published.toml" in result.err
-    assert "hint: run `imagefab publish aarch64-musl` again" in result.err
+    assert "hint: remove it, and run `imagefab publish aarch64-musl`" in result.err
 
 
 def test_all_recipes_that_have_an_image(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:

@@ -10,7 +10,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -79,15 +79,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def ask(self) -> tuple[int, bytes, dict[str, str]]:
         body = self.read_body()
-        upstream = http.client.HTTPConnection(self.proxy.upstream, timeout=60)
         given = {name: value for name, value in self.headers.items() if name.lower() not in _HOPS}
         # The registry's own addresses have to lead here.
         given["Host"] = self.proxy.host
-        upstream.request(self.command, self.path, body or None, given)
-        answer = upstream.getresponse()
-        data = answer.read()
-        upstream.close()
-        return answer.status, data, {k: v for k, v in answer.getheaders() if k.lower() not in _HOPS}
+        with closing(http.client.HTTPConnection(self.proxy.upstream, timeout=60)) as upstream:
+            upstream.request(self.command, self.path, body or None, given)
+            answer = upstream.getresponse()
+            told = {name: value for name, value in answer.getheaders() if name.lower() not in _HOPS}
+            return answer.status, answer.read(), told
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -161,16 +160,17 @@ def say(status: int, **headers: str) -> Callable[[Handler], None]:
 
 
 def hang_up(handler: Handler) -> None:
+    """At once, with what was sent unread: the other side hears that nobody is there."""
     handler.close_connection = True
-    with suppress(OSError):
-        handler.connection.shutdown(socket.SHUT_RDWR)
+    for one in (handler.rfile, handler.wfile, handler.connection):
+        one.close()
 
 
 def cut(after: int) -> Callable[[Handler], None]:
     """The connection ends in the middle of what is sent."""
 
     def act(handler: Handler) -> None:
-        handler.rfile.read(after)
+        handler.rfile.read(min(after, int(handler.headers.get("Content-Length", "0")) // 2))
         hang_up(handler)
 
     return act

@@ -49,9 +49,11 @@ def test_rust_and_c_are_optimised_as_one(
     run_command(["sh", "-c", 'cd "$0" && exec "$@"', str(tmp_path), *map(str, compile_rust)], wasm_rust.environment())
     tmp_path.chmod(0o777)
     script = (
-        "$CC_x86_64_unknown_linux_gnu -O2 -flto main.c library.a -o program && ./program && x86_64-linux-gnu-nm program"
+        "$CC_x86_64_unknown_linux_gnu -O2 -flto main.c library.a -o program && ./program && "
+        "x86_64-linux-gnu-objdump --disassemble=main program"
     )
     ran = line.run("run", "--mount", tmp_path, "native-llvm", "--", "sh", "-c", script).stdout
     assert ran.startswith("42\n")
-    # One was put into the other: nothing is left to call.
+    assert "<main>:" in ran
+    # One was put into the other: nothing is called.
     assert "add_in_rust" not in ran

@@ -52,7 +52,7 @@ def test_a_record_that_cannot_be_believed(old: str, new: str, named: str) -> Non
         parse_published(GOOD.replace(old, new, 1), file="images/x/published.toml", recipe="x")
     assert named in caught.value.problem
     assert str(caught.value.position) == "images/x/published.toml"
-    assert caught.value.hint == "run `imagefab publish x` again"
+    assert caught.value.hint == "remove it, and run `imagefab publish x`"
 
 
 @given(st.text())

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -298,7 +297,8 @@ def cutting(when: str, *, after: int = 0, times: int = 1) -> list[Fault]:
     def answer(handler: Handler) -> None:
         handler.rfile.read(after)
         handler.close_connection = True
-        handler.connection.shutdown(socket.SHUT_RDWR)
+        for one in (handler.rfile, handler.wfile, handler.connection):
+            one.close()
 
     return [Fault(when, answer) for _ in range(times)]
 

@@ -68,7 +68,7 @@ def _print(comparison: Comparison, one: Side, other: Side) -> None:
         out.write(f"{package.platform}: {package}\n")
     for image in comparison.images or ():
         _print_image(image)
-    out.writelines(f"{platform}: only one of them has it\n" for platform in comparison.only_one)
+    out.writelines(f"{make_plain(platform)}: only one of them has it\n" for platform in comparison.only_one)
 
 
 def _print_image(image: PlatformDifference) -> None:

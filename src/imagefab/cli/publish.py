@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.session import Session, choose_names, print_json, read_destination
+from imagefab.cli.session import Session, choose_names, print_json, read_destination, working_folder
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -91,13 +91,16 @@ def read_order(session: Session) -> Order:
         attach=not arguments.no_attach,
         moving_tag=settings.publish_tag,
         builder=settings.publish_builder or BUILDER,
+        signs=(arguments.sign_key or settings.sign_key) is not None,
     )
 
 
 def _choose_signer(session: Session) -> Sign | None:
     from imagefab.registry.sign import Signer
 
-    key = session.arguments.sign_key or session.project.settings.sign_key
+    if session.arguments.sign_key is not None:
+        return Signer(session.arguments.sign_key, working_folder(), session.progress).sign
+    key = session.project.settings.sign_key
     return None if key is None else Signer(key, session.project.root, session.progress).sign
 
 
@@ -127,7 +130,8 @@ class Publisher:
         client = self._registries.open(publication.published.registry)
         missing = look(publication, client, session.store)
         if session.arguments.dry_run:
-            session.progress.say(_foretell(publication.published, missing))
+            if not session.arguments.json:
+                sys.stdout.write(f"{_foretell(publication.published, missing)}\n")
             return Delivery(publication=publication, missing=missing, pushed=Pushed())
         delivery = deliver(publication, missing, client, session.progress, self._sign)
         record_publication(session.project, publication, session.now, session.progress)

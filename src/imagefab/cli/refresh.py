@@ -75,6 +75,8 @@ def run(session: Session) -> int:
         _check_report(arguments.report)
     if arguments.publish:
         read_order(session)
+        if session.offline:
+            raise UsageError("--publish and --offline exclude each other")
     recipes = session.recipes(arguments.recipes or None)
     files = _read_files(session)
     failures = _Failures()
@@ -93,7 +95,11 @@ def run(session: Session) -> int:
     if not (changes or rewritten or failures.errors):
         session.progress.say(f"nothing new for {len(recipes)} images")
     errors: list[ImagefabError] = [
-        FetchError(f"{one.reference} is dead: {one.reason}\nused in {', '.join(one.places)}") for one in dead
+        FetchError(
+            f"{one.reference} is dead: {one.reason}\nused in {', '.join(one.places)}",
+            hint="build and publish it again, or pin another image",
+        )
+        for one in dead
     ]
     raise_all([*failures.errors, *errors])
     return _CHANGED if changes or rewritten else 0
@@ -104,12 +110,13 @@ def _find_moves(session: Session, recipes: Sequence[Recipe], failures: _Failures
     from imagefab.refreshing import find_move
     from imagefab.sources.debian.archive import ArchiveReader
 
+    to = read_order(session).to if session.arguments.publish else None
     moves = []
     with session.fetcher() as fetcher:
         reader = ArchiveReader(fetcher, now=session.now)
         for recipe in recipes:
             try:
-                move = find_move(session.project, recipe, reader, session.progress, publish=session.arguments.publish)
+                move = find_move(session.project, recipe, reader, session.progress, to=to)
             except ImagefabError as error:
                 failures.add(recipe.name, place_error(session.project, recipe, error))
                 continue
@@ -187,17 +194,22 @@ def _probe_pins(session: Session, recipes: Sequence[Recipe]) -> list[DeadPin]:
     published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
     pins = list_pins_in_use(session.project, published, _read_files(session))
     dead: list[DeadPin] = []
-    for pin in pins:
+    silent: set[str] = set()
+    for pin in [] if session.offline else pins:
+        reference = Reference.parse(pin.reference)
+        assert reference.digest is not None
+        host = reference.repository.host
+        if host in silent:
+            continue
         try:
-            reference = Reference.parse(pin.reference)
-            assert reference.digest is not None
-            client = session.registries.open(reference.repository.host)
-            if Manifests(client, reference.repository).has(reference.digest):
-                continue
-            reason = "the registry does not have it"
+            is_there = Manifests(session.registries.open(host), reference.repository).has(reference.digest)
         except ImagefabError as error:
-            reason = error.problem
-        dead.append(DeadPin(reference=pin.reference, places=pin.places, reason=reason))
+            # Not to be asked is not to be gone.
+            session.progress.warn(f"{host} does not say whether pins in use are there: {error.problem}")
+            silent.add(host)
+            continue
+        if not is_there:
+            dead.append(DeadPin(reference=pin.reference, places=pin.places, reason="the registry does not have it"))
     return dead
 
 
@@ -216,8 +228,18 @@ def _read_files(session: Session) -> list[UserFile]:
 
 def _check_report(path: Path) -> None:
     """Better now than after an hour."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"can't write a report to {path}", hint="name a file in a folder that is there")
+    import tempfile
+
+    try:
+        fits = not path.is_dir() and path.absolute().parent.is_dir()
+        if fits:
+            # It is written beside its place first.
+            with tempfile.TemporaryFile(dir=path.absolute().parent):
+                pass
+    except OSError:
+        fits = False
+    if not fits:
+        raise UsageError(f"can't write a report to {path}", hint="name a file in a folder where you may write")
 
 
 def _write_report(path: Path, text: str) -> None:

@@ -170,6 +170,9 @@ def read_destination(text: str | None) -> str | None:
     from imagefab.recipe.format import REPOSITORY
     from imagefab.recipe.grammar import quote
 
+    if text is not None and "@" in text:
+        # Whatever stands before it may be a password.
+        raise UsageError("--to: a login does not belong in the name of a registry", hint="`docker login` keeps it")
     for rule in REPOSITORY.all_rules:
         if text is not None and not rule.holds(text):
             raise UsageError(f"--to: {rule.problem.format(quote(text))}", hint=rule.hint)

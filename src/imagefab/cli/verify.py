@@ -96,7 +96,7 @@ def _find_given(session: Session, prepared: Prepared) -> Given:
     from imagefab.digest import Digest
     from imagefab.engines.build import find_image
     from imagefab.oci.image import ImageSet
-    from imagefab.oci.parts import LayoutSource, StoreSource
+    from imagefab.oci.parts import LayoutSource, StoreSource, is_layout
     from imagefab.pinning import find_published
     from imagefab.verifying import Given
 
@@ -115,7 +115,7 @@ def _find_given(session: Session, prepared: Prepared) -> Given:
             )
         source = StoreSource(images, session.store)
         return Given(name=source.name, digest=source.digest, source=source)
-    if (Path(against) / "oci-layout").is_file():
+    if is_layout(Path(against)):
         layout = LayoutSource(Path(against), wanted=recipe)
         return Given(name=layout.name, digest=layout.digest, source=layout)
     try:

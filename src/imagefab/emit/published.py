@@ -16,7 +16,11 @@ from imagefab.errors import Position, StaleError
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 
 PUBLISHED_NAME = "published.toml"
-_REPOSITORY = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+\Z")
+_REPOSITORY = re.compile(
+    r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?)"
+    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)+\Z"
+)
+"""As registry/reference.py has it, which reaches further than this room."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -74,7 +78,7 @@ def parse_published(text: str, *, file: str, recipe: str) -> Published:
     """Read published.toml. It may say more than is asked here. StaleError when it cannot be believed."""
 
     def fail(problem: str) -> StaleError:
-        return StaleError(problem, position=Position(file), hint=f"run `imagefab publish {recipe}` again")
+        return StaleError(problem, position=Position(file), hint=f"remove it, and run `imagefab publish {recipe}`")
 
     try:
         data: dict[str, Any] = tomllib.loads(text)

@@ -21,6 +21,7 @@ from imagefab.oci.parts import BadImageError, ImageParts, LayerPart
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 2_000_000
 _GONE = ".wh."
+_DEEPEST = 6
 _OPAQUE = ".wh..wh..opq"
 
 
@@ -98,8 +99,10 @@ def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
             for member in tar:
                 if len(found) > _MOST_ENTRIES:
                     raise BadImageError("a layer has more entries than can be compared")
+                if member.issparse():
+                    raise BadImageError("a layer has a sparse file in it, which layers have not")
                 found[member.name.removeprefix("./")] = _describe(tar, member)
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError) as error:
         raise BadImageError(f"a layer is not a compressed tar: {error}") from None
     return found
 
@@ -173,8 +176,8 @@ def _compare_configs(one: bytes, other: bytes) -> list[str]:
 
 
 def _flatten(value: Any, path: str = "") -> dict[str, str]:
-    if isinstance(value, dict):
-        return {k: v for key, one in value.items() for k, v in _flatten(one, f"{path}.{key}".strip(".")).items()}
+    if isinstance(value, dict) and path.count(".") < _DEEPEST:
+        return {k: v for key, one in value.items() for k, v in _flatten(one, f"{path}.{key}".lstrip(".")).items()}
     if isinstance(value, list) and path.endswith("Env"):
         pairs = (str(one).partition("=") for one in value)
         return {f"{path}.{name}": text for name, _, text in pairs}

@@ -5,7 +5,9 @@ A Source has the bytes: the store, a registry, the folder of an OCI layout.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from imagefab.errors import FetchError
 from imagefab.oci.image import ImageSet
 from imagefab.oci.store import Store
 from imagefab.plainfile import MOST_GENERATED, BadFileError, read_bytes
+
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,9 @@ class Source(Protocol):
     def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
         """The layer's bytes, which have its digest."""
 
+    def look(self, layer: LayerPart) -> None:
+        """BadImageError, or another FetchError, when the layer is not to be had."""
+
 
 class BadImageError(FetchError):
     """What somebody gives for an image is none."""
@@ -70,7 +77,7 @@ def read_parts(digest: Digest, manifest: Mapping[str, Any], config: bytes, platf
         descriptors = manifest["layers"]
         names += [""] * (len(diff_ids) - len(names))
         return ImageParts(
-            platform=platform or f"{value['os']}/{value['architecture']}",
+            platform=platform or _read_platform(value),
             digest=digest,
             config=Digest.of_bytes(config),
             config_data=config,
@@ -78,7 +85,7 @@ def read_parts(digest: Digest, manifest: Mapping[str, Any], config: bytes, platf
                 LayerPart(
                     digest=Digest.parse(one["digest"]),
                     diff_id=diff_id,
-                    size=_read_size(one["size"]),
+                    size=read_size(one["size"]),
                     name=name.removeprefix("imagefab: "),
                 )
                 for one, diff_id, name in zip(descriptors, diff_ids, names[: len(diff_ids)], strict=True)
@@ -88,6 +95,13 @@ def read_parts(digest: Digest, manifest: Mapping[str, Any], config: bytes, platf
         raise BadImageError(f"{digest} is not an image that can be read: {error}") from None
 
 
+def _read_platform(config: Mapping[str, Any]) -> str:
+    name = f"{config['os']}/{config['architecture']}"
+    if not _PLATFORM.match(name):
+        raise ValueError("its config names no platform")
+    return name
+
+
 def list_index(value: Mapping[str, Any]) -> dict[str, tuple[Digest, int]]:
     """The manifests of an index, by host platform. What stands for no platform is left out."""
     found: dict[str, tuple[Digest, int]] = {}
@@ -95,14 +109,15 @@ def list_index(value: Mapping[str, Any]) -> dict[str, tuple[Digest, int]]:
         for one in value["manifests"]:
             platform = one.get("platform") or {}
             name = f"{platform.get('os', '')}/{platform.get('architecture', '')}"
-            if platform.get("os") not in (None, "", "unknown"):
-                found.setdefault(name, (Digest.parse(one["digest"]), _read_size(one["size"])))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if platform.get("os") not in (None, "", "unknown") and _PLATFORM.match(name):
+                found.setdefault(name, (Digest.parse(one["digest"]), read_size(one["size"])))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadImageError(f"this is no index of images: {error}") from None
     return found
 
 
-def _read_size(value: object) -> int:
+def read_size(value: object) -> int:
+    """ValueError when it is none."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 50:
         raise ValueError(f"{value!r} is no size")
     return value
@@ -121,7 +136,18 @@ class StoreSource:
         }
 
     def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
-        _copy(self._store.blob_path(layer.digest), file)
+        _copy(self._store.blob_path(layer.digest), layer.digest, file)
+
+    def look(self, layer: LayerPart) -> None:
+        _copy(self._store.blob_path(layer.digest), layer.digest, None)
+
+
+def is_layout(folder: Path) -> bool:
+    """Whether a path leads to an OCI layout; it need not be one that can be."""
+    try:
+        return (folder / "oci-layout").is_file()
+    except (OSError, ValueError):
+        return False
 
 
 class LayoutSource:
@@ -141,7 +167,10 @@ class LayoutSource:
         )
 
     def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
-        _copy(self._path(layer.digest), file)
+        _copy(self._path(layer.digest), layer.digest, file)
+
+    def look(self, layer: LayerPart) -> None:
+        _copy(self._path(layer.digest), layer.digest, None)
 
     def _read_image(self, digest: Digest, platform: str | None) -> ImageParts:
         manifest = self._read_manifest(digest)
@@ -200,10 +229,17 @@ def _choose(index: Any, folder: Path, wanted: str | None) -> dict[str, Any]:
     return chosen[0]
 
 
-def _copy(path: Path, file: IO[bytes]) -> None:
+def _copy(path: Path, digest: Digest, file: IO[bytes] | None) -> None:
+    """The bytes of a blob, which are what its digest says; with no file, they are only looked at."""
+    found = hashlib.sha256()
     try:
-        with path.open("rb") as source:
-            while piece := source.read(1 << 20):
+        source = path.open("rb")
+    except OSError as error:
+        raise BadImageError(f"{path} can't be read: {error.strerror}") from None
+    with source:
+        while piece := source.read(1 << 20):
+            found.update(piece)
+            if file is not None:
                 file.write(piece)
-    except FileNotFoundError:
-        raise BadImageError(f"{path} is not there") from None
+    if found.hexdigest() != digest.hex:
+        raise BadImageError(f"{path} is not what its name says")

@@ -98,7 +98,7 @@ class Access:
             if credentials is None or not credentials.secret:
                 raise self.refuse(scope.repository, 401)
             grant = Grant(header=f"Basic {credentials.basic}", until=float("inf"))
-        elif credentials is not None and credentials.registry_token:
+        elif credentials is not None and credentials.registry_token.isascii() and credentials.registry_token:
             grant = Grant(header=f"Bearer {credentials.registry_token}", until=float("inf"))
         else:
             grant = self._fetch_token(challenge, scope, credentials)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from imagefab.digest import Digest
 from imagefab.registry.access import reading, writing
-from imagefab.registry.client import Answer, Client
+from imagefab.registry.client import Answer, Client, read_retry_after
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import Repository
 
@@ -184,7 +184,8 @@ class Blobs:
         address = f"{self._repository.path}/blobs/{digest}"
         with self._client.stream("GET", address, self._reading) as response:
             if response.status_code >= 500 or response.status_code == 429:
-                raise PassingError(f"{self._client.host} answers {response.status_code}")
+                wait = read_retry_after(response.headers)
+                raise PassingError(f"{self._client.host} answers {response.status_code}", wait=wait)
             if response.status_code != 200:
                 raise RegistryError(f"{self._repository} does not give {digest}: {response.status_code}")
             try:

@@ -12,11 +12,12 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from imagefab.registry.access import Access, Scope
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
 _PASSING = {408, 425, 429}
+_AT_ONCE = 4
 _MOST_REDIRECTS = 5
 _MOST_BODY = 16 << 20
 _LATER = "try again later; what is there by then is not sent again"
@@ -143,8 +145,8 @@ class Client:
                     answer = Answer(response.status_code, response.headers, body, str(response.url))
                 if answer.status < 500 and answer.status not in _PASSING:
                     return answer
-                problem = f"{self.host}: {who} answers {self.tell(answer)}"
-                raise PassingError(problem, hint=_LATER, wait=_read_retry_after(answer.headers))  # noqa: TRY301
+                problem = f"{self.host}: {who} answers {self.tell(answer)}{_name_limit(answer.status)}"
+                raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))  # noqa: TRY301
             except PassingError as error:
                 if attempt + 1 == count:
                     raise
@@ -226,19 +228,22 @@ class Client:
             request = client.build_request(method, url, headers=headers, content=body or None)
             return client.send(request, stream=True)
         except httpx.ProxyError as error:
-            raise PassingError(f"the proxy on the way to {self.host}: {_reason(error)}") from None
+            raise PassingError(f"the proxy on the way to {self.host}: {self._reason(error)}") from None
         except httpx.TimeoutException:
             raise PassingError(f"{self.host} does not answer in time") from None
         except httpx.TransportError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise RegistryError(
-                    f"{self.host}: {_reason(error)}",
+                    f"{self.host}: {self._reason(error)}",
                     hint=f"put its authority's certificate into {_CERTIFICATES[0]}/{self.host}/ca.crt, or name a file "
                     "with it in SSL_CERT_FILE",
                 ) from None
-            raise PassingError(f"{self.host}: {_reason(error)}") from None
+            raise PassingError(f"{self.host}: {self._reason(error)}") from None
         except (httpx.InvalidURL, ValueError) as error:
             raise RegistryError(f"{self.host} sends us to no address: {type(error).__name__}") from None
+
+    def _reason(self, error: Exception) -> str:
+        return self._access.hide(str(error) or type(error).__name__)
 
     def _read(self, response: httpx.Response) -> bytes:
         """All of a small answer, however slowly it comes, within bounds."""
@@ -253,7 +258,7 @@ class Client:
                 if time.monotonic() - began > self.patience.whole:
                     raise PassingError(f"{self.host} answers too slowly")
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
-            raise PassingError(f"{self.host}: {_reason(error)}") from None
+            raise PassingError(f"{self.host}: {self._reason(error)}") from None
         return bytes(body)
 
     def _client(self) -> httpx.Client:
@@ -261,7 +266,9 @@ class Client:
 
         with self._guard:
             if self._http is None:
-                self._http = httpx.Client(
+                self._http = _make_client(
+                    # What is on this machine is not reached through another, which would see our login in the clear.
+                    trust_env=not is_loopback(self.host),
                     timeout=httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None),
                     verify=_make_context(self.host, self._certificates),
                     follow_redirects=False,
@@ -304,6 +311,23 @@ class Client:
         return answer.status, answer.body
 
 
+@contextmanager
+def work_at_once(client: Client) -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask one registry. When something fails, or somebody interrupts, nobody waits for the others."""
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        yield pool
+    except Exception:
+        with client.hurry():
+            pool.shutdown(cancel_futures=True)
+        raise
+    except BaseException:
+        client.stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 class Registries:
     """A client for each registry that is asked for."""
 
@@ -325,11 +349,17 @@ class Registries:
 
 
 def _origin(url: str) -> tuple[str, str]:
+    """In one spelling: of two that mean the same, both are the registry."""
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.lower().removesuffix(default)
 
 
-def _read_retry_after(headers: Mapping[str, str]) -> float:
+def _name_limit(status: int) -> str:
+    return " (it limits how much one may ask)" if status == 429 else ""
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float:
     """Seconds, or a date, which the registry's own clock tells how far off it is."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
@@ -338,6 +368,18 @@ def _read_retry_after(headers: Mapping[str, str]) -> float:
         return (parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return 0.0
+
+
+def _make_client(**options: Any) -> httpx.Client:
+    import httpx
+
+    try:
+        return httpx.Client(**options)
+    except (ImportError, ValueError) as error:
+        raise RegistryError(
+            f"the proxy that the environment names can't be used: {str(error).splitlines()[0][:200]}",
+            hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy.example.org:3128",
+        ) from None
 
 
 def _make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:
@@ -352,7 +394,3 @@ def _make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:
         except (OSError, ssl.SSLError) as error:
             raise RegistryError(f"{folder} can't be used: {error}", hint="it is for certificates") from None
     return context
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -144,13 +144,21 @@ def _read_entry(entry: Mapping[str, Any], path: Path) -> Credentials | None:
             raise FetchError(f"{path}: an `auth` in it is not base64", hint="log in again") from None
         secret = secret.rstrip("\0")
     found = Credentials(
-        username=username,
-        secret=secret,
-        identity_token=text("identitytoken"),
-        registry_token=text("registrytoken"),
+        username=_check(username, path),
+        secret=_check(secret, path),
+        identity_token=_check(text("identitytoken"), path),
+        registry_token=_check(text("registrytoken"), path),
         origin=str(path),
     )
     return found if found.secrets else None
+
+
+def _check(text: str, origin: object) -> str:
+    """What stands in a header: a line end at its end is left away, and anything else that can't is an error."""
+    text = text.rstrip("\r\n")
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise FetchError(f"{origin} has a login with control characters in it", hint="log in again")
+    return text
 
 
 def _ask_helper(helper: str, name: str, path: Path) -> Credentials | None:
@@ -175,6 +183,7 @@ def _ask_helper(helper: str, name: str, path: Path) -> Credentials | None:
         username, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, RecursionError, KeyError, TypeError):
         raise FetchError(f"the credential helper {program} gave no credentials for {name}", hint=hint) from None
+    username, secret = _check(username, program), _check(secret, program)
     if username == _TOKEN_USER:
         return Credentials(identity_token=secret, origin=program)
     return Credentials(username=username, secret=secret, origin=program)

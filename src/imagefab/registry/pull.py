@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import IO
 
 from imagefab.digest import Digest
-from imagefab.oci.parts import BadImageError, ImageParts, LayerPart, list_index, read_parts
+from imagefab.oci.parts import BadImageError, ImageParts, LayerPart, list_index, read_parts, read_size
 from imagefab.registry.blobs import Blobs
 from imagefab.registry.client import Client
 from imagefab.registry.errors import RegistryError
@@ -37,6 +37,10 @@ class RegistrySource:
     def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
         self._blobs.fetch(layer.digest, layer.size, file, lambda _: None)
 
+    def look(self, layer: LayerPart) -> None:
+        if not self._blobs.has(layer.digest):
+            raise RegistryError(f"{self.name} has lost the layer {layer.digest}", hint="publish it again")
+
     def _find(self, name: str) -> Manifest:
         found = self._manifests.find(name)
         if found is None:
@@ -48,7 +52,7 @@ class RegistrySource:
 
         try:
             config = Digest.parse(manifest.value["config"]["digest"])
-            size = int(manifest.value["config"]["size"])
+            size = read_size(manifest.value["config"]["size"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadImageError(f"{self.name}: {manifest.digest} is no manifest of an image: {error}") from None
         if not 0 <= size <= _MOST_CONFIG:

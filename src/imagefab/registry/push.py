@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import IO
@@ -19,12 +18,11 @@ from imagefab.oci.image import INDEX, MANIFEST, ImageSet
 from imagefab.oci.store import Store
 from imagefab.progress import Progress
 from imagefab.registry.blobs import Blob, Blobs, Way
-from imagefab.registry.client import Client
+from imagefab.registry.client import Client, work_at_once
 from imagefab.registry.errors import RegistryError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.reference import Repository
 
-_AT_ONCE = 4
 _EMPTY = b"{}"
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
@@ -119,7 +117,7 @@ def find_missing(parcel: Parcel, client: Client, store: Store) -> Missing:
     blobs = Blobs(client, parcel.repository, siblings=_list_siblings(parcel))
     manifests = Manifests(client, parcel.repository)
     wanted = {blob.digest: blob for blob in _list_blobs(parcel, store)}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with work_at_once(client) as pool:
         there = dict(zip(wanted, pool.map(partial(blobs.has, to_write=True), wanted), strict=True))
         # Those of attachments are only looked for where an attachment is missing.
         documents = _list_manifests(parcel.images)
@@ -193,18 +191,14 @@ def _send_blobs(parcel: Parcel, missing: Sequence[Blob], client: Client, progres
             task.advance(blob.size)
         return way
 
-    pool = ThreadPoolExecutor(_AT_ONCE)
-    try:
+    with work_at_once(client) as pool:
         # The largest first, so that none of them is left alone at the end.
         futures = {blob.digest: pool.submit(send, blob) for blob in sorted(missing, key=lambda one: -one.size)}
-        ways = {digest: future.result() for digest, future in futures.items()}
-    except BaseException as error:
-        is_over = True
-        with client.hurry():
-            # After an interrupt nobody wants to wait for what is under way.
-            pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
-        raise
-    pool.shutdown()
+        try:
+            ways = {digest: future.result() for digest, future in futures.items()}
+        except BaseException:
+            is_over = True
+            raise
     task.finish()
     return ways
 

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,19 +21,20 @@ from typing import IO, Any
 from imagefab.digest import Digest, canonical_json
 from imagefab.oci.image import LAYER, MANIFEST
 from imagefab.oci.layer import Layer, decode_listing, find_layer, keep_layer
+from imagefab.oci.parts import read_size
 from imagefab.oci.store import STORE, Store, explain_disk_errors
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
 from imagefab.registry.blobs import Blob, Blobs
-from imagefab.registry.client import Client
+from imagefab.registry.client import Client, work_at_once
 from imagefab.registry.errors import RegistryError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.reference import Repository
 
 _RECORD = "application/vnd.imagefab.layer.record.v1+json"
 _LISTING = "application/vnd.imagefab.layer.listing.v1"
-_AT_ONCE = 4
 _MOST_LISTING = 256 << 20
+_MOST_RECORD = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,7 @@ class LayerShare:
     """One repository of layers."""
 
     def __init__(self, client: Client, repository: Repository, store: Store, progress: Progress) -> None:
+        self._client = client
         self._manifests = Manifests(client, repository)
         self._blobs = Blobs(client, repository)
         self._repository = repository
@@ -67,7 +68,7 @@ class LayerShare:
                 return
         try:
             # All are asked for at once: most often all are there, or none.
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
+            with work_at_once(self._client) as pool:
                 found = list(pool.map(self._find, lacking))
                 count = next((number for number, one in enumerate(found) if one is None), len(found))
                 given = [one for one in found[:count] if one is not None]
@@ -84,7 +85,7 @@ class LayerShare:
 
     def give(self, layers: Sequence[Layer]) -> int:
         """Put layers there that are not; how many that were."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with work_at_once(self._client) as pool:
             return sum(pool.map(self._give, {layer.key: layer for layer in layers}.values()))
 
     def _give(self, layer: Layer) -> bool:
@@ -128,7 +129,7 @@ class LayerShare:
         try:
             layer = Layer.from_record(self._read_record(manifest.value))
             sizes = {one["digest"]: one["size"] for one in manifest.value["layers"]}
-            found = _Found(layer=layer, listing_size=int(sizes[str(layer.listing)]))
+            found = _Found(layer=layer, listing_size=read_size(sizes[str(layer.listing)]))
             fits = layer.key == key and sizes[str(layer.digest)] == layer.size == sum(layer.members)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             fits = False
@@ -140,7 +141,10 @@ class LayerShare:
     def _read_record(self, manifest: Any) -> Any:
         file = io.BytesIO()
         config = manifest["config"]
-        self._blobs.fetch(Digest.parse(config["digest"]), int(config["size"]), file, lambda _: None)
+        size = read_size(config["size"])
+        if size > _MOST_RECORD:
+            raise ValueError("a record is not that large")
+        self._blobs.fetch(Digest.parse(config["digest"]), size, file, lambda _: None)
         return json.loads(file.getvalue())
 
     def _bring(self, found: _Found, advance: Callable[[int], None]) -> None:

@@ -23,7 +23,7 @@ _TYPE = ("--type", "slsaprovenance1")
 
 class Signer:
     def __init__(self, key: str, folder: Path, progress: Progress) -> None:
-        """`key` is a file, relative to the project's folder, or the address of a key that cosign knows."""
+        """`key` is a file, relative to `folder`, or the address of a key that cosign knows."""
         self._key = key if "://" in key else str(folder / key)
         self._progress = progress
 
@@ -81,9 +81,9 @@ class Signer:
                 check=False,
                 timeout=_TIME,
             )
-        except FileNotFoundError:
+        except OSError as error:
             hint = "install cosign, or publish without a key"
-            raise UsageError("cosign is not there, which signs", hint=hint) from None
+            raise UsageError(f"cosign, which signs, can't be run: {error.strerror}", hint=hint) from None
         except subprocess.TimeoutExpired:
             raise FetchError(f"cosign did not end within {_TIME} seconds") from None
 
