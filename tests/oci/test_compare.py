@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -131,6 +132,43 @@ def test_a_layer_that_unpacks_without_end(image: LayoutSource) -> None:
 def test_what_is_no_layer(data: bytes) -> None:
     with pytest.raises(BadImageError):
         compare_layers(io.BytesIO(gzip.compress(BASE)), io.BytesIO(data), most=1 << 30)
+
+
+def odd_tar(**headers: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("opt/file")
+        info.pax_headers = headers
+        tar.addfile(info)
+    return gzip.compress(out.getvalue(), mtime=0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"mtime": "nan"},
+        {"mtime": "inf"},
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.size": str(1 << 45)},
+    ],
+    ids=str,
+)
+def test_odd_entries(headers: dict[str, str]) -> None:
+    """They are refused, or are only odd; and it ends."""
+    with contextlib.suppress(BadImageError):
+        compare_layers(io.BytesIO(gzip.compress(BASE)), io.BytesIO(odd_tar(**headers)), most=1 << 30)
+
+
+def test_garbage_behind_a_good_manifest(image: LayoutSource) -> None:
+    layer = image.images["linux/amd64"].layers[1]
+    image.look(layer)
+    path = Path(image.name) / "blobs/sha256" / layer.digest.hex
+    path.write_bytes(b"garbage")
+    with pytest.raises(BadImageError):
+        image.look(layer)
+    path.unlink()
+    with pytest.raises(BadImageError):
+        image.look(layer)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,14 @@ def test_odd_entries_are_left_out(config: Any, find: Callable[..., Any]) -> None
     assert find(config) is None
 
 
+def test_line_ends_and_other_characters(find: Callable[..., Any]) -> None:
+    """Of a file that was written with `echo`; what else no header takes is an error that does not show it."""
+    assert find({"auths": {"ghcr.io": {"registrytoken": "abc\n"}}}).registry_token == "abc"
+    with pytest.raises(FetchError) as caught:
+        find({"auths": {"ghcr.io": {"registrytoken": "abc\r\nX-Evil: 1"}}})
+    assert "Evil" not in f"{caught.value}{caught.value.hint}"
+
+
 def test_where_logins_are() -> None:
     files = list_login_files({"DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/r"}, Path("/home/me"), 1000)
     assert files[:2] == (Path("/r"), Path("/d/config.json"))

@@ -321,6 +321,33 @@ def test_a_registry_that_repeats_secrets(house: House) -> None:
         assert PASSWORD not in str(caught.value)
 
 
+def test_this_machine_is_not_reached_through_another(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would see the login, which goes in the clear where it goes nowhere."""
+    with serve(Habits(auth="basic")) as registry:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{registry.other}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        parcel = house.parcel(registry.host, house.images())
+        house.push(parcel, LOGIN)
+        assert is_complete(registry, parcel)
+        assert not registry.seen_elsewhere
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://127.0.0.1:1", "http://[x"])
+def test_a_proxy_that_is_none(house: House, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(RegistryError):
+        house.push(house.parcel("registry.example.org", house.images()))
+
+
+def test_a_token_that_no_header_takes(house: House) -> None:
+    """It is not shown either."""
+    with serve(Habits(auth="bearer")) as registry, pytest.raises(RegistryError) as caught:
+        house.push(house.parcel(registry.host, house.images()), Credentials(registry_token="TOP\nSECRET", origin="x"))
+    assert "SECRET" not in str(caught.value)
+
+
 def test_nobody_is_there(house: House) -> None:
     with serve() as registry:
         host = registry.host

@@ -194,6 +194,7 @@ NO_KEYRING = Keyring()
 
 def hide_secrets(text: str, secrets: Sequence[str]) -> str:
     """A stranger's text without what we told him in confidence."""
-    for secret in sorted(secrets, key=len, reverse=True):
+    spelt = {form for one in secrets for form in (one, one.encode("unicode_escape").decode())}
+    for secret in sorted(spelt, key=len, reverse=True):
         text = text.replace(secret, "…")
     return text
