@@ -25,11 +25,10 @@ from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 ROOT = Path(__file__).parents[2]
 
 
-ALONE = ("android", "bare", "darwin", "locale", "lto", "msvc", "package", "publish", "refresh", "sizes", "verify",
-         "wasm", "windows", "workflows")  # fmt: skip
-"""Tests that leave Docker and Podman as they are, so that those that look at what is in them can run beside these."""
-ALSO_ALONE = "test_shipped_images_are_good"
-"""It needs the images that the test of sizes builds."""
+ALONE = ("android", "bare", "check", "cross_toml", "darwin", "hostile", "locale", "lto", "msvc", "package", "publish",
+         "refresh", "sizes", "verify", "wasm", "windows", "workflows")  # fmt: skip
+"""Tests that leave Docker and Podman as they are, where they do not ask for them, so that those that look at what is in
+them can run beside these."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two groups, which run at the same time. xdist reads the marks in the same hook, so this comes first."""
     for item in items:
         if item.get_closest_marker("e2e"):
-            alone = item.path.stem.removeprefix("test_") in ALONE or item.name.startswith(ALSO_ALONE)
+            asked = {"docker", "podman"} & set(getattr(item, "fixturenames", ()))
+            alone = item.path.stem.removeprefix("test_") in ALONE and not asked
             item.add_marker(pytest.mark.xdist_group("alone" if alone else "engines"))
 
 

