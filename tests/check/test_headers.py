@@ -20,8 +20,10 @@ WASM_FILE = b"\0asm\1\0\0\0"
 def make_pe(*, machine: int = 0x8664, place: int = 0x80, signature: bytes = b"PE\0\0") -> bytes:
     """A program for Windows up to its machine's number: DOS's header, its little program, the signature, COFF's."""
     dos = b"MZ" + bytes(0x3A) + struct.pack("<I", place)
-    stub = b"This program cannot be run in DOS mode.\r\r\n$".ljust(max(0, place - len(dos)), b"\0")
-    return dos + stub[: max(0, place - len(dos))] + signature + struct.pack("<HHIIIHH", machine, 0, 0, 0, 0, 0xF0, 0x22)
+    # A place can be far beyond the end.
+    between = min(max(0, place - len(dos)), 0x1000)
+    stub = b"This program cannot be run in DOS mode.\r\r\n$".ljust(between, b"\0")
+    return dos + stub[:between] + signature + struct.pack("<HHIIIHH", machine, 0, 0, 0, 0, 0xF0, 0x22)
 
 
 def make_mach_o(*, machine: int = 0x0100000C, magic: bytes = b"\xcf\xfa\xed\xfe") -> bytes:
