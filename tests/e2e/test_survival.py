@@ -163,7 +163,7 @@ def test_an_interrupted_build_leaves_nothing_in_its_engine(
     assert (process.returncode, out) == (130, "")
     assert error.splitlines()[-1] == "interrupted"
     assert "Traceback" not in error
-    assert look_into(engine) == before
+    assert look_into(engine) <= before
     assert_nothing_left(small.store)
 
 
@@ -189,7 +189,7 @@ def test_what_a_killed_build_left_is_cleared_by_the_next(
     assert not list_processes_like(ENDLESS)
     built = small.build("after", "--engine", engine)
     assert built["engine"] == engine
-    assert look_into(engine) == before
+    assert look_into(engine) <= before
     assert not list((small.store / "tmp").iterdir())
     assert not list((small.store / "claims").iterdir())
     other = CommandLine(tmp_path / "other", small.folder)
@@ -223,7 +223,7 @@ def test_what_a_killed_command_left_is_cleared(engine: str, group: bool, small: 
     if not group:
         wait_until(lambda: not list_processes_like(ENDLESS))
     small.run(*words, "true")
-    assert look_into(engine) == before
+    assert look_into(engine) <= before
     assert not list((small.store / "claims").iterdir())
 
 
@@ -240,7 +240,7 @@ def test_what_a_killed_check_left_is_cleared_by_the_next(small: CommandLine, tmp
     process.communicate()
     assert any("imagefab-check:" in line for line in look_into("docker"))
     small.run(*words)
-    assert look_into("docker") == before
+    assert look_into("docker") <= before
     assert not list((small.store / "claims").iterdir())
 
 
