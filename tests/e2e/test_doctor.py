@@ -32,7 +32,7 @@ def test_an_engine_that_works_was_tried(engine: str, empty: CommandLine) -> None
     found = examine(empty, engine)
     assert found["a build"]["detail"] == "works"
     assert all(finding["ok"] for finding in found.values())
-    assert look_into(engine) == before
+    assert look_into(engine) <= before
     assert not list((empty.store / "claims").iterdir())
 
 
@@ -49,7 +49,7 @@ def test_buildah_alone(empty: CommandLine, tmp_path: Path) -> None:
     assert "podman" not in found
     assert found["buildah"]["ok"]
     assert found["a build"]["detail"] == "works", found
-    assert look_into("podman") == before
+    assert look_into("podman") <= before
     assert not list((empty.store / "claims").iterdir())
 
 
