@@ -14,13 +14,9 @@ from typing import Any
 from imagefab.digest import Digest
 from imagefab.errors import Position, StaleError
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
+from imagefab.registry.reference import is_repository
 
 PUBLISHED_NAME = "published.toml"
-_REPOSITORY = re.compile(
-    r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?)"
-    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)+\Z"
-)
-"""As registry/reference.py has it, which reaches further than this room."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -85,7 +81,7 @@ def parse_published(text: str, *, file: str, recipe: str) -> Published:
     except (ValueError, RecursionError) as error:
         raise fail(f"this is not TOML: {error}") from None
     name, digest, platforms = (data.get(key) for key in ("name", "digest", "platforms"))
-    if not isinstance(name, str) or not _REPOSITORY.match(name):
+    if not isinstance(name, str) or not is_repository(name):
         raise fail("`name` is not the name of an image on a registry, without a tag")
     if not isinstance(digest, str) or not _DIGEST.match(digest):
         raise fail("`digest` is not `sha256:` and 64 hexadecimal digits")

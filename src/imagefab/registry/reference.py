@@ -34,7 +34,7 @@ class Repository:
     def parse(cls, text: str) -> Self:
         """Read `registry/namespace/name`. UsageError for anything else, a name without a registry among it."""
         host, _, path = text.partition("/")
-        if not _HOST.match(host) or not _PATH.match(path) or len(text) > _MOST:
+        if not is_repository(text):
             raise UsageError(
                 f"{text!r} is not the name of an image on a registry", hint="like `ghcr.io/acme/images/aarch64-musl`"
             )
@@ -73,6 +73,12 @@ class Reference:
         except ValueError as error:
             raise UsageError(f"{error}, in {text!r}") from None
         return cls(repository, tag if colon else None, digest)
+
+
+def is_repository(text: str) -> bool:
+    """Whether that is `registry/namespace/name`, without a tag and a digest."""
+    host, _, path = text.partition("/")
+    return _HOST.match(host) is not None and _PATH.match(path) is not None and len(text) <= _MOST
 
 
 def is_loopback(host: str) -> bool:
