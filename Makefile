@@ -16,7 +16,7 @@ demo: setup ## build aarch64-musl, run a program compiled in it, print its pinne
 test: setup ## all tests: units, the real archive, all engines
 	@.ci/setup-tests
 	@.venv/bin/pytest -n auto -m "not e2e"
-	@.venv/bin/pytest -n 2 --dist loadgroup -m e2e
+	@.venv/bin/pytest -n 2 --dist loadfile -v --durations 20 -m e2e
 
 test-fast: setup ## the units only, in a few seconds
 	@.venv/bin/pytest -n auto -m "not e2e and not archive"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -10,8 +11,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,20 +27,21 @@ from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 ROOT = Path(__file__).parents[2]
 
 
-ALONE = ("android", "bare", "check", "cross_toml", "darwin", "hostile", "locale", "lto", "msvc", "package", "publish",
-         "refresh", "sizes", "verify", "wasm", "windows", "workflows")  # fmt: skip
-"""Tests that leave Docker and Podman as they are, where they do not ask for them, so that those that look at what is in
-them can run beside these."""
+TURN, ENGINES = (Path(tempfile.gettempdir()) / f"imagefab-tests-{name}.lock" for name in ("turn", "engines"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups, which run at the same time. xdist reads the marks in the same hook, so this comes first."""
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            asked = {"docker", "podman"} & set(getattr(item, "fixturenames", ()))
-            alone = item.path.stem.removeprefix("test_") in ALONE and not asked
-            item.add_marker(pytest.mark.xdist_group("alone" if alone else "engines"))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests that look at all that Docker or Podman has run while no other one uses those. They take turns, so that
+    nobody waits for ever."""
+    looks = item.get_closest_marker("looks_at_engines") is not None
+    if not looks and not {"docker", "podman"} & set(getattr(item, "fixturenames", ())):
+        return (yield)
+    with ENGINES.open("w") as engines:
+        with TURN.open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            fcntl.flock(engines, fcntl.LOCK_EX if looks else fcntl.LOCK_SH)
+        return (yield)
 
 
 class CommandLine:
@@ -139,6 +142,12 @@ def copy_packages(warm: CommandLine, store: Path, *recipes: str) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.link(source, target)
     return store
+
+
+def copy_store(store: Path, target: Path) -> Path:
+    """Another store with the same blobs, which nobody writes to."""
+    subprocess.run(["cp", "--archive", "--link", store, target], check=True)
+    return target
 
 
 @pytest.fixture

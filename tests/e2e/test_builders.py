@@ -62,6 +62,7 @@ def list_images() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.looks_at_engines
 def test_another_docker_builds_the_same(studio: CommandLine, tmp_path: Path, second: dict[str, str]) -> None:
     """And this machine's own has nothing to do with it."""
     line = CommandLine(copy_packages(studio, tmp_path / "store", "one", "two"), studio.folder)

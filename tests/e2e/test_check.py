@@ -169,6 +169,7 @@ def test_a_good_image_of_an_engine_is_good(loaded: CommandLine) -> None:
     assert report["target"] == TARGET
 
 
+@pytest.mark.looks_at_engines
 def test_a_layout(loaded: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / "layout"
     loaded.run("build", "aarch64-gnu", "--output", folder)

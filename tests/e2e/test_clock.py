@@ -86,9 +86,9 @@ def build(folder: Path, warm: CommandLine, tmp_path: Path) -> Build:
 SOON, LATE = timedelta(days=400), timedelta(days=4000)
 
 
-@pytest.mark.parametrize("recipe", ["aarch64-gnu", "aarch64-musl"])
-def test_the_date_is_not_in_an_image(recipe: str, build: Build) -> None:
-    assert build(recipe, LATE, "sandbox") == build(recipe, SOON, "sandbox")
+def test_the_date_is_not_in_an_image(build: Build) -> None:
+    """It has all layers of aarch64-gnu's but the last, and what a compiler made."""
+    assert build("aarch64-musl", LATE, "sandbox") == build("aarch64-musl", SOON, "sandbox")
 
 
 @pytest.mark.usefixtures("podman")

@@ -19,7 +19,7 @@ from tests.e2e.conftest import CommandLine
 from tests.e2e.test_survival import look_into
 from tests.needs import require
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman")]
+pytestmark = [pytest.mark.e2e, pytest.mark.looks_at_engines, pytest.mark.usefixtures("root", "docker", "podman")]
 
 
 def examine(line: CommandLine, engine: str, **options: Any) -> dict[str, dict[str, Any]]:

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
-from tests.e2e.test_odd_files import copy_store
+from tests.e2e.conftest import CommandLine, copy_store
 from tests.sources.debian.test_deb import ar, deb, entry, tar
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.conftest import CommandLine, copy_store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman")]
 
@@ -180,12 +180,6 @@ def line(warm: CommandLine, project: Callable[[str, str], Path]) -> CommandLine:
     found = warm.at(folder)
     found.run("lock")
     return found
-
-
-def copy_store(store: Path, target: Path) -> Path:
-    """Another store with the same blobs, which nobody writes to."""
-    subprocess.run(["cp", "--archive", "--link", store, target], check=True)
-    return target
 
 
 def is_native_overlay() -> bool:

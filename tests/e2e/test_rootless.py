@@ -24,7 +24,7 @@ import pytest
 
 from tests.e2e import test_odd_files as odd
 from tests.e2e import test_steps as steps
-from tests.e2e.conftest import ROOT, CommandLine
+from tests.e2e.conftest import ROOT, CommandLine, copy_store
 from tests.e2e.test_survival import assert_nothing_left
 from tests.needs import require
 
@@ -218,7 +218,7 @@ def odd_line(warm: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Com
     (folder / "project/recipes/bases/odd.toml").write_text(odd.BASE)
     for name, text in (("second", odd.SECOND), ("third", odd.THIRD)):
         (folder / "project/recipes" / f"{name}.toml").write_text(text)
-    line = CommandLine(odd.copy_store(warm.store, folder / "store"), folder / "project")
+    line = CommandLine(copy_store(warm.store, folder / "store"), folder / "project")
     line.run("lock")
     line.run("build", "--all")
     return line
@@ -236,7 +236,7 @@ def test_on_disk(user: User, odd_line: CommandLine) -> None:
 
 def test_where_memory_gets_full_the_build_goes_on_on_disk(odd_line: CommandLine, tmp_path: Path) -> None:
     # Characters that mean something in the options of a mount.
-    line = ShortLine(odd.copy_store(odd_line.store, tmp_path / "a:b,c"), odd_line.folder)
+    line = ShortLine(copy_store(odd_line.store, tmp_path / "a:b,c"), odd_line.folder)
     built = line.run("build", "second", "--no-cache", "--json")
     assert "the 120 MB of memory for the build's folders are full; going on on disk" in built.stderr
     assert json.loads(built.stdout)["images"][0]["digest"] == odd_line.build("second")["digest"]

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from imagefab.engines.sandbox.memory import usable_memory
-from tests.e2e.conftest import CommandLine
-from tests.e2e.test_odd_files import copy_store
+from tests.e2e.conftest import CommandLine, copy_store
 from tests.e2e.test_survival import assert_nothing_left
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
