@@ -20,5 +20,6 @@ SAMPLE = (
 BOTH_PLATFORMS = ("aarch64-gnu", "x86_64-gnu")
 """Built for machines of either architecture. What compiles a library in the build takes long under emulation."""
 
-OTHERS = ("riscv64gc-gnu", "thumbv7m-none", "x86_64-none", "wasm32-unknown")
+OTHERS = ("riscv64gc-gnu", "thumbv7m-none", "x86_64-none", "wasm32-unknown",
+          "x86_64-windows-gnullvm")  # fmt: skip
 """What tests of their own build."""

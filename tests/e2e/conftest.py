@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,12 +21,17 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rust import Rust, provide_debian_rust, provide_rust, provide_wasm_rust
+from tests.e2e.built_rust import provide_built_rust
+from tests.e2e.rust import Rust, provide_debian_rust, provide_packaged_rust, provide_rust
 from tests.needs import require
 from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 
 ROOT = Path(__file__).parents[2]
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a shell's background; what tests start would ignore Ctrl-C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TURN, ENGINES = (Path(tempfile.gettempdir()) / f"imagefab-tests-{name}.lock" for name in ("turn", "engines"))
 
@@ -192,10 +198,16 @@ def debian_rust(rust: Rust) -> Rust:
 
 
 @pytest.fixture(scope="session")
-def wasm_rust(rust: Rust) -> Rust:
+def packaged_rust(rust: Rust) -> Rust:
     """A toolchain with the std for WebAssembly."""
     require(shutil.which("dpkg-deb") is not None, "dpkg-deb")
-    return provide_wasm_rust()
+    return provide_packaged_rust()
+
+
+@pytest.fixture(scope="session")
+def built_rust(debian_rust: Rust) -> Rust:
+    """That toolchain with the source of std, and with std for targets that have no package."""
+    return provide_built_rust(debian_rust)
 
 
 @pytest.fixture(scope="session")

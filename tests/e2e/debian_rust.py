@@ -74,9 +74,9 @@ def make_sysroot(sysroot: Path, cargo: Path, environment: Mapping[str, str]) -> 
     shutil.rmtree(scratch)
 
 
-def make_wasm_sysroot(sysroot: Path, cargo: Path) -> None:
+def make_packaged_sysroot(sysroot: Path, cargo: Path) -> None:
     scratch = sysroot.with_name(f"{sysroot.name}.scratch")
-    _unpack(scratch, _choose_wasm)
+    _unpack(scratch, _choose_packaged)
     _lay_out(scratch / "root" / "usr", sysroot, cargo)
     linker = sysroot / "lib" / "rustlib" / HOST / "bin" / "rust-lld"
     linker.parent.mkdir()
@@ -109,7 +109,7 @@ def _choose(universe: Universe) -> Iterator[Package]:
     yield from _choose_libraries(universe, std)
 
 
-def _choose_wasm(universe: Universe) -> Iterator[Package]:
+def _choose_packaged(universe: Universe) -> Iterator[Package]:
     std = universe.versions("libstd-rust-dev", "amd64")[0]
     yield std
     for name in ("rustc", "libstd-rust-dev-wasm32"):

@@ -41,7 +41,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from tests.e2e import debian_rust
-from tests.e2e.debian_rust import make_sysroot, make_wasm_sysroot
+from tests.e2e.debian_rust import make_packaged_sysroot, make_sysroot
 
 CROSS = "0.2.5"
 TOOLCHAIN = "imagefab"
@@ -100,15 +100,15 @@ def provide_debian_rust() -> Rust:
     )
 
 
-def provide_wasm_rust() -> Rust:
+def provide_packaged_rust() -> Rust:
     """For x86_64 with the GNU C library, and for WebAssembly with WASI and without a system."""
     cargo = _find_sysroot() / "bin" / "cargo"
 
     def install(folder: Path) -> None:
-        make_wasm_sysroot(Rust(folder).sysroot, cargo)
+        make_packaged_sysroot(Rust(folder).sysroot, cargo)
 
     return Rust(
-        keep_folder("wasm-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
+        keep_folder("packaged-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
     )
 
 

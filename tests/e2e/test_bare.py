@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bare_rust import provide_bare_rust
 from tests.e2e.conftest import ROOT, CommandLine
 from tests.e2e.rust import Rust
 from tests.e2e.test_check import failures
@@ -83,23 +82,18 @@ def test_how_a_pc_ends(ending: str, code: int, warm: CommandLine, tmp_path: Path
 # -- Rust -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def bare_rust(debian_rust: Rust) -> Rust:
-    return provide_bare_rust(debian_rust)
-
-
-def test_rust_and_c_boot_together(warm: CommandLine, bare_rust: Rust) -> None:
+def test_rust_and_c_boot_together(warm: CommandLine, built_rust: Rust) -> None:
     warm.run("build", "thumbv7m-none", "--engine", "sandbox")
-    command = ("check", "thumbv7m-none", "--engine", "sandbox", "--rust", bare_rust.sysroot)
+    command = ("check", "thumbv7m-none", "--engine", "sandbox", "--rust", built_rust.sysroot)
     (report,) = warm.json(*command)["images"]
     assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == "pass"
 
 
-def test_a_kernel_with_a_target_of_its_own(warm: CommandLine, bare_rust: Rust, tmp_path: Path) -> None:
+def test_a_kernel_with_a_target_of_its_own(warm: CommandLine, built_rust: Rust, tmp_path: Path) -> None:
     """-Zbuild-std=core, in the image, without network; `cargo run` boots it."""
     folder = tmp_path / "kernel"
     shutil.copytree(Path(__file__).parent / "kernel", folder)
-    shutil.copytree(bare_rust.sysroot, folder / "rust", symlinks=True)
+    shutil.copytree(built_rust.sysroot, folder / "rust", symlinks=True)
     script = 'export PATH="$PATH:$PWD/rust/bin" CARGO_HOME="$PWD/home" RUSTC_BOOTSTRAP=1\ncargo run --offline --quiet\n'
     warm.run("build", "x86_64-none", "--engine", "sandbox")
     options: dict[str, Any] = {"timeout": 600}

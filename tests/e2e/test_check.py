@@ -62,7 +62,12 @@ def test_shipped_images_are_good(name: str, warm: CommandLine) -> None:
 
 def test_rust(warm: CommandLine, debian_rust: Rust) -> None:
     """A toolchain that has the target's std, and one that has not."""
-    for name, verdict in (("aarch64-gnu", "pass"), ("aarch64-musl", "pass"), ("riscv64gc-gnu", "skip")):
+    for name, verdict in (
+        ("aarch64-gnu", "pass"),
+        ("aarch64-musl", "pass"),
+        ("aarch64-gnu-zig", "pass"),
+        ("riscv64gc-gnu", "skip"),
+    ):
         warm.run("build", name)
         (report,) = warm.json("check", name, "--rust", debian_rust.sysroot)["images"]
         assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == verdict

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
+from tests.e2e.rust import Rust
 from tests.e2e.sdk import NAME, make_sdk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
@@ -25,7 +26,12 @@ sdk = "{sdk}"
 
 @pytest.mark.parametrize("target", ["aarch64-apple-darwin", "x86_64-apple-darwin"])
 def test_an_image_with_an_sdk(
-    target: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path, registry: str
+    target: str,
+    warm: CommandLine,
+    project: Callable[[str, str], Path],
+    tmp_path: Path,
+    registry: str,
+    built_rust: Rust,
 ) -> None:
     sdk = make_sdk(tmp_path)
     folder = project(RECIPE.format(target=target, sdk=sdk), "macos")
@@ -36,10 +42,11 @@ def test_an_image_with_an_sdk(
     assert str(tmp_path) not in lock, "where the file lies is nobody else's business"
     sdk.unlink()
     line.run("build", "macos")
-    (report,) = line.json("check", "macos")["images"]
+    (report,) = line.json("check", "macos", "--rust", built_rust.sysroot)["images"]
     assert report["ok"], report
     passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
     assert passed >= {"tools", "oldest-macos", "c", "c++", "shared", "framework", "cmake", "bindgen", "variables"}
+    assert ("rust" in passed) == built_rust.has_std(target)
     names = "oa64" if target.startswith("aarch64") else "o64"
     programs = f"{names}-clang {target}24-clang++ {target}-clang {target}24-ar {target}24-lipo lipo xcrun"
     line.run("run", "--mount", tmp_path, "macos", "--", "sh", "-c", f"for p in {programs}; do command -v $p; done")

@@ -26,10 +26,10 @@ script = "sed -i s/-fno-exceptions// /usr/local/bin/wasm32-wasip1-clang++"
 
 
 @pytest.mark.parametrize("name", ["wasm32-wasip1", "wasm32-unknown"])
-def test_rust(name: str, warm: CommandLine, wasm_rust: Rust) -> None:
+def test_rust(name: str, warm: CommandLine, packaged_rust: Rust) -> None:
     """A crate with a C dependency; for WASI its tests run too."""
     warm.run("build", name)
-    (report,) = warm.json("check", name, "--rust", wasm_rust.sysroot)["images"]
+    (report,) = warm.json("check", name, "--rust", packaged_rust.sysroot)["images"]
     assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == "pass", report
 
 

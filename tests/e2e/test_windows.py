@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
+from tests.e2e.rust import Rust
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -53,6 +54,15 @@ def test_programs_start_together_and_may_make_windows(warm: CommandLine, tmp_pat
     (tmp_path / "window.c").write_text(WINDOW_C)
     ran = warm.run("run", "--mount", tmp_path, "x86_64-windows-gnu", "--", "sh", "-c", SEVERAL)
     assert ran.stdout.splitlines() == ["code 42"] * 4 + ["window"] * 4
+
+
+@pytest.mark.parametrize("name", ["x86_64-windows-gnu", "x86_64-windows-gnullvm"])
+def test_rust(name: str, warm: CommandLine, built_rust: Rust) -> None:
+    """A crate with a C dependency, and its tests."""
+    warm.run("build", name)
+    (report,) = warm.json("check", name, "--rust", built_rust.sysroot)["images"]
+    assert report["ok"], report
+    assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == "pass", report
 
 
 def test_a_lost_dll_is_found_out(warm: CommandLine, project: Callable[..., Path]) -> None:

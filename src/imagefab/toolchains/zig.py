@@ -10,6 +10,10 @@ Python package index, pinned like all sources.
 - Zig keeps what it builds, C libraries among it, in a cache. It goes to cargo's target folder when there is one: that
   stays when a container goes.
 
+For Windows, Zig is the LLVM flavour: headers and import libraries of mingw-w64, the C library that Windows itself has,
+LLVM's unwinder and C++ library, all linked statically. rustc names libraries of mingw-w64's that Zig links unasked, and
+the older C library, which Zig has not. `zig-windres` takes windres' options and has Zig's resource compiler do it.
+
 With `preset = false` the image says nothing of compilers and linkers: `zig` and `cargo-zigbuild` are on PATH, which is
 what cross's own zig mode looks for.
 """
@@ -21,6 +25,7 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec, WheelSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
+from imagefab.toolchains.llvm import LIBCLANG_HEADERS
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
@@ -47,20 +52,22 @@ unzip -q -j "$SOURCES/cargo-zigbuild.whl" '*/scripts/cargo-zigbuild' -d /usr/loc
 chmod 755 /usr/local/bin/cargo-zigbuild
 """
 
-_WRAPPER = """\
-#!/bin/sh
-# Zig as a compiler and linker for {triple}.
-if [ -z "${{ZIG_GLOBAL_CACHE_DIR:-}}" ]; then
-    if [ -n "${{CARGO_TARGET_DIR:-}}" ] && mkdir -p "$CARGO_TARGET_DIR/.zig-cache" 2>/dev/null; then
+_CACHE = """\
+if [ -z "${ZIG_GLOBAL_CACHE_DIR:-}" ]; then
+    if [ -n "${CARGO_TARGET_DIR:-}" ] && mkdir -p "$CARGO_TARGET_DIR/.zig-cache" 2>/dev/null; then
         ZIG_GLOBAL_CACHE_DIR=$CARGO_TARGET_DIR/.zig-cache
     else
         ZIG_GLOBAL_CACHE_DIR=/tmp/zig-cache-$(id -u)
     fi
     export ZIG_GLOBAL_CACHE_DIR
 fi
-: "${{ZIG_LOCAL_CACHE_DIR:=$ZIG_GLOBAL_CACHE_DIR}}"
+: "${ZIG_LOCAL_CACHE_DIR:=$ZIG_GLOBAL_CACHE_DIR}"
 export ZIG_LOCAL_CACHE_DIR
-count=$#
+"""
+_WRAPPER = """\
+#!/bin/sh
+# Zig as a compiler and linker for {triple}.
+{cache}count=$#
 while [ "$count" -gt 0 ]; do
     word=$1
     shift
@@ -72,18 +79,80 @@ while [ "$count" -gt 0 ]; do
         count=$((count - 1))
         ;;
     -lgcc_s | -lgcc_eh) set -- "$@" -lunwind ;;
-    -lgcc | -l:libgcc.a | -Wl,--no-undefined-version | -Wl,--fix-cortex-a53-*) ;;
+    {unasked}-lgcc | -l:libgcc.a | -Wl,--no-undefined-version | -Wl,--fix-cortex-a53-*) ;;
     *) set -- "$@" "$word" ;;
     esac
 done
 exec {zig}/zig {tool} -target {target}{cpu} "$@"
 """
+_WINDRES = """\
+#!/bin/sh
+# windres, with Zig's resource compiler.
+{cache}input='' output='' format=coff
+count=$#
+while [ "$count" -gt 0 ]; do
+    word=$1
+    shift
+    count=$((count - 1))
+    case $word in
+    --*=*)
+        value=${{word#*=}}
+        word=${{word%%=*}}
+        ;;
+    -[IDUOJF]?* | -[iolc]?*)
+        value=${{word#??}}
+        word=${{word%"$value"}}
+        ;;
+    -[IDUOJFiolc] | --input | --output | --input-format | --output-format | --target | --include-dir | --define | \
+        --undefine | --language | --codepage)
+        [ "$count" -gt 0 ] || {{
+            echo "zig-windres: $word needs a value" >&2
+            exit 1
+        }}
+        value=$1
+        shift
+        count=$((count - 1))
+        ;;
+    esac
+    case $word in
+    -i | --input) input=$value ;;
+    -o | --output) output=$value ;;
+    -O | --output-format) format=$value ;;
+    -J | --input-format) set -- "$@" /:input-format "$value" ;;
+    -I | --include-dir) set -- "$@" /i "$value" ;;
+    -D | --define) set -- "$@" /d "$value" ;;
+    -U | --undefine) set -- "$@" /u "$value" ;;
+    -l | --language) set -- "$@" /l "${{value#0x}}" ;;
+    -c | --codepage) set -- "$@" /c "$value" ;;
+    -F | --target | -v | --verbose | --use-temp-file | --no-use-temp-file) ;;
+    -*)
+        echo "zig-windres: it does not know $word" >&2
+        exit 1
+        ;;
+    *)
+        if [ -z "$input" ]; then input=$word; else output=$word; fi
+        ;;
+    esac
+done
+if [ -z "$input" ] || [ -z "$output" ]; then
+    echo "usage: zig-windres [OPTION...] INPUT OUTPUT" >&2
+    exit 1
+fi
+exec {zig}/zig rc /:auto-includes gnu /:target {arch} /:output-format "$format" "$@" -- "$input" "$output"
+"""
+_DLLTOOL = """\
+#!/bin/sh
+exec {zig}/zig dlltool "$@"
+"""
+_UNASKED = "-lmsvcrt | -lmingw32 | -lmingwex | "
+"""What rustc names for Windows, and Zig links by itself or in the newer form."""
 
 
 def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
     options = dict(recipe.options)
     preset = bool(options["preset"])
+    has_glibc = target.os == "linux" and not target.is_musl
     name = _zig_target(target, str(options["glibc"]))
     return Toolchain(
         layers=(
@@ -97,12 +166,13 @@ def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         cxx="zig-c++",
         ar="zig-ar",
         prefix="zig-",
-        sysroot=f"/usr/{target.gnu_triplet}" if target.crt == "gnu" and not is_native(target, platform) else "/",
+        sysroot=f"/usr/{target.gnu_triplet}" if has_glibc and not is_native(target, platform) else "/",
         pkg_config=f"/usr/lib/{_multiarch(target)}/pkgconfig",
         bindgen=tuple(_include(target)),
         preset=preset,
-        labels=((GLIBC_CLAIM, str(options["glibc"])),) if preset and target.crt == "gnu" else (),
+        labels=((GLIBC_CLAIM, str(options["glibc"])),) if preset and has_glibc else (),
         has_own_libc=True,
+        cmake=(("CMAKE_RC_COMPILER", "zig-windres"),) if target.os == "windows" else (),
         env=(("CARGO_ZIGBUILD_ZIG_PATH", f"{_ZIG}/zig"),),
     )
 
@@ -145,19 +215,33 @@ def _libraries_layer(target: Target, platform: HostPlatform) -> list[LayerSpec]:
 
 def _wrappers_layer(target: Target, name: str) -> LayerSpec:
     cpu = f" -mcpu={_CPUS[target.stem]}" if target.stem in _CPUS else ""
-    wrappers = tuple(
-        FileSpec(
-            path=f"/usr/local/bin/zig-{tool}",
-            content=_WRAPPER.format(triple=target.triple, tool=tool, zig=_ZIG, target=name, cpu=cpu).encode(),
-            mode=0o755,
+    windows = target.os == "windows"
+    scripts = {
+        tool: _WRAPPER.format(
+            triple=target.triple,
+            cache=_CACHE,
+            unasked=_UNASKED if windows else "",
+            tool=tool,
+            zig=_ZIG,
+            target=name,
+            cpu=cpu,
         )
         for tool in ("cc", "c++")
+    }
+    if windows:
+        scripts["windres"] = _WINDRES.format(cache=_CACHE, zig=_ZIG, arch=target.stem)
+        scripts["dlltool"] = _DLLTOOL.format(zig=_ZIG)
+    wrappers = tuple(
+        FileSpec(path=f"/usr/local/bin/zig-{tool}", content=script.encode(), mode=0o755)
+        for tool, script in scripts.items()
     )
     return LayerSpec(name=f"zig-{target.triple}", comment=f"Zig's compilers for {target.triple}", files=wrappers)
 
 
 def _zig_target(target: Target, glibc: str) -> str:
     stem = _STEMS.get(target.stem, target.stem)
+    if target.os == "windows":
+        return f"{stem}-windows-gnu"
     if target.os != "linux":
         return f"{stem}-{target.os}"
     libc = target.triple.rsplit("-", 1)[-1]
@@ -175,6 +259,13 @@ def _include(target: Target) -> list[str]:
         folders = [f"{_STEMS.get(target.stem, target.stem)}-linux-musl", "generic-musl"]
     elif target.os == "linux":
         folders = [f"{family}-linux-gnu", "generic-glibc"]
+    elif target.os == "windows":
+        # bindgen hands on rustc's triple, of which clang knows no such environment.
+        return [
+            f"--target={target.stem}-w64-windows-gnu",
+            LIBCLANG_HEADERS,
+            f"-isystem{_ZIG}/lib/libc/include/any-windows-any",
+        ]
     else:
         folders = [f"{target.stem if target.os == 'netbsd' else family}-{target.os}-none", f"generic-{target.os}"]
     if target.os == "linux":
@@ -183,9 +274,9 @@ def _include(target: Target) -> list[str]:
 
 
 def _accepts(target: Target) -> str | None:
-    if target.os in {"linux", "freebsd", "netbsd"}:
+    if target.os in {"linux", "freebsd", "netbsd"} or target.triple.endswith("-windows-gnullvm"):
         return None
-    return "Zig is set up for Linux, FreeBSD and NetBSD"
+    return "Zig is set up for Linux, FreeBSD, NetBSD and the LLVM flavour of Windows"
 
 
 _VERSION = r"^[0-9]+(\.[0-9]+){1,3}$"

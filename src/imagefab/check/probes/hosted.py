@@ -75,7 +75,7 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
 
 def lacks_static(subject: Subject) -> bool:
     """Of the C libraries that Zig has, musl alone can be linked statically."""
-    return subject.has_zig and "musl" not in subject.triple
+    return subject.has_zig and subject.os != "windows" and "musl" not in subject.triple
 
 
 def list_hosted_skips(subject: Subject) -> list[Row]:

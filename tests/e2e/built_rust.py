@@ -1,4 +1,5 @@
-"""Debian's Rust toolchain (see debian_rust.py) with the source of std, for -Zbuild-std, and core for a microcontroller.
+"""Debian's Rust toolchain (see debian_rust.py) with the source of std, for -Zbuild-std, and what no package has of it:
+core for a microcontroller, and std for systems whose programs only our images link.
 
 The source brings the crates that std needs, so nothing is downloaded: cargo is told to take those.
 """
@@ -20,7 +21,14 @@ from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.design import RULES
 from tests.e2e.rust import TOOLCHAIN, Rust, keep_folder, run_command
 
-TRIPLE = "thumbv7m-none-eabi"
+_PARTS = {
+    "thumbv7m-none-eabi": "core",
+    "x86_64-pc-windows-gnu": "std,panic_abort,test",
+    "x86_64-pc-windows-gnullvm": "std,panic_abort,test",
+    "aarch64-apple-darwin": "std,panic_abort",
+}
+_STARTED = ("x86_64-pc-windows-gnu",)
+"""Where rustc links start files of its own, which cargo does not build."""
 SOURCE = Path("lib/rustlib/src/rust")
 _CRATE = """\
 [package]
@@ -30,14 +38,15 @@ edition = "2021"
 """
 
 
-def provide_bare_rust(rust: Rust) -> Rust:
+def provide_built_rust(rust: Rust) -> Rust:
     def install(folder: Path) -> None:
         made = Rust(folder)
         shutil.copytree(rust.sysroot, made.sysroot, symlinks=True)
         _unpack_source(made)
-        _build_core(made, folder / "crate")
+        for triple, parts in _PARTS.items():
+            _build_std(made, folder / "crate", triple, parts)
 
-    return Rust(keep_folder("bare-rust", [TOOLCHAIN, str(rust.home), Path(__file__).read_text()], install))
+    return Rust(keep_folder("built-rust", [TOOLCHAIN, str(rust.home), Path(__file__).read_text()], install))
 
 
 def _unpack_source(rust: Rust) -> None:
@@ -62,7 +71,7 @@ def _unpack_source(rust: Rust) -> None:
     shutil.rmtree(scratch)
 
 
-def _build_core(rust: Rust, crate: Path) -> None:
+def _build_std(rust: Rust, crate: Path, triple: str, parts: str) -> None:
     (crate / "src").mkdir(parents=True)
     (crate / "src" / "lib.rs").write_text("#![no_std]\n")
     (crate / "Cargo.toml").write_text(_CRATE)
@@ -72,11 +81,15 @@ def _build_core(rust: Rust, crate: Path) -> None:
         f'[source.crates-io]\nreplace-with = "std"\n\n[source.std]\ndirectory = "{vendored}"\n'
     )
     environment = rust.environment() | {"RUSTC_BOOTSTRAP": "1"}
-    command = ["cargo", "build", "--offline", "--quiet", "--release", "--target", TRIPLE, "-Zbuild-std=core"]
+    command = ["cargo", "build", "--offline", "--quiet", "--release", "--target", triple, f"-Zbuild-std={parts}"]
     run_command(["env", "-C", str(crate), *command], environment)
-    place = rust.sysroot / "lib" / "rustlib" / TRIPLE / "lib"
+    place = rust.sysroot / "lib" / "rustlib" / triple / "lib"
     place.mkdir(parents=True)
-    for library in (crate / "target" / TRIPLE / "release" / "deps").glob("*.rlib"):
+    for part in ("rsbegin", "rsend") if triple in _STARTED else ():
+        source = rust.sysroot / SOURCE / "library" / "rtstartup" / f"{part}.rs"
+        command = ["rustc", "--crate-type=lib", "--emit=obj", "--target", triple, "-O", "-o", f"{place}/{part}.o"]
+        run_command([*command, str(source)], environment)
+    for library in (crate / "target" / triple / "release" / "deps").glob("*.rlib"):
         if not library.name.startswith("libnothing-"):
             library.rename(place / library.name)
     shutil.rmtree(crate)
