@@ -22,7 +22,7 @@ from imagefab.oci.image import INDEX, MANIFEST, Image, ImageSet
 from imagefab.oci.store import DiskError, Store, make_folder, write_atomic
 from imagefab.pinning import find_published
 from imagefab.plainfile import BadFileError, read_bytes
-from imagefab.plan.model import Plan
+from imagefab.plan.model import Input, Plan
 from imagefab.progress import Progress
 from imagefab.recipe.project import Project
 from imagefab.registry.client import Client
@@ -209,6 +209,18 @@ def _choose_platforms(
     if left := [name for name in prepared.recipe.platforms if built and name not in built]:
         progress.warn(f"{prepared.recipe.name}: not built for {', '.join(left)}, so that is not a part of it")
     return built or [prepared.default_platform]
+
+
+def count_free_layers(plan: Plan) -> int:
+    """How many layers, from the lowest up, may be passed on: those below the first with a file that may not."""
+    inside = dict(plan.labels).get(PRIVATE)
+    if inside is None:
+        return len(plan.layers)
+    return next(n for n, layer in enumerate(plan.layers) if any(_is_among(given, inside) for given in layer.inputs))
+
+
+def _is_among(given: Input, names: str) -> bool:
+    return f" {given.path.rpartition('/sources/')[2]} " in f" {names} "
 
 
 def _refuse_private(plan: Plan, order: Order) -> None:

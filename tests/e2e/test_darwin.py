@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import CommandLine
@@ -47,14 +48,24 @@ def test_an_image_with_an_sdk(
     passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
     assert passed >= {"tools", "oldest-macos", "c", "c++", "shared", "framework", "cmake", "bindgen", "variables"}
     assert ("rust" in passed) == built_rust.has_std(target)
-    names = "oa64" if target.startswith("aarch64") else "o64"
-    programs = f"{names}-clang {target}24-clang++ {target}-clang {target}24-ar {target}24-lipo lipo xcrun"
+    short = "oa64" if target.startswith("aarch64") else "o64"
+    programs = f"{short}-clang {target}24-clang++ {target}-clang {target}24-ar {target}24-lipo lipo xcrun"
     line.run("run", "--mount", tmp_path, "macos", "--", "sh", "-c", f"for p in {programs}; do command -v $p; done")
     found = line.run("run", "--mount", tmp_path, "macos", "--", "xcrun", "--sdk", "macosx", "--show-sdk-version")
     assert found.stdout == "15.0\n"
     line.run("render", "macos")
-    labels = [line for line in (folder / "images" / "macos" / "Dockerfile").read_text().split() if "private" in line]
+    labels = [word for word in (folder / "images" / "macos" / "Dockerfile").read_text().split() if "private" in word]
     assert labels == [f"dev.imagefab.private={sdk.name}"] * 2, "on both host platforms"
+    share = f"{registry}/{target}/layers"
+    (folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{share}"\n')
+    given = line.run("build", "macos", "--push-layers").stderr
+    image = line.build("macos")
+    names = [layer["name"] for layer in image["platforms"]["linux/amd64"]["layers"]]
+    free = names.index(next(name for name in names if "sdk" in name.lower()))
+    assert f"macos: {free} layers given to {share}" in given
+    assert f"macos: {len(names) - free} layers stay here" in given
+    tags = httpx.get(f"http://{registry}/v2/{target}/layers/tags/list").json()["tags"]
+    assert len(tags) == free
     refused = line.run("publish", "macos", "--to", f"{registry}/{target}", code=2)
     assert sdk.name in refused.stderr
     assert "--private" in refused.stderr

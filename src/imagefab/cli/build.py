@@ -16,6 +16,7 @@ from imagefab.errors import ImagefabError, UsageError, raise_all
 if TYPE_CHECKING:
     from imagefab.engines.engine import Engine
     from imagefab.factory import Outcome, Prepared, Workshop
+    from imagefab.oci.layer import Layer
     from imagefab.oci.store import Store
     from imagefab.registry.share import LayerShare
 
@@ -91,9 +92,7 @@ def run(session: Session) -> int:
         if arguments.load:
             _load(session, outcome)
         if share is not None:
-            layers = [layer for image in outcome.images.images for layer in image.layers]
-            if count := share.give(layers):
-                session.progress.say(f"{outcome.prepared.recipe.name}: {count} layers given to {share.name}")
+            _give_layers(session, share, outcome)
         if not arguments.json:
             sys.stdout.write(f"{outcome.images.reference}\n")
             sys.stdout.flush()
@@ -109,6 +108,28 @@ def run(session: Session) -> int:
         print_json({"images": [describe_outcome(outcome) for outcome in outcomes]})
     raise_all(errors)
     return 0
+
+
+def _give_layers(session: Session, share: LayerShare, outcome: Outcome) -> None:
+    """Those that may be passed on; whoever can pull from there has all that is in them."""
+    from imagefab.publishing import count_free_layers
+
+    recipe = outcome.prepared.recipe.name
+    plans = {plan.platform.name: plan for plan in outcome.prepared.plans}
+    private = session.project.settings.publish_private
+    give: list[Layer] = []
+    keep = 0
+    for image in outcome.images.images:
+        count = len(image.layers) if private else count_free_layers(plans[image.platform.name])
+        give += image.layers[:count]
+        keep += len(image.layers) - count
+    if count := share.give(give):
+        session.progress.say(f"{recipe}: {count} layers given to {share.name}")
+    if keep:
+        session.progress.say(
+            f"{recipe}: {keep} layers stay here, as what is in them may not be passed on;"
+            f" if only you can pull from {share.name}: `[publish] private = true` in imagefab.toml"
+        )
 
 
 def _open_share_to_give(session: Session) -> LayerShare:
