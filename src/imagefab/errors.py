@@ -70,6 +70,14 @@ class OptionError(RecipeError):
         self.option = option
 
 
+class OwnFileError(RecipeError):
+    """A file that the user has is not there, or is another than it should be."""
+
+    def __init__(self, problem: str, *, path: str, hint: str | None = None) -> None:
+        super().__init__(problem, hint=hint)
+        self.path = path
+
+
 class StaleError(ImagefabError):
     """A lock or a generated file does not match what it was made from."""
 

@@ -17,7 +17,7 @@ from imagefab.digest import Digest
 from imagefab.engines.build import Built, build_image, find_image, find_layers
 from imagefab.engines.engine import Engine
 from imagefab.engines.inspect import require_emulation
-from imagefab.errors import EngineError, ImagefabError, OptionError, PackageError, StaleError, UsageError
+from imagefab.errors import EngineError, ImagefabError, OptionError, OwnFileError, PackageError, StaleError, UsageError
 from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
@@ -31,11 +31,12 @@ from imagefab.plan.make import make_plan
 from imagefab.plan.model import DerivedContent, Input, Plan
 from imagefab.platforms import HOST_PLATFORMS, machine_platform
 from imagefab.progress import Progress
-from imagefab.recipe.model import Recipe
-from imagefab.recipe.places import place_option, place_package
+from imagefab.recipe.model import OwnFileSpec, Recipe
+from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.recipe.project import Project
 from imagefab.sources.derive import Deriver
 from imagefab.sources.gather import WantedSource
+from imagefab.sources.own import has_changed
 from imagefab.toolchains.blueprint import Blueprint
 from imagefab.toolchains.design import design_image
 
@@ -96,8 +97,22 @@ def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> Image
             return place_package(project, recipe, error)
         case OptionError():
             return place_option(project, recipe, error)
+        case OwnFileError():
+            return place_own_file(project, recipe, error)
         case _:
             return error
+
+
+def check_own_files(prepared: Prepared) -> None:
+    """StaleError when a file of the user's is not the one that the lock has. Builds go on with the old, if they can."""
+    for blueprint in prepared.blueprints:
+        for source in (source for layer in blueprint.layers for source in layer.sources):
+            pin = prepared.lock.find_source(source.name, blueprint.platform.name)
+            if isinstance(source, OwnFileSpec) and pin is not None and has_changed(source, pin.sha256):
+                name = prepared.recipe.name
+                raise StaleError(
+                    f"{source.path} is not the file that {name}'s lock has", hint=f"run `imagefab lock {name}`"
+                )
 
 
 def lock_path(project: Project, name: str) -> Path:

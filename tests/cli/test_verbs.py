@@ -72,7 +72,7 @@ def test_list(imagefab: RunImagefab, project: Path) -> None:
     assert (result.code, result.err) == (0, "")
     head, *rows = result.out.splitlines()
     assert head.split() == [
-        *("RECIPE", "TARGET", "KIND", "TOOLCHAIN", "LIBC", "RUNNER"),
+        *("RECIPE", "TARGET", "KIND", "TOOLCHAIN", "LIBC", "NEEDS", "RUNNER"),
         *("PLATFORMS", "LOCK", "PROBES", "SIZE", "DIGEST"),
     ]
     assert [row.split()[0] for row in rows] == NAMES

@@ -57,9 +57,10 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def list_images() -> str:
+def list_images() -> list[str]:
+    """Those made in one second come in any order."""
     command = ["docker", "images", "--all", "--quiet"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sorted(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
 @pytest.mark.looks_at_engines

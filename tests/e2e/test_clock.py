@@ -32,7 +32,14 @@ path = "/etc/ld.so.preload"
 content = "/usr/lib/clock.so\\n"
 """
 
-DATED = """
+DATED = """\
+description = "the first layer, and a date"
+target = "x86_64-unknown-linux-gnu"
+kind = "gcc"
+base = "debian-trixie"
+platforms = ["linux/amd64"]
+runner = "none"
+
 [[run]]
 name = "write the date"
 script = '''
@@ -54,8 +61,7 @@ def folder(warm: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     warm.run("run", "--mount", folder, "aarch64-gnu", "--", *command)
     with (folder / "recipes/bases/debian-trixie.toml").open("a") as base:
         base.write(WRONG_CLOCK)
-    recipe = (folder / "recipes/aarch64-gnu.toml").read_text()
-    (folder / "recipes/dated.toml").write_text(recipe + DATED)
+    (folder / "recipes/dated.toml").write_text(DATED)
     warm.at(folder).run("lock", "aarch64-gnu", "aarch64-musl", "dated")
     return folder
 

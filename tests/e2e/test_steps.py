@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.engines.sandbox.memory import usable_memory
+from imagefab.engines.sandbox.memory import list_claims, usable_memory
 from tests.e2e.conftest import CommandLine, copy_store
 from tests.e2e.test_survival import assert_nothing_left
 
@@ -108,7 +108,9 @@ def test_builds_at_once_share_the_memory(
             stack.callback(process.kill)
         wait_for_sleepers(SECONDS, 60)
         sizes = list_scratch_sizes(line.store)
-    assert len(sizes) == 2
+        others = len(list_claims()) - len(sizes)
+    # Where other builds have claimed the most, the second of ours may be left to the disk.
+    assert len(sizes) == 2 or (len(sizes) == 1 and others > 0)
     # Others come and go meanwhile.
     assert sum(sizes) <= max(usable, usable_memory())
 

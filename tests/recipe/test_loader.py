@@ -366,3 +366,11 @@ def test_shell_text_is_kept_as_it_is(write_project: Any, rules: Rules) -> None:
     recipe = load(write_project({"recipes/good.toml": text}), rules)
     assert recipe.additions.env == (("X", '$HOME "`id`" \\ä'),)
     assert recipe.additions.run[0].script == script
+
+
+def test_packages_for_a_target_that_the_archive_has_none_for(write_project: Any) -> None:
+    text = 'description = "d"\ntarget = "aarch64-apple-darwin"\nkind = "osxcross"\nbase = "root"\n'
+    project = write_project({"recipes/good.toml": text + 'packages.target = ["libssl-dev"]\n'})
+    with pytest.raises(SeveralErrors, match="the archive has no packages for `aarch64-apple-darwin`") as caught:
+        load_recipes(project, RULES, ["good"])
+    assert caught.value.errors[0].position == Position("recipes/good.toml", 5, 19)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from imagefab.errors import OptionError, PackageError, Position
+from imagefab.errors import OptionError, OwnFileError, PackageError, Position
 from imagefab.recipe.loader import load_recipes
-from imagefab.recipe.places import place_option, place_package
+from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.toolchains.design import RULES
 
 RECIPE = """\
@@ -59,3 +59,34 @@ def test_options(write_project: Any) -> None:
     placed = place_option(project, recipe, OptionError("it can't be", option="glibc", hint="claim more"))
     assert (placed.problem, placed.hint) == ("it can't be", "claim more")
     assert placed.position == Position("recipes/good.toml", 6, 9)
+
+
+OWN = """\
+description = "with files of the user's"
+target = "aarch64-apple-darwin"
+kind = "osxcross"
+base = "files"
+[options]
+sdk = "MacOSX15.0.sdk.tar.xz"
+[[sources]]
+name = "mine.bin"
+file = "vendor/mine.bin"
+"""
+FILES = 'description = "d"\nbase = "root"\n[[sources]]\nname = "base.bin"\nfile = "base.bin"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        ("MacOSX15.0.sdk.tar.xz", Position("recipes/good.toml", 6, 7)),
+        ("vendor/mine.bin", Position("recipes/good.toml", 9, 8)),
+        ("base.bin", Position("recipes/bases/files.toml", 5, 8)),
+        ("elsewhere", None),
+    ],
+)
+def test_own_files(name: str, position: Position | None, write_project: Any) -> None:
+    project = write_project({"recipes/good.toml": OWN, "recipes/bases/files.toml": FILES})
+    (recipe,) = load_recipes(project, RULES, ["good"])
+    error = OwnFileError("it is not there", path=str(project.root / name), hint="bring it")
+    placed = place_own_file(project, recipe, error)
+    assert (placed.problem, placed.hint, placed.position) == ("it is not there", "bring it", position)

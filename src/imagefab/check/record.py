@@ -54,6 +54,12 @@ def make_checked(report: Report, *, plan: Digest, manifest: Digest, size: int) -
     )
 
 
+def find_floor(checked: Checked) -> str:
+    """The oldest C library that what the probes linked runs with."""
+    floor = checked.facts.get("glibc-floor")
+    return f"glibc {floor}" if floor else "-"
+
+
 def find_toolchain(checked: Checked) -> str:
     """The compiler and its version, as it answered."""
     return next((f"{name} {checked.facts[name]}" for name in _TOOLCHAINS if name in checked.facts), "-")

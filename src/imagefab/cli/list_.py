@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagefab.check.record import Checked, find_toolchain, tell_probes
+from imagefab.check.record import Checked, find_floor, find_toolchain, tell_probes
 from imagefab.cli.session import Session, print_json, working_folder
 from imagefab.errors import StaleError, UsageError
 from imagefab.platforms import HostPlatform
@@ -27,7 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="only say whether the file's table is up to date (exit 4)")
 
 
-_HEAD = ("RECIPE", "TARGET", "KIND", "TOOLCHAIN", "LIBC", "RUNNER", "PLATFORMS", "LOCK", "PROBES", "SIZE", "DIGEST")
+_HEAD = (
+    "RECIPE",
+    "TARGET",
+    "KIND",
+    "TOOLCHAIN",
+    "LIBC",
+    "NEEDS",
+    "RUNNER",
+    "PLATFORMS",
+    "LOCK",
+    "PROBES",
+    "SIZE",
+    "DIGEST",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +79,7 @@ def _print_rows(rows: Sequence[_Row]) -> None:
     table = [_HEAD]
     for row in rows:
         recipe, checked = row.recipe, row.checked
+        size = row.size or (checked.size if checked else None)
         table.append(
             (
                 recipe.name,
@@ -73,11 +87,12 @@ def _print_rows(rows: Sequence[_Row]) -> None:
                 recipe.kind,
                 find_toolchain(checked) if checked else "-",
                 row.libc_and_floor,
+                find_floor(checked) if checked else "-",
                 row.runner,
                 ",".join(name.removeprefix("linux/") for name in recipe.platforms),
                 row.lock,
                 tell_probes(checked) if checked else "-",
-                f"{row.size / 1e6:.0f} MB" if row.size else "-",
+                f"{size / 1e6:.0f} MB" if size else "-",
                 row.digest[:19] if row.digest else "-",
             )
         )

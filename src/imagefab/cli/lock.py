@@ -36,14 +36,14 @@ def run(session: Session) -> int:
 
 
 def _check(session: Session, names: list[str] | None) -> int:
-    from imagefab.factory import prepare_recipe
+    from imagefab.factory import check_own_files, prepare_recipe
 
     errors: list[ImagefabError] = []
     results = []
     for recipe in session.recipes(names):
         count = len(errors)
         try:
-            prepare_recipe(session.project, recipe)
+            check_own_files(prepare_recipe(session.project, recipe))
         except ImagefabError as error:
             errors.append(error)
         results.append({"recipe": recipe.name, "stale": len(errors) > count})

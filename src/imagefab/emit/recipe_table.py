@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagefab.check.record import Checked, find_toolchain, tell_probes
+from imagefab.check.record import Checked, find_floor, find_toolchain, tell_probes
 
 BEGIN, END = "<!-- recipes: begin -->", "<!-- recipes: end -->"
 _HEAD = ("recipe", "target", "kind", "toolchain", "C library", "binaries need", "runs with", "size", "probes")
@@ -41,12 +41,11 @@ def _compose_row(entry: Entry) -> tuple[str, ...]:
     about = (entry.recipe, f"`{entry.target}`", entry.kind)
     if checked is None:
         return (*about, "-", entry.libc, "-", entry.runner, "-", "not checked")
-    floor = checked.facts.get("glibc-floor")
     return (
         *about,
         find_toolchain(checked),
         entry.libc,
-        f"glibc {floor}" if floor else "-",
+        find_floor(checked),
         entry.runner,
         f"{checked.size / 1e6:.0f} MB",
         tell_probes(checked),

@@ -105,6 +105,10 @@ class _Loading:
         if additions is None or bases is None:
             return None
         target = TARGETS[table["target"]]
+        if additions.target_packages and not target.debian_arch:
+            document.spot("packages", "target").report(
+                f"the archive has no packages for `{target.triple}`", "`host` is for tools that run in the image"
+            )
         platforms = table.get("platforms", HOST_PLATFORMS)
         recipe = Recipe(
             name=name,

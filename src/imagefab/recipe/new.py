@@ -84,6 +84,6 @@ def _compose_options(kind: KindRules) -> str:
 
     for rule in kind.options:
         choices = f" ({', '.join(rule.choices)})" if rule.choices else ""
-        value = f'"{rule.default}"' if isinstance(rule.default, str) else str(rule.default).lower()
+        value = f'"{rule.default or "…"}"' if isinstance(rule.default, str) else str(rule.default).lower()
         lines.append(f"# {rule.name} = {value}  # {rule.description}{choices}")
     return "\n".join(lines) + "\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagefab.errors import OptionError, PackageError, RecipeError
+from imagefab.errors import OptionError, OwnFileError, PackageError, RecipeError
 from imagefab.recipe.document import read_document
-from imagefab.recipe.model import Additions, Recipe
+from imagefab.recipe.model import Additions, OwnFileSpec, Recipe
 from imagefab.recipe.project import Project
 
 
@@ -30,6 +30,20 @@ def place_option(project: Project, recipe: Recipe, error: OptionError) -> Recipe
     document = read_document(path, project.show(path))
     document.spot("options", error.option).report(error.problem, error.hint)
     return document.errors()[0]
+
+
+def place_own_file(project: Project, recipe: Recipe, error: OwnFileError) -> RecipeError:
+    """The error at the place that names the file: an option, or a source of the recipe's or a base's."""
+    for name, value in recipe.options:
+        if value == error.path:
+            return place_option(project, recipe, OptionError(error.problem, option=name, hint=error.hint))
+    for path, additions in _list_files(project, recipe):
+        for index, source in enumerate(additions.sources):
+            if isinstance(source, OwnFileSpec) and source.path == error.path:
+                document = read_document(path, project.show(path))
+                document.spot("sources", index, "file").report(error.problem, error.hint)
+                return document.errors()[0]
+    return error
 
 
 def _list_files(project: Project, recipe: Recipe) -> Iterator[tuple[Path, Additions]]:

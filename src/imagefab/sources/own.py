@@ -6,10 +6,11 @@ import lzma
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from imagefab.digest import Digest
-from imagefab.errors import FetchError, RecipeError
+from imagefab.errors import FetchError, OwnFileError, RecipeError
 from imagefab.oci.store import STORE, explain_disk_errors
 from imagefab.recipe.model import OwnFileSpec
 from imagefab.sources.store import BlobStore, digest_file
@@ -43,40 +44,57 @@ def fetch_own_file(store: BlobStore, spec: OwnFileSpec, digest: Digest) -> None:
     _keep(store, path, digest)
 
 
+def has_changed(spec: OwnFileSpec, digest: Digest) -> bool:
+    """Whether another file lies there than the one that was pinned. To have none is fine where the store has it."""
+    path = Path(spec.path)
+    return path.exists() and _digest(path) != digest
+
+
 def _check_top(path: Path, tops: tuple[str, ...]) -> None:
     found = _find_top_of_zip(path) if path.suffix == ".zip" else _find_top_of_tarball(path)
     if found not in tops:
         pack = "zip -ry" if path.suffix == ".zip" else "tar -cJf"
-        raise RecipeError(
+        named = "name the file after what is in it, or " if any(top in path.name for top in tops) else ""
+        raise OwnFileError(
             f"{path} should have the folder {' or '.join(tops)} in it, and has {found or 'nothing'}",
-            hint=f"name the file after what is in it, or pack it anew: {pack} {path.name} {' '.join(tops)}",
+            path=str(path),
+            hint=f"{named}pack it anew: {pack} {path.name} {' '.join(tops)}",
         )
 
 
 def _find_top_of_tarball(path: Path) -> str:
     try:
         with tarfile.open(path) as tarball:
-            names = (member.name.removeprefix("./") for member in tarball)
-            return next((name.partition("/")[0] for name in names if name != "."), "")
+            return _find_top(member.name.removeprefix("./") for member in tarball)
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError) as error:
-        raise RecipeError(f"{path} is no tarball: {error}") from None
+        raise OwnFileError(f"{path} is no tarball: {str(error).partition(chr(10))[0]}", path=str(path)) from None
 
 
 def _find_top_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as file:
-            return next((name.partition("/")[0] for name in file.namelist()), "")
+            return _find_top(file.namelist())
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise RecipeError(f"{path} is no zip file: {error}") from None
+        raise OwnFileError(f"{path} is no zip file: {error}", path=str(path)) from None
+
+
+def _find_top(names: Iterable[str]) -> str:
+    """The first folder. Macs put files of their own beside others', with what only they know of those."""
+    tops = (name.partition("/")[0] for name in names)
+    return next((top for top in tops if top not in {".", "__MACOSX"} and not top.startswith("._")), "")
 
 
 def _digest(path: Path) -> Digest:
     try:
         if not path.is_file():
-            raise RecipeError(f"{path} is {'no plain file' if path.exists() else 'not there'}")
+            raise OwnFileError(
+                f"{path} is {'no plain file' if path.exists() else 'not there'}",
+                path=str(path),
+                hint="paths are relative to the project's folder, or absolute; `~` stands for nothing",
+            )
         return digest_file(path)
     except OSError as error:
-        raise RecipeError(f"{path} can't be read: {error.strerror}") from error
+        raise OwnFileError(f"{path} can't be read: {error.strerror}", path=str(path)) from error
 
 
 def _keep(store: BlobStore, path: Path, digest: Digest) -> None:

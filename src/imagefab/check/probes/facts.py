@@ -13,7 +13,8 @@ FACTS = "facts"
 
 def make_facts_probe(subject: Subject) -> Probe:
     """What the programs answer; lines of `name=value`. A program that is not there says nothing."""
-    cc = words(subject.find("CC")) or "cc"
+    # Where whoever builds brings the compiler's name along, the host's would tell of something else.
+    cc = words(subject.find("CC")) or ("false" if subject.is_for_zigbuild else "cc")
     prefix = subject.env.get("CROSS_TOOLCHAIN_PREFIX", "")
     return Probe(
         name=FACTS,
