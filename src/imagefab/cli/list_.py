@@ -137,7 +137,7 @@ def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -
 def _find_row(session: Session, recipe: Recipe) -> _Row:
     from imagefab.engines.build import find_image
     from imagefab.factory import find_checked, lock_path, prepare_recipe
-    from imagefab.lock.libc import find_libc
+    from imagefab.lock.libc import find_claim, find_libc
     from imagefab.oci.image import ImageSet
     from imagefab.platforms import HOST_PLATFORMS, machine_platform
     from imagefab.progress import SilentProgress
@@ -146,7 +146,7 @@ def _find_row(session: Session, recipe: Recipe) -> _Row:
     # A table for a README is the same wherever it is made.
     own = HOST_PLATFORMS["linux/amd64"] if session.arguments.markdown else machine_platform()
     platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
-    digest, size, checked, state = None, None, None, "locked"
+    digest, size, checked, claim, state = None, None, None, None, "locked"
     libc, floor = find_libc(None, recipe.target)
     try:
         prepared = prepare_recipe(session.project, recipe)
@@ -154,6 +154,7 @@ def _find_row(session: Session, recipe: Recipe) -> _Row:
         state = "none" if not lock_path(session.project, recipe.name).exists() else "stale"
     else:
         libc, floor = find_libc(prepared.lock, recipe.target)
+        claim = find_claim(prepared.blueprints[0])
         if prepared.blueprints[0].has_own_libc:
             floor = None
         (plan,) = prepared.choose([platform.name])
@@ -162,13 +163,12 @@ def _find_row(session: Session, recipe: Recipe) -> _Row:
         image = None if session.arguments.markdown else find_image(plan, session.store, SilentProgress())
         if image is not None:
             digest, size = str(ImageSet(recipe=recipe.name, images=(image,)).digest), image.size
-    claim = dict(recipe.options).get("glibc")
     return _Row(
         recipe=recipe,
         platform=platform,
         runner=make_runner(recipe, platform).name,
         libc=libc,
-        floor=str(claim) if claim and libc == "glibc" else floor,
+        floor=claim or floor,
         lock=state,
         checked=checked,
         digest=digest,

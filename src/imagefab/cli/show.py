@@ -86,12 +86,12 @@ def _compose_entries(session: Session, prepared: Any) -> dict[str, str] | None:
 def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
     from imagefab.engines.build import assemble_image, find_layers
     from imagefab.factory import find_checked
-    from imagefab.lock.libc import find_libc
+    from imagefab.lock.libc import find_claim, find_libc
 
     libc, floor = find_libc(prepared.lock, prepared.recipe.target)
-    claim = dict(prepared.recipe.options).get("glibc")
+    claim = find_claim(prepared.blueprints[0])
     if prepared.blueprints[0].has_own_libc or claim:
-        floor = str(claim) if claim and libc == "glibc" else None
+        floor = claim
     layers = find_layers(plan, session.store, session.progress)
     image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
     checked = find_checked(session.project, plan.recipe, session.progress).get(plan.platform.name)

@@ -39,9 +39,14 @@ def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None
     return (known[0][0] if len(known) == 1 else None), None
 
 
+def find_claim(blueprint: Blueprint) -> str | None:
+    """The GNU C library that the image says its binaries need at most."""
+    return dict(blueprint.labels).get(GLIBC_CLAIM)
+
+
 def check_claim(lock: Lock, blueprints: Sequence[Blueprint]) -> None:
     """OptionError when the recipe claims an older glibc than the lock pins."""
-    claim = dict(blueprints[0].labels).get(GLIBC_CLAIM)
+    claim = find_claim(blueprints[0])
     if claim is None or blueprints[0].has_own_libc:
         return
     _, found = find_libc(lock, TARGETS[blueprints[0].target])
