@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,14 @@ from imagefab.toolchains.runners import table
 from imagefab.toolchains.runners.system import RUNNER
 
 RECIPE = make_recipe(kind="baremetal")
-EMULATOR = '#!/bin/sh\nprintf "[%s]" "$@"\necho\nprintf %s "$LOG" >&9\nexit "${CODE:-0}"\n'
+EMULATOR = """\
+#!/bin/sh
+printf '[%s]' "$@"
+echo
+while [ "$1" != -D ]; do shift; done
+printf %s "$LOG" >"$2"
+exit "${CODE:-0}"
+"""
 PLAIN_EMULATOR = '#!/bin/sh\nprintf "[%s]" "$@"\necho\nexit "${CODE:-0}"\n'
 ELF, PE, SECTOR = b"\x7fELF\x02\x01", b"MZ\x90\x00", b"\x31\xc0\x8e\xd8"
 
@@ -48,6 +57,11 @@ class Runner:
         command = ["env", "-i", *settings, "/bin/sh", str(self.script), *words]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return result.stdout + result.stderr, result.returncode
+
+    def start(self, program: Path, redirect: str = "") -> subprocess.Popen[str]:
+        words = [str(self.script), self.stem, str(program)]
+        command = ["/bin/sh", "-c", f'exec /bin/sh "$@" {redirect}', "sh", *words]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.fixture
@@ -155,6 +169,36 @@ def test_what_hangs_is_ended(name: str, request: pytest.FixtureRequest) -> None:
     runner: Runner = request.getfixturevalue(name)
     (runner.folder / "emulator").write_text("#!/bin/sh\nexec sleep 60\n")
     assert runner.run(runner.program("kernel"), QEMU_TIMEOUT="1")[1] == 124
+
+
+@pytest.mark.parametrize("name", ["arm", "pc"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_who_ends_the_runner_ends_the_emulator(
+    name: str, number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    """In a PC's, the shell stays, to tell how it ended."""
+    runner: Runner = request.getfixturevalue(name)
+    (runner.folder / "emulator").write_text("#!/bin/sh\necho $$\nexec sleep 60\n")
+    with runner.start(runner.program("kernel")) as process:
+        assert process.stdout is not None
+        emulator = int(process.stdout.readline())
+        process.send_signal(number)
+        assert process.wait(10) in (-number, 128 + number)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{emulator}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_limit_that_is_no_time(pc: Runner) -> None:
+    said, code = pc.run(pc.program("kernel"), QEMU_TIMEOUT="soon")
+    assert code == 1
+    assert "QEMU_TIMEOUT=soon is no time" in said
+
+
+def test_a_pc_without_an_input(pc: Runner) -> None:
+    with pc.start(pc.program("kernel"), "<&-") as process:
+        assert process.wait(10) == 0
 
 
 def test_more_options(arm: Runner) -> None:

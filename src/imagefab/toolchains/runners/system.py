@@ -169,6 +169,12 @@ for TMPDIR in "${{TMPDIR:-/var/tmp}}/." /var/tmp/. /tmp/. .; do
     [ ! -w "$TMPDIR" ] || break
 done
 export TMPDIR
+[ -z "$limit" ] || $limit /bin/true || {{
+    echo "qemu-runner: QEMU_TIMEOUT=$QEMU_TIMEOUT is no time" >&2
+    exit 1
+}}
+folder=$(mktemp -d -p "$TMPDIR")
+trap 'rm -r "$folder"' EXIT
 double "$program"
 case $(head -c 4 "$program" | od -An -tx1) in
 " 7f 45 4c 46")
@@ -176,11 +182,9 @@ case $(head -c 4 "$program" | od -An -tx1) in
     ;;
 " 4d 5a "*)
     firmware="-bios {firmware}"
-    folder=$(mktemp -d -p "$TMPDIR")
-    trap 'rm -r "$folder"' EXIT
-    mkdir -p "$folder/EFI/BOOT"
-    cp "$program" "$folder/EFI/BOOT/BOOTX64.EFI"
-    set -- -drive "if=virtio,format=raw,readonly=on,file=fat:$folder"
+    mkdir -p "$folder/disk/EFI/BOOT"
+    cp "$program" "$folder/disk/EFI/BOOT/BOOTX64.EFI"
+    set -- -drive "if=virtio,format=raw,readonly=on,file=fat:$folder/disk"
     ;;
 *)
     case $program in
@@ -189,18 +193,22 @@ case $(head -c 4 "$program" | od -An -tx1) in
     esac
     ;;
 esac
-# Output goes on as it comes; QEMU's log, which tells of resets, is caught.
-exec 8>&1
+# QEMU's log tells of resets. A shell that waits for what runs beside it hears signals at once.
+[ -e /dev/fd/0 ] || exec </dev/null
+exec 8<&0
 code=0
 # shellcheck disable=SC2086  # options are words
-log=$($limit /usr/bin/qemu-system-{qemu} $options $firmware -display none -monitor none -serial stdio \\
-    -d cpu_reset -D /dev/fd/9 "$@" $debug ${{QEMU_OPTIONS:-}} 9>&1 >&8 8>&-) || code=$?
-case $log in
-*"Triple fault"*)
+$limit /usr/bin/qemu-system-{qemu} $options $firmware -display none -monitor none -serial stdio \\
+    -d cpu_reset -D "$folder/log" "$@" $debug ${{QEMU_OPTIONS:-}} <&8 8<&- &
+for number in 1 2 15; do
+    # shellcheck disable=SC2064  # as the number is now
+    trap "trap '' 1 2 15; kill $! 2>/dev/null; wait $! || :; exit $((128 + number))" $number
+done
+wait $! || code=$?
+if grep -qs "Triple fault" "$folder/log"; then
     echo "qemu-runner: the machine restarts after a triple fault" >&2
     exit 1
-    ;;
-esac
+fi
 case $code in
 33) exit 0 ;;
 *[13579])
