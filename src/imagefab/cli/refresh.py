@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imagefab.emit.report import DeadPin, ImageChange
     from imagefab.recipe.model import Recipe
     from imagefab.refreshing import Move, Refreshed
+    from imagefab.registry.client import Client
+    from imagefab.registry.reference import Reference
 
 NAME = "refresh"
 HELP = "the nightly: move locks, rebuild and check what changed, probe pins in use, report; exit code 10 on a change"
@@ -188,29 +190,39 @@ def _probe_pins(session: Session, recipes: Sequence[Recipe]) -> list[DeadPin]:
     from imagefab.emit.report import DeadPin
     from imagefab.pinning import list_pins_in_use
     from imagefab.publishing import list_published
-    from imagefab.registry.manifests import Manifests
     from imagefab.registry.reference import Reference
 
     published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
     pins = list_pins_in_use(session.project, published, _read_files(session))
-    dead: list[DeadPin] = []
-    silent: set[str] = set()
+    by_host: dict[str, dict[str, Reference]] = {}
     for pin in [] if session.offline else pins:
         reference = Reference.parse(pin.reference)
-        assert reference.digest is not None
-        host = reference.repository.host
-        if host in silent:
-            continue
+        by_host.setdefault(reference.repository.host, {})[pin.reference] = reference
+    lost: set[str] = set()
+    for host, references in by_host.items():
         try:
-            is_there = Manifests(session.registries.open(host), reference.repository).has(reference.digest)
+            lost |= _find_lost(session.registries.open(host), references)
         except ImagefabError as error:
             # Not to be asked is not to be gone.
             session.progress.warn(f"{host} does not say whether pins in use are there: {error.problem}")
-            silent.add(host)
-            continue
-        if not is_there:
-            dead.append(DeadPin(reference=pin.reference, places=pin.places, reason="the registry does not have it"))
-    return dead
+    return [
+        DeadPin(reference=pin.reference, places=pin.places, reason="the registry does not have it")
+        for pin in pins
+        if pin.reference in lost
+    ]
+
+
+def _find_lost(client: Client, references: Mapping[str, Reference]) -> set[str]:
+    from imagefab.registry.client import work_at_once
+    from imagefab.registry.manifests import Manifests
+
+    def is_there(reference: Reference) -> bool:
+        assert reference.digest is not None
+        return Manifests(client, reference.repository).has(reference.digest)
+
+    with work_at_once(client) as pool:
+        found = pool.map(is_there, references.values())
+        return {name for name, there in zip(references, found, strict=True) if not there}
 
 
 def _read_files(session: Session) -> list[UserFile]:
