@@ -14,7 +14,7 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.gcc import include_multiarch
+from imagefab.toolchains.gcc import explain_libraries, include_multiarch
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
@@ -111,6 +111,8 @@ def _wrappers_layer(target: Target, version: str) -> LayerSpec:
 def _accepts(target: Target) -> str | None:
     if target.os != "linux":
         return "it is not Linux"
+    if reason := explain_libraries(target):
+        return reason
     return "it has the musl C library; kind `musl` is for it" if target.is_musl else None
 
 

@@ -33,7 +33,12 @@ _ZIG = "/opt/zig"
 _STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
 _FAMILIES = {"armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv"}
 """How Zig's folders of headers call an architecture that has several names."""
-_CPUS = {"armv7": "generic+v7a+vfp3d16-neon"}
+_CPUS = {
+    "armv7/hf": "generic+v7a+vfp3d16-neon",
+    "arm/hf": "generic+v6+vfp2+strict_align",
+    "arm": "generic+v6+strict_align",
+}
+"""The oldest processor that rustc takes for a target, where Zig takes a newer one; by the first part of a triple."""
 
 _UNPACK = """\
 mkdir /tmp/zig
@@ -214,7 +219,7 @@ def _libraries_layer(target: Target, platform: HostPlatform) -> list[LayerSpec]:
 
 
 def _wrappers_layer(target: Target, name: str) -> LayerSpec:
-    cpu = f" -mcpu={_CPUS[target.stem]}" if target.stem in _CPUS else ""
+    cpu = _CPUS.get(f"{target.stem}/hf" if target.is_hard_float else target.stem)
     windows = target.os == "windows"
     scripts = {
         tool: _WRAPPER.format(
@@ -224,7 +229,7 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
             tool=tool,
             zig=_ZIG,
             target=name,
-            cpu=cpu,
+            cpu=f" -mcpu={cpu}" if cpu else "",
         )
         for tool in ("cc", "c++")
     }
