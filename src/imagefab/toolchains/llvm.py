@@ -20,8 +20,9 @@ from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 VERSION = OptionRule(
-    name="version", type=str, description="LLVM's version, as the base's packages have it", default="19",
-    pattern=r"^[1-9][0-9]$",
+    name="version", type=str, default="19",
+    description="LLVM's version, as the base's packages have it; 16 or later, as older ones know no --config=",
+    pattern=r"^(1[6-9]|[2-9][0-9])$",
 )  # fmt: skip
 
 LIBCLANG_HEADERS = "-resource-dir=/usr/lib/llvm-19/lib/clang/19"
