@@ -62,7 +62,7 @@ def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
         comment=f"GCC for {target.gnu_triplet}",
         architectures=(target.debian_arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"g++-{target.gnu_triplet.replace('_', '-')}",),
-        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.gnu_triplet}",),
+        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.multiarch}",),
         run=() if native or suite.has_stripped_gcc else (strip,),
     )
 

@@ -87,6 +87,7 @@ def _libraries_layer(target: Target, suite: Suite, *, native: bool) -> LayerSpec
         comment=f"the GNU C library and GCC's C++ library for {target.gnu_triplet}",
         architectures=(arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"libc6-dev-{arch}-cross", f"libstdc++-{suite.gcc}-dev-{arch}-cross"),
+        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.multiarch}",),
     )
 
 
