@@ -203,6 +203,12 @@ def test_debians_libraries_are_for_a_newer_arm(triple: str) -> None:
     assert RULES["musl"].accepts(TARGETS["arm-unknown-linux-musleabi"]) is None
 
 
+def test_lld_does_not_link_for_sparc() -> None:
+    target = TARGETS["sparc64-unknown-linux-gnu"]
+    assert RULES["llvm"].accepts(target) == "lld does not link for it; kind `gcc` is for it"
+    assert RULES["gcc"].accepts(target) is None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_makes_every_target_that_it_accepts(kind: str) -> None:
     options = tuple((rule.name, rule.default) for rule in RULES[kind].options)

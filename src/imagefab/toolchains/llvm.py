@@ -113,6 +113,8 @@ def _wrappers_layer(target: Target, version: str) -> LayerSpec:
 def _accepts(target: Target) -> str | None:
     if target.os != "linux":
         return "it is not Linux"
+    if target.stem == "sparc64":
+        return "lld does not link for it; kind `gcc` is for it"
     if reason := explain_libraries(target):
         return reason
     return "it has the musl C library; kind `musl` is for it" if target.is_musl else None
