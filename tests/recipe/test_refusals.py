@@ -48,3 +48,53 @@ def test_llvm_is_no_older_than_its_wrappers_ask_for(kind: str, target: str, writ
     assert "16 or later" in hint
     for version in ("16", "19", "20", "21"):
         assert not refuse(write_project, target, kind, "[options]", f'version = "{version}"')
+
+
+ZIG = "zig"
+GNU = "x86_64-unknown-linux-gnu"
+
+
+@pytest.mark.parametrize(
+    ("target", "glibc", "problem", "hint"),
+    [
+        (GNU, "2.45", f"Zig has no glibc 2.45 for `{GNU}`", "the newest that it has is 2.44"),
+        (GNU, "2.2", f"Zig has no glibc 2.2 for `{GNU}`", "the oldest that it has is 2.3"),
+        ("riscv64gc-unknown-linux-gnu", "2.17", "Zig has no glibc 2.17 for `riscv64gc-unknown-linux-gnu`", "is 2.27"),
+        ("loongarch64-unknown-linux-gnu", "2.35", "Zig has no glibc 2.35 for `loongarch64-unknown-linux-gnu`", "2.36"),
+        ("aarch64-unknown-linux-musl", "2.17", "musl has no glibc version", "leave it out"),
+        ("x86_64-unknown-freebsd", "2.17", "programs for `x86_64-unknown-freebsd` do not use glibc", "leave it out"),
+        ("x86_64-pc-windows-gnullvm", "2.17", "programs for `x86_64-pc-windows-gnullvm` do not use glibc", "leave it"),
+    ],
+)
+def test_the_glibc_that_zig_has(target: str, glibc: str, problem: str, hint: str, write_project: Any) -> None:
+    ((line, column, said, told),) = refuse(write_project, target, ZIG, "[options]", f'glibc = "{glibc}"')
+    assert (line, column, said) == (6, 9, problem)
+    assert hint in told
+
+
+@pytest.mark.parametrize(
+    ("target", "glibc"),
+    [(GNU, "2.3"), (GNU, "2.44"), ("riscv64gc-unknown-linux-gnu", "2.27"), ("powerpc64le-unknown-linux-gnu", "2.19")],
+)
+def test_from_the_first_to_the_newest(target: str, glibc: str, write_project: Any) -> None:
+    assert not refuse(write_project, target, ZIG, "[options]", f'glibc = "{glibc}"')
+
+
+@pytest.mark.parametrize(("version", "good"), [("0.16.0", False), ("0.17.1", False), ("0.18.0", True), ("1.0", True)])
+def test_what_a_later_zig_has_is_its_own_affair(version: str, good: bool, write_project: Any) -> None:
+    found = refuse(write_project, GNU, ZIG, "[options]", f'version = "{version}"', 'glibc = "2.45"')
+    assert good is not bool(found)
+
+
+def test_options_that_nothing_uses(write_project: Any) -> None:
+    for preset in ((), ("preset = true",)):
+        ((line, column, problem, hint),) = refuse(write_project, GNU, ZIG, "[options]", 'zigbuild = "0.24.0"', *preset)
+        assert (line, column) == (6, 12)
+        assert "no cargo-zigbuild" in problem
+        assert "`preset = false`" in hint
+    assert not refuse(write_project, GNU, ZIG, "[options]", 'zigbuild = "0.24.0"', "preset = false")
+
+
+def test_all_that_is_wrong_is_told_at_once(write_project: Any) -> None:
+    lines = ("[options]", 'glibc = "2.17"', 'zigbuild = "0.24.0"', 'version = "new"')
+    assert len(refuse(write_project, "x86_64-unknown-linux-musl", ZIG, *lines)) == 3

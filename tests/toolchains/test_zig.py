@@ -45,3 +45,28 @@ def read_command(triple: str) -> str:
 )
 def test_processors_are_those_that_rustc_means(triple: str, options: str) -> None:
     assert read_command(triple) == f'exec /opt/zig/zig cc {options} "$@"'
+
+
+@pytest.mark.parametrize(
+    ("triple", "glibc"),
+    [
+        ("x86_64-unknown-linux-gnu", "2.17"),
+        ("aarch64-unknown-linux-gnu", "2.17"),
+        ("powerpc64le-unknown-linux-gnu", "2.19"),
+        ("riscv64gc-unknown-linux-gnu", "2.27"),
+        ("loongarch64-unknown-linux-gnu", "2.36"),
+    ],
+)
+def test_the_default_is_a_glibc_that_there_is(triple: str, glibc: str) -> None:
+    rules, target = RULES["zig"], TARGETS[triple]
+    assert rules.list_defaults(target)["glibc"] == glibc
+    assert not [*rules.find_faults(target, {"glibc": glibc})]
+
+
+@pytest.mark.parametrize("stem", ["mips", "mipsel", "powerpc", "powerpc64"])
+def test_where_zig_has_no_glibc(stem: str) -> None:
+    assert "no GNU C library" in (RULES["zig"].accepts(TARGETS[f"{stem}-unknown-linux-gnu"]) or "")
+
+
+def test_zig_has_more_of_musl() -> None:
+    assert RULES["zig"].accepts(TARGETS["powerpc64-unknown-linux-musl"]) is None

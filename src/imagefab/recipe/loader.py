@@ -19,8 +19,8 @@ from imagefab.recipe.format import BASE, STEM, declare_options, declare_recipe, 
 from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.model import Archive, Base, Recipe
 from imagefab.recipe.project import Project
-from imagefab.recipe.rules import KindRules
-from imagefab.recipe.target import TARGETS
+from imagefab.recipe.rules import KindRules, Value
+from imagefab.recipe.target import TARGETS, Target
 
 _DEEPEST = 16
 """Bases under one recipe. Each is a layer, and overlay mounts take only so many."""
@@ -211,14 +211,25 @@ def _check_kind(
     kind = rules.get(table.get("kind", ""))
     if kind is None:
         return ()
-    if "target" in table and (reason := kind.accepts(TARGETS[table["target"]])):
-        document.spot("target").report(f"kind `{kind.name}` makes no images for `{table['target']}`", reason)
-    if "runner" in table and "target" in table:
-        declare_runner(kind, [TARGETS[table["target"]]]).read(table["runner"], document.spot("runner"))
-    if table.get("debug") and "target" in table and not TARGETS[table["target"]].has_gdb:
-        document.spot("debug").report(f"no debugger for `{table['target']}`", "Linux and bare metal have one")
     chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
+    target = TARGETS[table["target"]] if "target" in table else None
+    if target is not None:
+        _check_target(document, table, kind, target, chosen)
     for rule in kind.options:
         if rule.is_file and chosen.get(rule.name):
             chosen[rule.name] = find_own_file(chosen[rule.name], recipes_dir)
-    return tuple((rule.name, chosen.get(rule.name, rule.default)) for rule in kind.options)
+    return tuple((kind.list_defaults(target) | chosen).items())
+
+
+def _check_target(
+    document: Document, table: dict[str, Any], kind: KindRules, target: Target, chosen: Mapping[str, Value]
+) -> None:
+    """What a recipe says that does not go with its target."""
+    if reason := kind.accepts(target):
+        document.spot("target").report(f"kind `{kind.name}` makes no images for `{target.triple}`", reason)
+    if "runner" in table:
+        declare_runner(kind, [target]).read(table["runner"], document.spot("runner"))
+    if table.get("debug") and not target.has_gdb:
+        document.spot("debug").report(f"no debugger for `{target.triple}`", "Linux and bare metal have one")
+    for fault in () if reason else kind.find_faults(target, chosen):
+        document.spot("options", fault.option).report(fault.problem, fault.hint)
