@@ -70,3 +70,24 @@ def test_where_zig_has_no_glibc(stem: str) -> None:
 
 def test_zig_has_more_of_musl() -> None:
     assert RULES["zig"].accepts(TARGETS["powerpc64-unknown-linux-musl"]) is None
+
+
+@pytest.mark.parametrize(
+    ("triple", "architectures", "packages"),
+    [
+        ("aarch64-unknown-linux-gnu", ("arm64",), ("libc6-arm64-cross",)),
+        ("aarch64-unknown-linux-musl", ("arm64",), ("musl:arm64",)),
+        ("sparc64-unknown-linux-gnu", (), ("libc6-sparc64-cross",)),
+        ("loongarch64-unknown-linux-gnu", (), ("libc6-loong64-cross",)),
+        ("mips64el-unknown-linux-gnuabi64", (), ("libc6-mips64el-cross",)),
+        ("loongarch64-unknown-linux-musl", None, None),
+        ("x86_64-unknown-linux-gnu", None, None),
+        ("x86_64-unknown-freebsd", None, None),
+    ],
+)
+def test_what_programs_need_to_run(
+    triple: str, architectures: tuple[str, ...] | None, packages: tuple[str, ...] | None
+) -> None:
+    found = [layer for layer in design(triple).layers if layer.name.startswith("zig-runs-")]
+    assert [layer.architectures for layer in found] == ([] if architectures is None else [architectures])
+    assert [layer.packages for layer in found] == ([] if packages is None else [packages])

@@ -215,16 +215,20 @@ def _zigbuild_layer(version: str) -> LayerSpec:
 
 
 def _libraries_layer(target: Target, platform: HostPlatform) -> list[LayerSpec]:
-    """What programs need to run; Zig itself needs none of it."""
-    if not target.debian_release_arch or is_native(target, platform):
-        return []
+    """What programs need to run; Zig itself needs none of it.
+
+    The GNU C library is there for architectures that are none of the archive's own too, as cross compilers need it.
+    Programs with musl that are linked as usual need nothing.
+    """
     arch = target.debian_arch
+    if not arch or is_native(target, platform) or (target.is_musl and not target.debian_release_arch):
+        return []
     libraries = (f"musl:{arch}",) if target.is_musl else (f"libc6-{arch}-cross",)
     return [
         LayerSpec(
             name=f"zig-runs-{target.crt}-{arch}",
             comment="the C library that programs run with here",
-            architectures=(arch,),
+            architectures=(arch,) if target.debian_release_arch else (),
             packages=libraries,
         )
     ]
