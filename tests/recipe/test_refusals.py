@@ -98,3 +98,19 @@ def test_options_that_nothing_uses(write_project: Any) -> None:
 def test_all_that_is_wrong_is_told_at_once(write_project: Any) -> None:
     lines = ("[options]", 'glibc = "2.17"', 'zigbuild = "0.24.0"', 'version = "new"')
     assert len(refuse(write_project, "x86_64-unknown-linux-musl", ZIG, *lines)) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "good"),
+    [
+        ("zig", "aarch64-pc-windows-gnullvm", False),
+        ("msvc", "aarch64-pc-windows-msvc", False),
+        ("zig", "x86_64-pc-windows-gnullvm", True),
+        ("msvc", "i686-pc-windows-msvc", True),
+    ],
+)
+def test_wine_runs_no_programs_for_arm(kind: str, target: str, good: bool, write_project: Any) -> None:
+    found = refuse(write_project, target, kind, 'runner = "wine"')
+    told = "the runners are `auto`, `none`"
+    assert found == ([] if good else [(5, 10, "unknown runner `wine`", told)])
+    assert not refuse(write_project, target, kind, 'runner = "none"')
