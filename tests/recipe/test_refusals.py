@@ -114,3 +114,26 @@ def test_wine_runs_no_programs_for_arm(kind: str, target: str, good: bool, write
     told = "the runners are `auto`, `none`"
     assert found == ([] if good else [(5, 10, "unknown runner `wine`", told)])
     assert not refuse(write_project, target, kind, 'runner = "none"')
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "lines", "good"),
+    [
+        ("gcc", "aarch64-unknown-linux-gnu", (), True),
+        ("gcc", "aarch64-unknown-linux-gnu", ('runner = "none"',), False),
+        ("gcc", GNU, (), True),
+        ("gcc", GNU, ('platforms = ["linux/amd64"]',), False),
+        ("gcc", GNU, ('platforms = ["linux/amd64"]', 'runner = "qemu-user"'), True),
+        ("gcc", GNU, ('platforms = ["linux/arm64"]',), True),
+        ("baremetal", "riscv64gc-unknown-none-elf", (), False),
+        ("zig", "x86_64-unknown-freebsd", (), False),
+        ("mingw", "x86_64-pc-windows-gnu", (), False),
+    ],
+)
+def test_a_suite_for_an_emulator_that_there_is_not(
+    kind: str, target: str, lines: tuple[str, ...], good: bool, write_project: Any
+) -> None:
+    found = refuse(write_project, target, kind, 'qemu-suite = "trixie-backports"', *lines)
+    assert [entry[:3] for entry in found] == (
+        [] if good else [(5, 14, "no image of this recipe has QEMU's user mode emulator")]
+    )

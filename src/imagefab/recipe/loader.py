@@ -221,6 +221,14 @@ def _check_kind(
     return tuple((kind.list_defaults(target) | chosen).items())
 
 
+def _has_qemu_user(table: dict[str, Any], kind: KindRules, target: Target) -> bool:
+    """Whether a host platform's image has it: what is no one's own platform needs it where no other runner is named."""
+    runner = table.get("runner", "auto")
+    hosts = [HOST_PLATFORMS[name] for name in table.get("platforms", HOST_PLATFORMS) if name in HOST_PLATFORMS]
+    is_foreign = any(host.debian_arch != target.debian_arch for host in hosts)
+    return "qemu-user" in kind.runners(target) and (runner == "qemu-user" or (runner == "auto" and is_foreign))
+
+
 def _check_target(
     document: Document, table: dict[str, Any], kind: KindRules, target: Target, chosen: Mapping[str, Value]
 ) -> None:
@@ -231,5 +239,10 @@ def _check_target(
         declare_runner(kind, [target]).read(table["runner"], document.spot("runner"))
     if table.get("debug") and not target.has_gdb:
         document.spot("debug").report(f"no debugger for `{target.triple}`", "Linux and bare metal have one")
+    if "qemu-suite" in table and not reason and not _has_qemu_user(table, kind, target):
+        document.spot("qemu-suite").report(
+            "no image of this recipe has QEMU's user mode emulator",
+            "leave it out: nothing else is taken from that suite",
+        )
     for fault in () if reason else kind.find_faults(target, chosen):
         document.spot("options", fault.option).report(fault.problem, fault.hint)
