@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.recipe.conftest import ROOT_BASE
 
 from imagefab.errors import SeveralErrors
 from imagefab.recipe.loader import load_recipes
@@ -18,10 +19,13 @@ base = "root"
 """
 
 
-def refuse(write_project: Any, target: str, kind: str, *lines: str) -> list[tuple[int, int, str, str]]:
+def refuse(
+    write_project: Any, target: str, kind: str, *lines: str, suite: str = "trixie"
+) -> list[tuple[int, int, str, str]]:
     """Line, column, problem and hint of all that is wrong with a recipe; nothing where it is good."""
     text = TEXT.format(target=target, kind=kind) + "".join(f"{line}\n" for line in lines)
-    project = write_project({"recipes/good.toml": text})
+    base = ROOT_BASE.replace("trixie", suite)
+    project = write_project({"recipes/good.toml": text, "recipes/bases/root.toml": base})
     try:
         load_recipes(project, RULES, ["good"])
     except SeveralErrors as caught:
@@ -137,3 +141,21 @@ def test_a_suite_for_an_emulator_that_there_is_not(
     assert [entry[:3] for entry in found] == (
         [] if good else [(5, 14, "no image of this recipe has QEMU's user mode emulator")]
     )
+
+
+@pytest.mark.parametrize(
+    ("target", "suite", "good"),
+    [
+        ("thumbv7m-none-eabi", "bullseye", False),
+        ("riscv64gc-unknown-none-elf", "bullseye", False),
+        ("aarch64-unknown-none", "bullseye", True),
+        ("x86_64-unknown-none", "bullseye", True),
+        ("thumbv7m-none-eabi", "bookworm", True),
+        ("riscv64gc-unknown-none-elf", "trixie", True),
+    ],
+)
+def test_a_picolibc_that_is_too_old(target: str, suite: str, good: bool, write_project: Any) -> None:
+    found = refuse(write_project, target, "baremetal", suite=suite)
+    said = f"kind `baremetal` makes no images for `{target}` on `root`"
+    reason = "picolibc of bullseye cannot begin programs through semihosting; later suites' can"
+    assert found == ([] if good else [(4, 8, said, reason)])

@@ -121,6 +121,7 @@ class _Loading:
             debug=table.get("debug", False),
             size_budget=table.get("size-budget"),
         )
+        _check_base(document, recipe, self.rules[recipe.kind])
         _check_layer_names(document, recipe, self.rules[recipe.kind])
         return recipe
 
@@ -192,6 +193,14 @@ def _check_stem(stem: str, file: str, known: list[str]) -> None:
         raise RecipeError(f"{quote(stem)} and `{stem.lower()}` differ only in case", position=Position(file))
     if (broken := STEM.find_broken(stem)) is not None:
         raise RecipeError(broken.explain(stem), position=Position(file), hint=broken.hint)
+
+
+def _check_base(document: Document, recipe: Recipe, kind: KindRules) -> None:
+    if reason := kind.refuses(recipe):
+        name = recipe.bases[-1].name
+        document.spot("base").report(
+            f"kind `{kind.name}` makes no images for `{recipe.target.triple}` on `{name}`", reason
+        )
 
 
 def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> None:

@@ -46,6 +46,8 @@ class KindRules:
     summary: str
     accepts: Callable[[Target], str | None]
     """None when the kind can make images for the target, else the reason why not."""
+    refuses: Callable[[Recipe], str | None] = lambda recipe: None
+    """Why the kind can make no images for the target on the recipe's base; None where it can."""
     runners: Callable[[Target], tuple[str, ...]] = lambda target: ("auto", "none")
     """What may run the target's programs. Any kind goes with any runner: the design fills it in."""
     options: tuple[OptionRule, ...] = ()
