@@ -63,6 +63,7 @@ GNU = "x86_64-unknown-linux-gnu"
     [
         (GNU, "2.45", f"Zig has no glibc 2.45 for `{GNU}`", "the newest that it has is 2.44"),
         (GNU, "2.2", f"Zig has no glibc 2.2 for `{GNU}`", "the oldest that it has is 2.3"),
+        ("arm-unknown-linux-gnueabi", "2.3", "Zig has no glibc 2.3 for `arm-unknown-linux-gnueabi`", "is 2.4"),
         ("riscv64gc-unknown-linux-gnu", "2.17", "Zig has no glibc 2.17 for `riscv64gc-unknown-linux-gnu`", "is 2.27"),
         ("loongarch64-unknown-linux-gnu", "2.35", "Zig has no glibc 2.35 for `loongarch64-unknown-linux-gnu`", "2.36"),
         ("aarch64-unknown-linux-musl", "2.17", "musl has no glibc version", "leave it out"),

@@ -47,8 +47,10 @@ _NEWEST_GLIBC = "2.44"
 """In Zig 0.17; later versions of Zig may have newer ones."""
 _OLDEST_GLIBC = "2.3"
 _DEFAULT_GLIBC = "2.17"
-_OLDEST_GLIBCS = {"aarch64": "2.17", "powerpc64le": "2.19", "riscv64gc": "2.27", "loongarch64": "2.36"}
-"""The first that there was for an architecture, where it is no older one's; by the first part of a triple."""
+_OLDEST_GLIBCS = {
+    "arm": "2.4", "armv7": "2.4", "aarch64": "2.17", "powerpc64le": "2.19", "riscv64gc": "2.27", "loongarch64": "2.36",
+}  # fmt: skip
+"""The first that an architecture, or its calling convention, was in; by the first part of a triple."""
 _NO_GLIBC = ("mips", "mipsel", "powerpc", "powerpc64")
 """The architectures whose GNU C library Zig does not carry under the target's name."""
 
