@@ -91,3 +91,19 @@ def test_what_programs_need_to_run(
     found = [layer for layer in design(triple).layers if layer.name.startswith("zig-runs-")]
     assert [layer.architectures for layer in found] == ([] if architectures is None else [architectures])
     assert [layer.packages for layer in found] == ([] if packages is None else [packages])
+
+
+@pytest.mark.parametrize(
+    ("triple", "folders"),
+    [
+        ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu generic-glibc aarch64-linux-any any-linux-any"),
+        ("sparc64-unknown-linux-gnu", "sparc-linux-gnu generic-glibc sparc-linux-any any-linux-any"),
+        ("mips64el-unknown-linux-gnuabi64", "mips-linux-gnu generic-glibc mips-linux-any any-linux-any"),
+        ("loongarch64-unknown-linux-musl", "loongarch64-linux-musl generic-musl loongarch-linux-any any-linux-any"),
+        ("powerpc64le-unknown-linux-musl", "powerpc64-linux-musl generic-musl powerpc-linux-any any-linux-any"),
+    ],
+)
+def test_libclang_parses_the_headers_that_zig_compiles_with(triple: str, folders: str) -> None:
+    found = dict(design(triple).env)[f"BINDGEN_EXTRA_CLANG_ARGS_{triple.replace('-', '_')}"]
+    wanted = (f"-isystem/opt/zig/lib/libc/include/{folder}" for folder in folders.split())
+    assert found == " ".join(("-nostdlibinc", *wanted))

@@ -34,7 +34,10 @@ from imagefab.toolchains.toolchain import Kind, Toolchain
 _ZIG = "/opt/zig"
 _ZIG_VERSION = "0.17.0"
 _STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
-_FAMILIES = {"armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv"}
+_FAMILIES = {
+    "armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv", "loongarch64": "loongarch",
+    "sparc64": "sparc", "mips64": "mips", "mips64el": "mips", "powerpc64": "powerpc", "powerpc64le": "powerpc",
+}  # fmt: skip
 """How Zig's folders of headers call an architecture that has several names."""
 _CPUS = {
     "armv7/hf": "generic+v7a+vfp3d16-neon",
@@ -283,7 +286,9 @@ def _include(target: Target) -> list[str]:
     """The headers that Zig compiles with, for libclang."""
     family = _FAMILIES.get(target.stem, target.stem)
     if target.is_musl:
-        folders = [f"{_STEMS.get(target.stem, target.stem)}-linux-musl", "generic-musl"]
+        # Both byte orders have the same.
+        stem = _STEMS.get(target.stem, target.stem).removesuffix("le")
+        folders = [f"{stem}-linux-musl", "generic-musl"]
     elif target.os == "linux":
         folders = [f"{family}-linux-gnu", "generic-glibc"]
     elif target.os == "windows":
