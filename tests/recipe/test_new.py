@@ -14,6 +14,8 @@ from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.new import compose_recipe, copy_bases, write_recipe
 from imagefab.recipe.project import find_shipped_project, open_project
 from imagefab.recipe.rules import KindRules
+from imagefab.recipe.target import TARGETS
+from imagefab.toolchains.design import RULES as SHIPPED
 
 Rules = Mapping[str, KindRules]
 
@@ -69,3 +71,13 @@ def test_a_recipe_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "recipes").write_text("")
     with pytest.raises(UsageError, match=r"can't write recipes/new\.toml"):
         write_recipe(open_project(tmp_path), "new", "")
+
+
+@pytest.mark.parametrize("kind", ["gcc", "musl", "llvm", "zig"])
+def test_what_is_suggested_can_be_chosen(kind: str, write_project: Any) -> None:
+    files = {}
+    for target in TARGETS.values():
+        if SHIPPED[kind].accepts(target) is None:
+            text = compose_recipe("new", target=target.triple, kind=kind, rules=SHIPPED, base="root")
+            files[f"recipes/{target.triple.lower()}.toml"] = re.sub(r"^# ", "", text, flags=re.MULTILINE)
+    assert len(load_recipes(write_project(files), SHIPPED)) == len(files) + 1

@@ -189,8 +189,24 @@ def test_every_target_has_exactly_one_c_library(target: Target) -> None:
     if accepted:
         assert accepted == (["musl"] if target.is_musl else ["gcc"])
     else:
-        assert target.is_musl
-        assert not target.debian_release_arch
+        assert target.has_older_processor or (target.is_musl and not target.debian_release_arch)
+
+
+@pytest.mark.parametrize("triple", ["arm-unknown-linux-gnueabihf", "arm-unknown-linux-musleabihf"])
+def test_debians_libraries_are_for_a_newer_arm(triple: str) -> None:
+    for kind in KINDS:
+        reason = RULES[kind].accepts(TARGETS[triple])
+        assert (reason is None) == (kind == "zig")
+    for kind in ("gcc", "llvm", *(["musl"] if "musl" in triple else [])):
+        assert "ARMv6" in (RULES[kind].accepts(TARGETS[triple]) or "")
+    assert RULES["gcc"].accepts(TARGETS["arm-unknown-linux-gnueabi"]) is None
+    assert RULES["musl"].accepts(TARGETS["arm-unknown-linux-musleabi"]) is None
+
+
+def test_lld_does_not_link_for_sparc() -> None:
+    target = TARGETS["sparc64-unknown-linux-gnu"]
+    assert RULES["llvm"].accepts(target) == "lld does not link for it; kind `gcc` is for it"
+    assert RULES["gcc"].accepts(target) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

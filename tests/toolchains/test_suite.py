@@ -47,6 +47,16 @@ def test_the_cross_compiler(suite: str, folders: tuple[str, ...], scripts: int) 
     assert (found.folders, len(found.run)) == (folders, scripts)
 
 
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "forky"])
+@pytest.mark.parametrize("target", ["aarch64-unknown-linux-gnu", "i686-unknown-linux-gnu"])
+def test_the_folder_of_headers_is_there_whatever_the_compiler(suite: str, target: str) -> None:
+    wanted = {f"-idirafter/usr/include/{TARGETS[target].multiarch}"}
+    recipes = {kind: replace(recipe_on(suite, target, kind), options=(("version", "16"),)) for kind in ("gcc", "llvm")}
+    for kind, start in (("gcc", "gcc-"), ("llvm", "libraries-")):
+        found = {f"-idirafter{folder}" for folder in layer(recipes[kind], start).folders}
+        assert found == (wanted if suite in ("bullseye", "bookworm") else set())
+
+
 def test_on_its_own_platform_there_is_nothing_to_mend() -> None:
     made = design_image(recipe_on("bullseye"), ARM64)
     assert not any(layer.name.startswith("gcc-") for layer in made.layers)
@@ -61,3 +71,18 @@ def test_the_source_of_the_compilers_library(suite: str, version: int) -> None:
 def test_kinds_on_an_old_suite_share_the_cross_compiler() -> None:
     musl = recipe_on("bullseye", "aarch64-unknown-linux-musl", "musl")
     assert layer(musl, "gcc-") == layer(recipe_on("bullseye"), "gcc-")
+
+
+@pytest.mark.parametrize(("suite", "old"), [("bookworm", True), ("trixie", False), ("forky", False)])
+@pytest.mark.parametrize("target", ["thumbv7m-none-eabi", "riscv64gc-unknown-none-elf"])
+def test_bare_metal(suite: str, old: bool, target: str) -> None:
+    recipe = recipe_on(suite, target, "baremetal")
+    files = {file.path: file.content for file in layer(recipe, "wrappers-").files}
+    assert (b" -L/opt/baremetal " in files[f"/usr/local/bin/{target}-g++"]) is old
+    assert (b" -nostdlib++ " in files[f"/usr/local/bin/{target}-g++"]) is not old
+    assert files.get("/opt/baremetal/libstdc++.a") == (b"!<arch>\n" if old else None)
+    if "riscv" in target:
+        assert layer(recipe, "runner-").packages == ("qemu-system-misc" if old else "qemu-system-riscv",)
+        gcc = layer(recipe, "gcc-")
+        assert bool(gcc.run) is not old
+        assert (b"/lib/rv64imafdc/lp64d/" in gcc.files[0].content) is old

@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from imagefab.check.headers import BITS, MACH_O, PE, WASM, UnreadableError, read_header
 from imagefab.recipe.target import TARGETS
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
 
 _ELF_MACHINES = {
     "x86_64": ("EM_X86_64", 64, True),
@@ -39,6 +43,15 @@ _ELF_MACHINES = {
 _FORMATS = {"windows": PE, "darwin": MACH_O, "wasi": WASM, "unknown": WASM, "emscripten": WASM}
 """By system; ELF for all others."""
 
+_ARM_ARCHITECTURES = {
+    1: "v4", 2: "v4T", 3: "v5T", 4: "v5TE", 5: "v5TEJ", 6: "v6", 7: "v6KZ", 8: "v6T2", 9: "v6K", 10: "v7",
+    11: "v6-M", 12: "v6S-M", 13: "v7E-M", 14: "v8", 15: "v8-R", 16: "v8-M.base", 17: "v8-M.main",
+}  # fmt: skip
+"""What Tag_CPU_arch stands for, in the ABI's own order."""
+_NEWEST_ARM = {"arm": 6}
+"""The newest of them that a target's programs may have, by a triple's first part. Others say nothing of it."""
+_MOST_ATTRIBUTES = 100
+
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
 _VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})+\Z")
 
@@ -53,11 +66,16 @@ class Binary:
     """It needs neither a dynamic linker nor a library."""
     glibc: tuple[int, ...]
     """The newest version of the GNU C library's symbols that it needs; empty for none."""
+    arm: int | None = None
+    """For 32-bit Arm: the architecture that it needs, as its attributes number them; None where they say nothing."""
 
     @property
     def architecture(self) -> str:
         order = "little" if self.little else "big"
-        return f"{self.machine.removeprefix('EM_')}, {self.bits} bits, {order}-endian"
+        machine = self.machine.removeprefix("EM_")
+        if self.arm is not None:
+            machine += _ARM_ARCHITECTURES.get(self.arm, f" architecture {self.arm}")
+        return f"{machine}, {self.bits} bits, {order}-endian"
 
 
 def pointer_bits(triple: str) -> int | None:
@@ -121,6 +139,7 @@ def _read_elf(file: BinaryIO) -> Binary:
             little=elf.little_endian,
             static=not needed and not any(s["p_type"] == "PT_INTERP" for s in segments),
             glibc=max((_parse(m[1]) for name in versions if (m := _GLIBC.match(name))), default=()),
+            arm=_find_arm_architecture(elf),
         )
     except ELFError as error:
         raise UnreadableError(f"it is no ELF file: {error}") from error
@@ -130,6 +149,20 @@ def _read_elf(file: BinaryIO) -> Binary:
         raise UnreadableError(f"it is damaged: {error}") from error
 
 
+def _find_arm_architecture(elf: ELFFile) -> int | None:
+    """Of the attributes only the first ones of the whole file: pyelftools goes in circles where lengths are lies."""
+    from elftools.elf.sections import ARMAttributesSection
+
+    for section in elf.iter_sections():
+        if isinstance(section, ARMAttributesSection):
+            for subsection in islice(section.iter_subsections(), 1):
+                for scope in islice(subsection.iter_subsubsections(), 1):
+                    for attribute in islice(scope.iter_attributes(), _MOST_ATTRIBUTES):
+                        if attribute.tag == "TAG_CPU_ARCH":
+                            return int(attribute.value)
+    return None
+
+
 def find_fault(binary: Binary, triple: str, *, static: bool) -> str | None:
     """Why a binary is not one for the target; None when it is."""
     wanted = _find_format(triple) or "ELF"
@@ -137,6 +170,9 @@ def find_fault(binary: Binary, triple: str, *, static: bool) -> str | None:
         return f"it is a file of format {binary.format}, not {wanted}"
     known = _find_machine(triple)
     if known and (binary.machine, binary.bits, binary.little) != known:
+        return f"it is for another machine: {binary.architecture}"
+    newest = _NEWEST_ARM.get(triple.partition("-")[0])
+    if newest is not None and binary.arm is not None and binary.arm > newest:
         return f"it is for another machine: {binary.architecture}"
     if static and not binary.static:
         return "it is not static"

@@ -17,8 +17,9 @@ from imagefab.engines.engine import Command
 INSIDE = "/project"
 USER = 12345
 """No user that an image knows."""
-LIMIT = 120
-"""Seconds that a probe may take; a Rust crate under emulation may take the longest."""
+LIMIT = 300
+"""Seconds that a probe may take. The longest are a Rust crate under emulation, and C++ by Zig, which compiles its
+library, on a machine that has more to do."""
 _MOST_OUTPUT = 1 << 20
 
 _DRIVER = """\

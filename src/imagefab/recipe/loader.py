@@ -19,8 +19,8 @@ from imagefab.recipe.format import BASE, STEM, declare_options, declare_recipe, 
 from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.model import Archive, Base, Recipe
 from imagefab.recipe.project import Project
-from imagefab.recipe.rules import KindRules
-from imagefab.recipe.target import TARGETS
+from imagefab.recipe.rules import KindRules, Value
+from imagefab.recipe.target import TARGETS, Target
 
 _DEEPEST = 16
 """Bases under one recipe. Each is a layer, and overlay mounts take only so many."""
@@ -125,6 +125,7 @@ class _Loading:
             debug=table.get("debug", False),
             size_budget=table.get("size-budget"),
         )
+        _check_base(document, recipe, self.rules[recipe.kind])
         _check_layer_names(document, recipe, self.rules[recipe.kind])
         return recipe
 
@@ -198,6 +199,14 @@ def _check_stem(stem: str, file: str, known: list[str]) -> None:
         raise RecipeError(broken.explain(stem), position=Position(file), hint=broken.hint)
 
 
+def _check_base(document: Document, recipe: Recipe, kind: KindRules) -> None:
+    if reason := kind.refuses(recipe):
+        name = recipe.bases[-1].name
+        document.spot("base").report(
+            f"kind `{kind.name}` makes no images for `{recipe.target.triple}` on `{name}`", reason
+        )
+
+
 def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> None:
     """Every base but the root lends its name to a layer; the names of an image's layers differ."""
     taken = set(kind.layer_names(recipe))
@@ -215,14 +224,38 @@ def _check_kind(
     kind = rules.get(table.get("kind", ""))
     if kind is None:
         return ()
-    if "target" in table and (reason := kind.accepts(TARGETS[table["target"]])):
-        document.spot("target").report(f"kind `{kind.name}` makes no images for `{table['target']}`", reason)
-    if "runner" in table and "target" in table:
-        declare_runner(kind, [TARGETS[table["target"]]]).read(table["runner"], document.spot("runner"))
-    if table.get("debug") and "target" in table and not TARGETS[table["target"]].has_gdb:
-        document.spot("debug").report(f"no debugger for `{table['target']}`", "Linux and bare metal have one")
     chosen = declare_options(kind).read(table.get("options", {}), document.spot("options")) or {}
+    target = TARGETS[table["target"]] if "target" in table else None
+    if target is not None:
+        _check_target(document, table, kind, target, chosen)
     for rule in kind.options:
         if rule.is_file and chosen.get(rule.name):
             chosen[rule.name] = find_own_file(chosen[rule.name], recipes_dir)
-    return tuple((rule.name, chosen.get(rule.name, rule.default)) for rule in kind.options)
+    return tuple((kind.list_defaults(target) | chosen).items())
+
+
+def _has_qemu_user(table: dict[str, Any], kind: KindRules, target: Target) -> bool:
+    """Whether a host platform's image has it: what is no one's own platform needs it where no other runner is named."""
+    runner = table.get("runner", "auto")
+    hosts = [HOST_PLATFORMS[name] for name in table.get("platforms", HOST_PLATFORMS) if name in HOST_PLATFORMS]
+    is_foreign = any(host.debian_arch != target.debian_arch for host in hosts)
+    return "qemu-user" in kind.runners(target) and (runner == "qemu-user" or (runner == "auto" and is_foreign))
+
+
+def _check_target(
+    document: Document, table: dict[str, Any], kind: KindRules, target: Target, chosen: Mapping[str, Value]
+) -> None:
+    """What a recipe says that does not go with its target."""
+    if reason := kind.accepts(target):
+        document.spot("target").report(f"kind `{kind.name}` makes no images for `{target.triple}`", reason)
+    if "runner" in table:
+        declare_runner(kind, [target]).read(table["runner"], document.spot("runner"))
+    if table.get("debug") and not target.has_gdb:
+        document.spot("debug").report(f"no debugger for `{target.triple}`", "Linux and bare metal have one")
+    if "qemu-suite" in table and not reason and not _has_qemu_user(table, kind, target):
+        document.spot("qemu-suite").report(
+            "no image of this recipe has QEMU's user mode emulator",
+            "leave it out: nothing else is taken from that suite",
+        )
+    for fault in () if reason else kind.find_faults(target, chosen):
+        document.spot("options", fault.option).report(fault.problem, fault.hint)

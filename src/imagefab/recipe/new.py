@@ -10,7 +10,7 @@ from imagefab.recipe.format import STEM
 from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.project import Project
 from imagefab.recipe.rules import KindRules
-from imagefab.recipe.target import TARGETS
+from imagefab.recipe.target import TARGETS, Target
 
 DEFAULT_BASE = "trixie"
 
@@ -44,7 +44,7 @@ def compose_recipe(
     if reason := chosen.accepts(TARGETS[target]):
         raise UsageError(f"kind `{kind}` makes no images for `{target}`", hint=reason)
     text = _TEXT.format(kind=kind, triple=target, base=base)
-    return text + _compose_options(chosen)
+    return text + _compose_options(chosen, TARGETS[target])
 
 
 def write_recipe(project: Project, name: str, text: str) -> Path:
@@ -76,14 +76,17 @@ def copy_bases(project: Project, shipped: Project) -> list[Path]:
     return copied
 
 
-def _compose_options(kind: KindRules) -> str:
-    """What the kind lets a recipe choose, as comments with the defaults."""
-    if not kind.options:
+def _compose_options(kind: KindRules, target: Target) -> str:
+    """What the kind lets a recipe for the target choose, as comments with the defaults."""
+    defaults = kind.list_defaults(target)
+    rules = [rule for rule in kind.options if not [*kind.find_faults(target, {rule.name: defaults[rule.name]})]]
+    if not rules:
         return ""
     lines = ["", "# [options]"]
 
-    for rule in kind.options:
+    for rule in rules:
+        default = defaults[rule.name]
         choices = f" ({', '.join(rule.choices)})" if rule.choices else ""
-        value = f'"{rule.default or "…"}"' if isinstance(rule.default, str) else str(rule.default).lower()
+        value = f'"{default or "…"}"' if isinstance(default, str) else str(default).lower()
         lines.append(f"# {rule.name} = {value}  # {rule.description}{choices}")
     return "\n".join(lines) + "\n"

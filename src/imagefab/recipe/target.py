@@ -67,6 +67,16 @@ class Target:
         return self.gnu_triplet.replace("i686", "i386")
 
     @property
+    def has_older_processor(self) -> bool:
+        """Than the archive's packages of `debian_arch` are for: they would not run where these programs do."""
+        return self.stem == "arm" and self.is_hard_float
+
+    @property
+    def is_hard_float(self) -> bool:
+        """32-bit Arm whose functions pass floating point numbers in registers of their own."""
+        return self.triple.endswith("eabihf")
+
+    @property
     def is_musl(self) -> bool:
         return "musl" in self.triple.rsplit("-", 1)[-1]
 

@@ -18,6 +18,7 @@ from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.system import MACHINES, Memory
+from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 
@@ -73,6 +74,10 @@ _FLAGS = {
 }
 """As rustc compiles for the target: what decides whether objects fit together."""
 
+_NO_CXX = "/opt/baremetal/libstdc++.a"
+_EMPTY_ARCHIVE = b"!<arch>\n"
+"""A C++ library with nothing in it, for a g++ that can't be told to do without."""
+
 _DISK_TOOLS = {"x86_64": ("mtools", "xorriso")}
 """For disks that boot, where programs come on disks; by the first part of a triple."""
 
@@ -93,23 +98,25 @@ exec {command} "$@"
 
 def make_baremetal(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
-    return _make_with_gcc(target) if target.gnu_triplet in _GCCS else _make_with_clang(target)
+    return _make_with_gcc(target, find_suite(recipe)) if target.gnu_triplet in _GCCS else _make_with_clang(target)
 
 
-def _make_with_gcc(target: Target) -> Toolchain:
+def _make_with_gcc(target: Target, suite: Suite) -> Toolchain:
     gnu, own = target.gnu_triplet, target.triple
     picolibc = f"/usr/lib/picolibc/{gnu}"
     memory = MACHINES[target.stem].memory
     flags = f"{_FLAGS[own]} --specs=picolibc.specs --crt0=semihost --oslib=semihost{_place(memory)}"
     # Without the C++ library, what needs it is off until somebody asks for it.
+    without = "-nostdlib++" if suite.has_nostdlibcxx else f"-L{_NO_CXX.rpartition('/')[0]}"
     wrappers = {
         "gcc": f"{gnu}-gcc {flags}",
-        "g++": f"{gnu}-g++ {flags} -fno-exceptions -fno-rtti -fno-threadsafe-statics -nostdlib++",
+        "g++": f"{gnu}-g++ {flags} -fno-exceptions -fno-rtti -fno-threadsafe-statics {without}",
     }
     return _make_toolchain(
         target,
-        _gcc_layer(gnu),
+        _gcc_layer(gnu, suite),
         wrappers,
+        files=() if suite.has_nostdlibcxx else (FileSpec(path=_NO_CXX, content=_EMPTY_ARCHIVE),),
         cc="gcc",
         cxx="g++",
         ar=f"{gnu}-ar",
@@ -132,18 +139,20 @@ def _place(memory: Memory | None) -> str:
     return "".join(f" -Wl,--defsym=__{name}={value:#x}" for name, value in values.items())
 
 
-def _gcc_layer(gnu: str) -> LayerSpec:
+def _gcc_layer(gnu: str, suite: Suite) -> LayerSpec:
     chosen = _GCCS[gnu]
+    default = (chosen.default,) if chosen.default else ()
+    names = (*chosen.kept, *(default if suite.has_default_picolibc else ()))
     gcc, picolibc = f"/usr/lib/gcc/{gnu}/*", f"/usr/lib/picolibc/{gnu}"
     folders = (gcc, f"{picolibc}/lib")
-    kept = "\n".join(f"path-include={folder}/{name}/*.[ao]" for name in chosen.kept for folder in folders)
+    kept = "\n".join(f"path-include={folder}/{name}/*.[ao]" for name in names for folder in folders)
     text = _DPKG.format(gcc=gcc, picolibc=picolibc, variants=chosen.variants, kept=kept)
     return LayerSpec(
         name=f"gcc-{gnu}",
         comment=f"GCC and picolibc for {gnu}",
         packages=(f"gcc-{gnu}", f"picolibc-{gnu}"),
         files=(FileSpec(path=f"/etc/dpkg/dpkg.cfg.d/imagefab-{gnu}", content=text.encode(), mode=0o644),),
-        run=tuple(_link_default(picolibc, name) for name in (chosen.default,) if name),
+        run=tuple(_link_default(picolibc, name) for name in default if not suite.has_default_picolibc),
     )
 
 
@@ -185,6 +194,7 @@ def _make_toolchain(
     layer: LayerSpec,
     wrappers: dict[str, str],
     *,
+    files: tuple[FileSpec, ...] = (),
     cc: str,
     cxx: str,
     ar: str,
@@ -193,12 +203,13 @@ def _make_toolchain(
     bindgen: tuple[str, ...],
 ) -> Toolchain:
     own = target.triple
-    files = tuple(
+    programs = tuple(
         FileSpec(path=f"/usr/local/bin/{own}-{name}", content=_WRAPPER.format(command=command).encode(), mode=0o755)
         for name, command in wrappers.items()
     )
+    wrapped = LayerSpec(name=f"wrappers-{own}", comment=f"the compilers, set to {own}", files=(*programs, *files))
     return Toolchain(
-        layers=(layer, LayerSpec(name=f"wrappers-{own}", comment=f"the compilers, set to {own}", files=files)),
+        layers=(layer, wrapped),
         linker=None,
         cc=f"{own}-{cc}",
         cxx=f"{own}-{cxx}",
@@ -216,11 +227,18 @@ def _accepts(target: Target) -> str | None:
     return None if target.triple in _FLAGS else "it runs on a system; the other kinds are for those"
 
 
+def _refuses(recipe: Recipe) -> str | None:
+    if recipe.target.gnu_triplet not in _GCCS or find_suite(recipe).has_semihosting:
+        return None
+    return f"picolibc of {recipe.archives[0].suite} cannot begin programs through semihosting; later suites' can"
+
+
 KIND = Kind(
     rules=KindRules(
         name="baremetal",
         summary="programs that run on no system, booted under QEMU",
         accepts=_accepts,
+        refuses=_refuses,
     ),
     make=make_baremetal,
 )

@@ -38,6 +38,15 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     )
 
 
+def explain_libraries(target: Target) -> str | None:
+    """Why the archive's cross libraries, libgcc among them, are none for the target; None where they are."""
+    if target.has_older_processor:
+        return (
+            f"it is ARMv6, and Debian's libraries and libgcc for {target.debian_arch} are ARMv7; kind `zig` is for it"
+        )
+    return None
+
+
 def include_multiarch(target: Target) -> tuple[str, ...]:
     """The folders in which the target's packages have their headers, for clang."""
     return (f"-idirafter/usr/include/{target.multiarch}", "-idirafter/usr/include")
@@ -53,7 +62,7 @@ def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
         comment=f"GCC for {target.gnu_triplet}",
         architectures=(target.debian_arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"g++-{target.gnu_triplet.replace('_', '-')}",),
-        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.gnu_triplet}",),
+        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.multiarch}",),
         run=() if native or suite.has_stripped_gcc else (strip,),
     )
 
@@ -61,6 +70,8 @@ def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
 def _accepts(target: Target) -> str | None:
     if target.os != "linux":
         return "it is not Linux"
+    if reason := explain_libraries(target):
+        return reason
     return "it has the musl C library; kind `musl` is for it" if target.is_musl else None
 
 

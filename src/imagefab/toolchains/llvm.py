@@ -14,14 +14,15 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.gcc import include_multiarch
+from imagefab.toolchains.gcc import explain_libraries, include_multiarch
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 VERSION = OptionRule(
-    name="version", type=str, description="LLVM's version, as the base's packages have it", default="19",
-    pattern=r"^[1-9][0-9]$",
+    name="version", type=str, default="19",
+    description="LLVM's version, as the base's packages have it; 16 or later, as older ones know no --config=",
+    pattern=r"^(1[6-9]|[2-9][0-9])$",
 )  # fmt: skip
 
 LIBCLANG_HEADERS = "-resource-dir=/usr/lib/llvm-19/lib/clang/19"
@@ -86,6 +87,7 @@ def _libraries_layer(target: Target, suite: Suite, *, native: bool) -> LayerSpec
         comment=f"the GNU C library and GCC's C++ library for {target.gnu_triplet}",
         architectures=(arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"libc6-dev-{arch}-cross", f"libstdc++-{suite.gcc}-dev-{arch}-cross"),
+        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.multiarch}",),
     )
 
 
@@ -111,6 +113,10 @@ def _wrappers_layer(target: Target, version: str) -> LayerSpec:
 def _accepts(target: Target) -> str | None:
     if target.os != "linux":
         return "it is not Linux"
+    if target.stem == "sparc64":
+        return "lld does not link for it; kind `gcc` is for it"
+    if reason := explain_libraries(target):
+        return reason
     return "it has the musl C library; kind `musl` is for it" if target.is_musl else None
 
 

@@ -18,7 +18,7 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec, TarballSpec
-from imagefab.toolchains.gcc import cross_gcc_layer
+from imagefab.toolchains.gcc import cross_gcc_layer, explain_libraries
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
@@ -258,7 +258,7 @@ def _accepts(target: Target) -> str | None:
         return "it does not have the musl C library; kind `gcc` is for it"
     if not target.debian_release_arch:
         return f"the archive has no musl for {target.debian_arch}"
-    return None
+    return explain_libraries(target)
 
 
 KIND = Kind(

@@ -16,6 +16,14 @@ class Suite:
     has_all_headers: bool = True
     """The kernel's headers are there for all architectures, in the folder of headers that each has; else there is no
     such folder before packages of that architecture are installed."""
+    has_nostdlibcxx: bool = True
+    """Its g++ can be told to link without the C++ library."""
+    has_semihosting: bool = True
+    """Programs can ask picolibc to begin and to speak through semihosting."""
+    has_default_picolibc: bool = False
+    """picolibc's libraries for the variant that GCC takes for the default are there under that variant's name too."""
+    riscv_machines: str = "qemu-system-riscv"
+    """The package with QEMU's RISC-V machines."""
     emulators: str = "qemu-user"
     """The package with QEMU's emulators that need no libraries. Older suites have others, which do, under that name."""
     emulator_suffix: str = ""
@@ -27,10 +35,21 @@ _SUITES = {
         gcc=10,
         has_stripped_gcc=False,
         has_all_headers=False,
+        has_nostdlibcxx=False,
+        has_semihosting=False,
+        riscv_machines="qemu-system-misc",
         emulators="qemu-user-static",
         emulator_suffix="-static",
     ),
-    "bookworm": Suite(gcc=12, has_all_headers=False, emulators="qemu-user-static", emulator_suffix="-static"),
+    "bookworm": Suite(
+        gcc=12,
+        has_all_headers=False,
+        has_nostdlibcxx=False,
+        has_default_picolibc=True,
+        riscv_machines="qemu-system-misc",
+        emulators="qemu-user-static",
+        emulator_suffix="-static",
+    ),
     "trixie": Suite(gcc=14),
 }
 

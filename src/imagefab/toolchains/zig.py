@@ -20,9 +20,11 @@ what cross's own zig mode looks for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe, RunSpec, WheelSpec
-from imagefab.recipe.rules import KindRules, OptionRule
+from imagefab.recipe.rules import KindRules, OptionFault, OptionRule, Value
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS
@@ -30,10 +32,30 @@ from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _ZIG = "/opt/zig"
+_ZIG_VERSION = "0.17.0"
 _STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
-_FAMILIES = {"armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv"}
+_FAMILIES = {
+    "armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv", "loongarch64": "loongarch",
+    "sparc64": "sparc", "mips64": "mips", "mips64el": "mips", "powerpc64": "powerpc", "powerpc64le": "powerpc",
+}  # fmt: skip
 """How Zig's folders of headers call an architecture that has several names."""
-_CPUS = {"armv7": "generic+v7a+vfp3d16-neon"}
+_CPUS = {
+    "armv7/hf": "generic+v7a+vfp3d16-neon",
+    "arm/hf": "generic+v6+vfp2+strict_align",
+    "arm": "generic+v6+strict_align",
+}
+"""The oldest processor that rustc takes for a target, where Zig takes a newer one; by the first part of a triple."""
+
+_NEWEST_GLIBC = "2.44"
+"""In Zig 0.17; later versions of Zig may have newer ones."""
+_OLDEST_GLIBC = "2.3"
+_DEFAULT_GLIBC = "2.17"
+_OLDEST_GLIBCS = {
+    "arm": "2.4", "armv7": "2.4", "aarch64": "2.17", "powerpc64le": "2.19", "riscv64gc": "2.27", "loongarch64": "2.36",
+}  # fmt: skip
+"""The first that an architecture, or its calling convention, was in; by the first part of a triple."""
+_NO_GLIBC = ("mips", "mipsel", "powerpc", "powerpc64")
+"""The architectures whose GNU C library Zig does not carry under the target's name."""
 
 _UNPACK = """\
 mkdir /tmp/zig
@@ -152,7 +174,7 @@ def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
     options = dict(recipe.options)
     preset = bool(options["preset"])
-    has_glibc = target.os == "linux" and not target.is_musl
+    has_glibc = _has_glibc(target)
     name = _zig_target(target, str(options["glibc"]))
     return Toolchain(
         layers=(
@@ -198,23 +220,27 @@ def _zigbuild_layer(version: str) -> LayerSpec:
 
 
 def _libraries_layer(target: Target, platform: HostPlatform) -> list[LayerSpec]:
-    """What programs need to run; Zig itself needs none of it."""
-    if not target.debian_release_arch or is_native(target, platform):
-        return []
+    """What programs need to run; Zig itself needs none of it.
+
+    The GNU C library is there for architectures that are none of the archive's own too, as cross compilers need it.
+    Programs with musl that are linked as usual need nothing.
+    """
     arch = target.debian_arch
+    if not arch or is_native(target, platform) or (target.is_musl and not target.debian_release_arch):
+        return []
     libraries = (f"musl:{arch}",) if target.is_musl else (f"libc6-{arch}-cross",)
     return [
         LayerSpec(
             name=f"zig-runs-{target.crt}-{arch}",
             comment="the C library that programs run with here",
-            architectures=(arch,),
+            architectures=(arch,) if target.debian_release_arch else (),
             packages=libraries,
         )
     ]
 
 
 def _wrappers_layer(target: Target, name: str) -> LayerSpec:
-    cpu = f" -mcpu={_CPUS[target.stem]}" if target.stem in _CPUS else ""
+    cpu = _CPUS.get(f"{target.stem}/hf" if target.is_hard_float else target.stem)
     windows = target.os == "windows"
     scripts = {
         tool: _WRAPPER.format(
@@ -224,7 +250,7 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
             tool=tool,
             zig=_ZIG,
             target=name,
-            cpu=cpu,
+            cpu=f" -mcpu={cpu}" if cpu else "",
         )
         for tool in ("cc", "c++")
     }
@@ -248,6 +274,10 @@ def _zig_target(target: Target, glibc: str) -> str:
     return f"{stem}-linux-{libc}" + ("" if target.is_musl else f".{glibc}")
 
 
+def _has_glibc(target: Target) -> bool:
+    return target.os == "linux" and not target.is_musl
+
+
 def _multiarch(target: Target) -> str:
     return (target.musl_triplet if target.is_musl else target.multiarch) or target.triple
 
@@ -256,7 +286,9 @@ def _include(target: Target) -> list[str]:
     """The headers that Zig compiles with, for libclang."""
     family = _FAMILIES.get(target.stem, target.stem)
     if target.is_musl:
-        folders = [f"{_STEMS.get(target.stem, target.stem)}-linux-musl", "generic-musl"]
+        # Both byte orders have the same.
+        stem = _STEMS.get(target.stem, target.stem).removesuffix("le")
+        folders = [f"{stem}-linux-musl", "generic-musl"]
     elif target.os == "linux":
         folders = [f"{family}-linux-gnu", "generic-glibc"]
     elif target.os == "windows":
@@ -274,9 +306,47 @@ def _include(target: Target) -> list[str]:
 
 
 def _accepts(target: Target) -> str | None:
+    if _has_glibc(target) and target.stem in _NO_GLIBC:
+        return f"Zig has no GNU C library for {target.gnu_triplet}; kind `gcc` is for it"
     if target.os in {"linux", "freebsd", "netbsd"} or target.triple.endswith("-windows-gnullvm"):
         return None
     return "Zig is set up for Linux, FreeBSD, NetBSD and the LLVM flavour of Windows"
+
+
+def _list_defaults(target: Target) -> dict[str, Value]:
+    return {"glibc": max(_DEFAULT_GLIBC, _find_oldest_glibc(target), key=_order)}
+
+
+def _find_oldest_glibc(target: Target) -> str:
+    return _OLDEST_GLIBCS.get(target.stem, _OLDEST_GLIBC)
+
+
+def _find_faults(target: Target, chosen: Mapping[str, Value]) -> Iterator[OptionFault]:
+    if "zigbuild" in chosen and chosen.get("preset", True):
+        yield OptionFault(
+            option="zigbuild",
+            problem="there is no cargo-zigbuild in an image with compiler and linker preset",
+            hint="it comes with `preset = false`",
+        )
+    if "glibc" in chosen and (fault := _find_fault_of_glibc(target, str(chosen["glibc"]), chosen)):
+        yield OptionFault(option="glibc", problem=fault[0], hint=fault[1])
+
+
+def _find_fault_of_glibc(target: Target, glibc: str, chosen: Mapping[str, Value]) -> tuple[str, str] | None:
+    if target.is_musl:
+        return "musl has no glibc version", "leave it out"
+    if not _has_glibc(target):
+        return f"programs for `{target.triple}` do not use glibc", "leave it out"
+    problem, oldest = f"Zig has no glibc {glibc} for `{target.triple}`", _find_oldest_glibc(target)
+    if _order(glibc) < _order(oldest):
+        return problem, f"the oldest that it has is {oldest}"
+    if _order(glibc) > _order(_NEWEST_GLIBC) and _order(str(chosen.get("version", _ZIG_VERSION))) < (0, 18):
+        return problem, f"the newest that it has is {_NEWEST_GLIBC}"
+    return None
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 _VERSION = r"^[0-9]+(\.[0-9]+){1,3}$"
@@ -287,10 +357,10 @@ KIND = Kind(
         accepts=_accepts,
         options=(
             OptionRule(
-                name="glibc", type=str, description="the oldest GNU C library that binaries run with", default="2.17",
-                pattern=r"^2\.[0-9]{1,2}$",
+                name="glibc", type=str, default=_DEFAULT_GLIBC, pattern=r"^2\.[0-9]{1,2}$",
+                description="the oldest GNU C library that binaries run with; for younger architectures their first",
             ),
-            OptionRule(name="version", type=str, description="Zig's version", default="0.17.0", pattern=_VERSION),
+            OptionRule(name="version", type=str, description="Zig's version", default=_ZIG_VERSION, pattern=_VERSION),
             OptionRule(
                 name="preset", type=bool, default=True,
                 description="set compiler and linker; false leaves that to cross's zig mode and cargo-zigbuild",
@@ -300,6 +370,8 @@ KIND = Kind(
                 default="0.24.0", pattern=_VERSION,
             ),
         ),
+        defaults=_list_defaults,
+        find_faults=_find_faults,
     ),
     make=make_zig,
 )  # fmt: skip

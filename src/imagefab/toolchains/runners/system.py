@@ -19,6 +19,7 @@ from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.recipe.target import TARGETS, Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.suite import find_suite
 
 RUNNER = "/qemu-runner"
 FIRMWARE = "/usr/share/ovmf/OVMF.fd"
@@ -74,11 +75,9 @@ MACHINES: dict[str, Machine] = {
 _PACKAGES = {
     "arm": ("qemu-system-arm",),
     "aarch64": ("qemu-system-arm",),
-    "riscv32": ("qemu-system-riscv",),
-    "riscv64": ("qemu-system-riscv",),
     "x86_64": ("qemu-system-x86", "ovmf"),
 }
-"""By QEMU's name for the processor."""
+"""By QEMU's name for the processor. RISC-V's package has another name in older suites."""
 
 _DPKG = """\
 # Of the emulators, the one that the image needs; of UEFI's firmware, the one that keeps no settings.
@@ -224,7 +223,7 @@ def make_qemu_system(recipe: Recipe, platform: HostPlatform) -> Runner:
     layer = LayerSpec(
         name=f"runner-system-{target.qemu}",
         comment=f"QEMU's {target.qemu} machines, and no others",
-        packages=_PACKAGES[target.qemu],
+        packages=_PACKAGES.get(target.qemu, (find_suite(recipe).riscv_machines,)),
         files=(
             FileSpec(
                 path="/etc/dpkg/dpkg.cfg.d/imagefab-qemu", content=_DPKG.format(qemu=target.qemu).encode(), mode=0o644

@@ -28,7 +28,13 @@ _SYSTEMS: dict[str, tuple[str, ...]] = {
 
 def list_runners(target: Target) -> tuple[str, ...]:
     """What a recipe for the target may name."""
-    return ("auto", *_SYSTEMS.get(target.os, ()), "none")
+    return ("auto", *_list_makers(target), "none")
+
+
+def _list_makers(target: Target) -> tuple[str, ...]:
+    # Debian's Wine for amd64 runs no programs for arm64.
+    is_foreign_windows = target.os == "windows" and target.stem == "aarch64"
+    return () if is_foreign_windows else _SYSTEMS.get(target.os, ())
 
 
 def make_runner(recipe: Recipe, platform: HostPlatform) -> Runner:
@@ -41,4 +47,4 @@ def _choose(recipe: Recipe, platform: HostPlatform) -> str:
         return recipe.runner
     if linux.is_native(recipe.target, platform):
         return "native"
-    return next(iter(_SYSTEMS.get(recipe.target.os, ())), "none")
+    return next(iter(_list_makers(recipe.target)), "none")

@@ -128,7 +128,7 @@ _KEPT_MODULES = ("bcrypt", "crypt32", "dnsapi", "mountmgr", "msv1_0", "netapi32"
 
 
 def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
-    if platform != AMD64 or recipe.target.stem == "aarch64":
+    if platform != AMD64:
         return NONE
     triplet, small = recipe.target.gnu_triplet, recipe.target.stem == "i686"
     # Microsoft's DLLs are Wine's own.
