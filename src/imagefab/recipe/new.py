@@ -25,6 +25,8 @@ base = "{base}"
 
 # [packages]
 # host = ["protobuf-compiler"]     # tools that run in the build
+"""
+_TARGET_PACKAGES = """\
 # target = ["libssl-dev"]          # libraries to link against
 """
 
@@ -44,6 +46,8 @@ def compose_recipe(
     if reason := chosen.accepts(TARGETS[target]):
         raise UsageError(f"kind `{kind}` makes no images for `{target}`", hint=reason)
     text = _TEXT.format(kind=kind, triple=target, base=base)
+    if TARGETS[target].debian_arch:
+        text += _TARGET_PACKAGES
     return text + _compose_options(chosen, TARGETS[target])
 
 
@@ -87,6 +91,6 @@ def _compose_options(kind: KindRules, target: Target) -> str:
     for rule in rules:
         default = defaults[rule.name]
         choices = f" ({', '.join(rule.choices)})" if rule.choices else ""
-        value = f'"{default or "…"}"' if isinstance(default, str) else str(default).lower()
+        value = f'"{default}"' if isinstance(default, str) else str(default).lower()
         lines.append(f"# {rule.name} = {value}  # {rule.description}{choices}")
     return "\n".join(lines) + "\n"
