@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagefab.digest import Digest
 from imagefab.engines.build import find_image
 from imagefab.errors import ImagefabError, UsageError
 from imagefab.factory import lock_path, prepare_recipe
@@ -23,11 +24,12 @@ from imagefab.oci.compare import (
     bound_content,
     compare_entries,
     find_difference,
+    hash_content,
     lay_over,
     read_entries,
 )
 from imagefab.oci.image import ImageSet
-from imagefab.oci.parts import ImageParts, LayoutSource, Source, StoreSource, is_layout
+from imagefab.oci.parts import ImageParts, LayerPart, LayoutSource, Source, StoreSource, is_layout
 from imagefab.oci.store import STORE, Store, explain_disk_errors
 from imagefab.progress import Progress
 from imagefab.recipe.model import Recipe
@@ -106,8 +108,27 @@ def compare(one: Side, other: Side, store: Store) -> Comparison:
     )
 
 
+def hold_to_content(image: ImageParts, source: Source, other: ImageParts, store: Store) -> ImageParts:
+    """The image with what its layers have for their diff_ids, whatever its config says of them. Layers of the other's
+    own digests have the other's content."""
+    known = {layer.digest for layer in other.layers}
+    layers = tuple(
+        layer if layer.digest in known else replace(layer, diff_id=_read_content(layer, source, store))
+        for layer in image.layers
+    )
+    return replace(image, layers=layers)
+
+
+def _read_content(layer: LayerPart, source: Source, store: Store) -> Digest:
+    with explain_disk_errors(store.root, STORE), tempfile.TemporaryFile(dir=store.scratch_folder()) as file:
+        source.fetch(layer, file)
+        file.seek(0)
+        return hash_content(file, bound_content(layer, layer))
+
+
 def _compare_images(platform: str, one: Source, other: Source, store: Store) -> PlatformDifference:
-    mine, theirs = one.images[platform], other.images[platform]
+    mine = hold_to_content(one.images[platform], one, other.images[platform], store)
+    theirs = hold_to_content(other.images[platform], other, mine, store)
     files: tuple[FileDifference, ...] = ()
     if [layer.diff_id for layer in mine.layers] != [layer.diff_id for layer in theirs.layers]:
         files = compare_entries(_read_tree(mine, one, store), _read_tree(theirs, other, store))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagefab.comparing import hold_to_content
 from imagefab.digest import Digest
 from imagefab.errors import UsageError
 from imagefab.factory import Prepared, Workshop, build_recipe
@@ -103,6 +104,8 @@ def verify(prepared: Prepared, given: Given, platforms: Sequence[str], workshop:
     verdicts = []
     for name in platforms:
         other = theirs.get(name)
+        if other is not None and given.source is not None:
+            other = hold_to_content(other, given.source, mine.images[name], workshop.store)
         difference = find_difference(mine.images[name], other) if other is not None else None
         if other is not None and difference is None and given.source is not None:
             # What names the layers is right. They must be there too.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import json
+import tarfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +38,38 @@ def test_another_image_is_told_from_it(studio: CommandLine, registry: str) -> No
     assert difference["kind"] == "content"
     assert [file["path"] for file in difference["files"]] == ["opt/name"]
     assert "opt/name" in said.stderr
+
+
+def test_a_config_is_not_believed(studio: CommandLine, tmp_path: Path) -> None:
+    """The same config, byte for byte, over a layer with one file more: the layer itself tells."""
+    layout = tmp_path / "layout"
+    studio.run("build", "one", "--output", layout)
+    forge_last_layer(layout)
+    said = studio.run("verify", "one", "--against", layout, "--json", code=7)
+    difference = json.loads(said.stdout)["images"][0]["platforms"]["linux/amd64"]["difference"]
+    assert difference["kind"] == "content"
+    assert [file["path"] for file in difference["files"]] == ["usr/bin/backdoor"]
+    assert "usr/bin/backdoor" in studio.run("diff", "one", layout).stdout
+
+
+def forge_last_layer(layout: Path) -> None:
+    def blob(entry: dict[str, Any]) -> Path:
+        return layout / "blobs" / "sha256" / str(entry["digest"]).removeprefix("sha256:")
+
+    def put(entry: dict[str, Any], data: bytes) -> None:
+        entry |= {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+        blob(entry).write_bytes(data)
+
+    index = json.loads((layout / "index.json").read_text())
+    (image,) = index["manifests"]
+    manifest = json.loads(blob(image).read_text())
+    layer = manifest["layers"][-1]
+    tar = io.BytesIO(gzip.decompress(blob(layer).read_bytes()))
+    with tarfile.open(fileobj=tar, mode="a") as more:
+        more.addfile(tarfile.TarInfo("usr/bin/backdoor"))
+    put(layer, gzip.compress(tar.getvalue()))
+    put(image, json.dumps(manifest).encode())
+    (layout / "index.json").write_text(json.dumps(index))
 
 
 def tag_of(line: CommandLine, name: str) -> str:

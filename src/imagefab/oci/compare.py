@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO, Any
 
+from imagefab.digest import Digest
 from imagefab.oci.parts import BadImageError, ImageParts, LayerPart
 
 _CHUNK = 1 << 20
@@ -57,7 +58,10 @@ Entry = Mapping[str, Any]
 
 
 def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
-    """Where two images part, as far as their manifests and configs tell: not yet in which files."""
+    """Where two images part, as far as their manifests and configs tell: not yet in which files.
+
+    A config may say of its layers what it likes, so its diff_ids are to be held to the layers first.
+    """
     if one.digest == other.digest:
         return None
     for number, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=False)):
@@ -72,6 +76,19 @@ def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
         if mine.digest != theirs.digest:
             return Difference(kind=Kind.COMPRESSION, layer=number, name=mine.name)
     return Difference(kind=Kind.METADATA, details=tuple(_compare_configs(one.config_data, other.config_data)))
+
+
+def hash_content(layer: IO[bytes], most: int) -> Digest:
+    """What a layer's diff_id should be."""
+    found = hashlib.sha256()
+    try:
+        with gzip.open(layer) as plain:
+            bounded = _Bounded(plain, most)  # type: ignore[arg-type]
+            while piece := bounded.read(_CHUNK):
+                found.update(piece)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise BadImageError(f"a layer is not a compressed tar: {error}") from None
+    return Digest.parse(f"sha256:{found.hexdigest()}")
 
 
 def compare_layers(one: IO[bytes], other: IO[bytes], *, most: int) -> tuple[FileDifference, ...]:
