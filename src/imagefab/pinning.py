@@ -15,7 +15,7 @@ from imagefab.emit.pin import BY_DIGEST, Pin
 from imagefab.emit.profile import guess_profile
 from imagefab.emit.published import PUBLISHED_NAME, Published, parse_published
 from imagefab.engines.build import find_image
-from imagefab.errors import Position, StaleError, UsageError, raise_all
+from imagefab.errors import ImagefabError, Position, StaleError, UsageError, raise_all
 from imagefab.factory import prepare_recipe
 from imagefab.oci.image import LOCAL_NAMESPACE, ImageSet, local_pin
 from imagefab.oci.store import Store
@@ -87,6 +87,20 @@ def find_published(project: Project, name: str) -> Published | None:
     return parse_published(text, file=shown, recipe=name)
 
 
+def list_published(project: Project, names: Iterable[str], progress: Progress) -> dict[str, Published]:
+    """What was published of some recipes; records that can't be believed are said and left out."""
+    found = {}
+    for name in names:
+        try:
+            published = find_published(project, name)
+        except ImagefabError as error:
+            progress.warn(str(error))
+            continue
+        if published is not None:
+            found[name] = published
+    return found
+
+
 def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> dict[str, frozenset[str]]:
     """What CROSS_RUNNER can be in the recipe's image, by host platform."""
     return {platform.name: frozenset(make_runner(recipe, platform).choices) for platform in platforms}
@@ -143,15 +157,21 @@ def list_pins_in_use(project: Project, published: Mapping[str, Published], files
 
 
 def update_pins(
-    file: UserFile, project: Project, recipes: Iterable[Recipe], store: Store, progress: Progress
+    file: UserFile,
+    project: Project,
+    recipes: Iterable[Recipe],
+    published: Mapping[str, Published],
+    *,
+    store: Store,
+    progress: Progress,
 ) -> UserFile:
     """The file of cross with our images in it as they are published now; written when that changes it."""
     named = list_references(file.data)
     entries = []
     for recipe in recipes:
-        published = find_published(project, recipe.name)
+        known = published.get(recipe.name)
         now = named.get(recipe.target.triple, "")
-        if published is not None and re.fullmatch(rf"{re.escape(published.name)}([:@].*)?", now):
+        if known is not None and re.fullmatch(rf"{re.escape(known.name)}([:@].*)?", now):
             pin = find_pin(project, recipe, store, progress)
             runners = list_runners(recipe, pin.platforms)
             entries.append(Entry(recipe=recipe.name, triple=recipe.target.triple, pin=pin, runners=runners))

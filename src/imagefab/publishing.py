@@ -16,7 +16,7 @@ from imagefab.emit.provenance import BUILDER, STATEMENT, make_provenance, read_p
 from imagefab.emit.published import PUBLISHED_NAME, Published, PublishedImage, print_published
 from imagefab.emit.sbom import SPDX, format_epoch, make_sbom
 from imagefab.engines.build import find_image
-from imagefab.errors import CheckError, ImagefabError, StaleError, UsageError
+from imagefab.errors import CheckError, StaleError, UsageError
 from imagefab.factory import Prepared, find_checked, lock_path
 from imagefab.oci.image import INDEX, MANIFEST, Image, ImageSet
 from imagefab.oci.store import DiskError, Store, make_folder, write_atomic
@@ -173,20 +173,6 @@ def record_publication(project: Project, publication: Publication, now: datetime
             hint=f"it has to say {published.reference}; publish again when it can be written",
         ) from None
     progress.say(f"{project.show(path)} written")
-
-
-def list_published(project: Project, names: Iterable[str], progress: Progress) -> dict[str, Published]:
-    """What was published of some recipes; records that can't be believed are said and left out."""
-    found = {}
-    for name in names:
-        try:
-            published = find_published(project, name)
-        except ImagefabError as error:
-            progress.warn(str(error))
-            continue
-        if published is not None:
-            found[name] = published
-    return found
 
 
 def _choose_platforms(

@@ -54,6 +54,7 @@ state.write_text(json.dumps(opened))
 """
 
 TOKEN = "the-jobs-token"
+REGISTRY_TOKEN = "the-registrys-token"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,7 @@ class Machine:
             check=False,
         )
         assert TOKEN not in result.stdout + result.stderr
+        assert REGISTRY_TOKEN not in result.stdout + result.stderr
         if result.returncode:
             raise ScriptError(f"exit code {result.returncode}\n{script}\n{result.stdout}\n{result.stderr}")
         return result.stdout + result.stderr
@@ -155,6 +157,8 @@ class GitHub:
                 "github.event_name": self._event,
                 "github.token": TOKEN,
                 "github.actor": "somebody",
+                "secrets.REGISTRY_NAME": "somebody",
+                "secrets.REGISTRY_TOKEN": REGISTRY_TOKEN,
                 "runner.temp": None,
                 **{
                     f"needs.{one}.outputs.{key}": value
@@ -298,7 +302,7 @@ class GitLab:
             "CI_PROJECT_URL": machine.origin.as_uri().removesuffix(".git"),
             "CI_REGISTRY": machine.registry,
             "CI_REGISTRY_USER": "somebody",
-            "CI_REGISTRY_PASSWORD": TOKEN,
+            "CI_REGISTRY_PASSWORD": REGISTRY_TOKEN,
             "IMAGEFAB_TOKEN": "a-project-token",
             **variables,
         }

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from imagefab import __version__
-from tests.e2e.ci import TOKEN, GitHub, GitLab, Machine, ScriptError
+from tests.e2e.ci import REGISTRY_TOKEN, GitHub, GitLab, Machine, ScriptError
 from tests.e2e.conftest import CommandLine, guard_registry, serve_registry
 from tests.needs import require
 
@@ -34,7 +34,7 @@ platforms = ["linux/amd64"]
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[str]:
     """A stock registry on loopback that wants the token of the jobs."""
-    with serve_registry(tmp_path, auth=guard_registry(tmp_path, "somebody", TOKEN)) as host:
+    with serve_registry(tmp_path, auth=guard_registry(tmp_path, "somebody", REGISTRY_TOKEN)) as host:
         yield host
 
 

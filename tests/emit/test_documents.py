@@ -145,8 +145,13 @@ def test_a_report() -> None:
     )
     log = "it says ```` and <script>\nsecond line"
     dead = DeadPin(reference="ghcr.io/acme/two@sha256:gone", places=("Cross.toml:3:9", "images/two"), reason="404")
-    text = compose_report(3, [change], [Failure(recipe="three", log=log)], [dead], ["Cross.toml"])
-    assert "1 of 3 images changed, 1 failed, 1 pins are dead." in text
+    silent = DeadPin(reference="acme/x@sha256:any", places=("Cross.toml:5:9",), reason="it is no name")
+    failures = [Failure(recipe="three", log=log), Failure(recipe="four", log="no login", is_built=True)]
+    text = compose_report(4, changes=[change], failures=failures, dead=[dead], silent=[silent], files=["Cross.toml"])
+    assert "1 of 4 images changed, 2 failed, 1 pins are dead." in text
+    assert "### four\n\nIt is built with the new lock, and good, but not published.\n\n```\nno login" in text
+    assert "nobody says\n\n| image" in text
+    assert "| `acme/x@sha256:any` | Cross.toml:5:9 | it is no name |" in text
     assert text.count("libssl3") == 1
     assert "| 2\\|\\`\\<b\\>\\` |" in text
     assert "101.5 MB (+1.5 MB)" in text
@@ -156,4 +161,7 @@ def test_a_report() -> None:
 
 
 def test_a_report_of_nothing() -> None:
-    assert compose_report(3, [], [], [], []) == "# Images refreshed\n\n0 of 3 images changed.\n"
+    assert (
+        compose_report(3, changes=[], failures=[], dead=[], silent=[], files=[])
+        == "# Images refreshed\n\n0 of 3 images changed.\n"
+    )

@@ -62,7 +62,8 @@ def _open(session: Session, text: str) -> Side:
 def _print(comparison: Comparison, one: Side, other: Side) -> None:
     out = sys.stdout
     if comparison.is_same:
-        out.write(f"{one.name} and {other.name} are the same\n")
+        what = "are the same" if comparison.images is not None else "have the same packages; no images were compared"
+        out.write(f"{one.name} and {other.name} {what}\n")
         return
     for package in comparison.packages or ():
         out.write(f"{package.platform}: {package}\n")

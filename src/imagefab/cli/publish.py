@@ -108,7 +108,7 @@ class Publisher:
     """Publishes one recipe after another."""
 
     def __init__(self, session: Session) -> None:
-        from imagefab.publishing import list_published
+        from imagefab.pinning import list_published
         from imagefab.recipe.loader import list_recipes
 
         self._session = session

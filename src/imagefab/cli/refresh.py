@@ -14,10 +14,11 @@ from imagefab.cli.build import add_engine_arguments, make_workshop, parse_count
 from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
 from imagefab.cli.session import Session, print_json
-from imagefab.errors import FetchError, ImagefabError, UsageError, raise_all
+from imagefab.errors import FetchError, ImagefabError, RecipeError, UsageError, raise_all
 
 if TYPE_CHECKING:
     from imagefab.emit.file import UserFile
+    from imagefab.emit.published import Published
     from imagefab.emit.report import DeadPin, ImageChange
     from imagefab.recipe.model import Recipe
     from imagefab.refreshing import Move, Refreshed
@@ -59,6 +60,10 @@ class _Failures:
     def __init__(self) -> None:
         self.errors: list[ImagefabError] = []
         self.by_recipe: dict[str, ImagefabError] = {}
+        self.unread: set[str] = set()
+        """Recipes that say nothing that could be built."""
+        self.built: set[str] = set()
+        """What is there and good all the same, and not published."""
 
     def add(self, recipe: str, error: ImagefabError) -> None:
         self.errors.append(error)
@@ -67,6 +72,7 @@ class _Failures:
 
 def run(session: Session) -> int:
     from imagefab.emit.report import Failure, compose_report
+    from imagefab.pinning import list_published
 
     arguments = session.arguments
     if arguments.all and arguments.recipes:
@@ -79,19 +85,27 @@ def run(session: Session) -> int:
         read_order(session)
         if session.offline:
             raise UsageError("--publish and --offline exclude each other")
-    recipes = session.recipes(arguments.recipes or None)
-    files = _read_files(session)
     failures = _Failures()
+    recipes = _load_recipes(session, failures)
+    files = _read_files(session)
     moves = _find_moves(session, recipes, failures)
     done = [*_work(session, [move for move in moves if move.is_needed], failures)]
     changes = _publish(session, done, failures) if arguments.publish else [_describe_change(one, None) for one in done]
-    rewritten = _pin(session, files, recipes, failures)
-    dead = _probe_pins(session, recipes)
+    published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
+    rewritten = _pin(session, files, recipes, published, failures)
+    dead, silent = _probe_pins(session, published, _read_files(session))
     if arguments.report is not None:
-        told = [Failure(recipe=name, log=_tell_error(error)) for name, error in failures.by_recipe.items()]
-        _write_report(arguments.report, compose_report(len(recipes), changes, told, dead, rewritten))
+        told = [
+            Failure(recipe=name, log=_tell_error(error), is_built=name in failures.built)
+            for name, error in failures.by_recipe.items()
+        ]
+        count = len(recipes) + len(failures.unread)
+        _write_report(
+            arguments.report,
+            compose_report(count, changes=changes, failures=told, dead=dead, silent=silent, files=rewritten),
+        )
     if arguments.json:
-        _print_json(changes, failures, dead, rewritten)
+        _print_json(changes, failures, dead, silent, rewritten)
     else:
         sys.stdout.writelines(f"{one.reference or f'{one.recipe}@{one.digest[1]}'}\n" for one in changes)
     if not (changes or rewritten or failures.errors):
@@ -105,6 +119,26 @@ def run(session: Session) -> int:
     ]
     raise_all([*failures.errors, *errors])
     return _CHANGED if changes or rewritten else 0
+
+
+def _load_recipes(session: Session, failures: _Failures) -> Sequence[Recipe]:
+    """Those that are asked for, but for the ones with mistakes."""
+    from imagefab.recipe.loader import list_recipes
+
+    names = session.arguments.recipes or None
+    try:
+        return session.recipes(names)
+    except ImagefabError as error:
+        if error.exit_code != RecipeError.exit_code:
+            raise
+    found: list[Recipe] = []
+    for name in dict.fromkeys(names or list_recipes(session.project)):
+        try:
+            found += session.recipes([name])
+        except ImagefabError as error:
+            failures.add(name, error)
+            failures.unread.add(name)
+    return found
 
 
 def _find_moves(session: Session, recipes: Sequence[Recipe], failures: _Failures) -> list[Move]:
@@ -166,63 +200,94 @@ def _publish(session: Session, done: Sequence[Refreshed], failures: _Failures) -
             delivery = publisher.publish(one.move.prepared)
         except ImagefabError as error:
             failures.add(name, error)
-            changes.append(_describe_change(one, None))
+            failures.built.add(name)
+            if one.digest_before != one.images.digest:
+                changes.append(_describe_change(one, None))
             continue
         changes.append(_describe_change(one, delivery.publication.published.reference))
     return changes
 
 
-def _pin(session: Session, files: Sequence[UserFile], recipes: Sequence[Recipe], failures: _Failures) -> list[str]:
+def _pin(
+    session: Session,
+    files: Sequence[UserFile],
+    recipes: Sequence[Recipe],
+    published: Mapping[str, Published],
+    failures: _Failures,
+) -> list[str]:
     from imagefab.pinning import update_pins
 
     rewritten = []
     for file in files:
         try:
-            if update_pins(file, session.project, recipes, session.store, session.progress) is not file:
+            if (
+                update_pins(file, session.project, recipes, published, store=session.store, progress=session.progress)
+                is not file
+            ):
                 rewritten.append(file.shown)
         except ImagefabError as error:
             failures.add(file.shown, error)
     return rewritten
 
 
-def _probe_pins(session: Session, recipes: Sequence[Recipe]) -> list[DeadPin]:
-    """Every image that somebody pulls by digest must be there."""
+def _probe_pins(
+    session: Session, published: Mapping[str, Published], files: Sequence[UserFile]
+) -> tuple[list[DeadPin], list[DeadPin]]:
+    """Every image that somebody pulls by digest must be there: those that are not, and those of which nobody says."""
     from imagefab.emit.report import DeadPin
     from imagefab.pinning import list_pins_in_use
-    from imagefab.publishing import list_published
     from imagefab.registry.reference import Reference
 
-    published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
-    pins = list_pins_in_use(session.project, published, _read_files(session))
+    pins = list_pins_in_use(session.project, published, files)
+    lost: dict[str, str] = {}
+    silent: dict[str, str] = {}
     by_host: dict[str, dict[str, Reference]] = {}
     for pin in [] if session.offline else pins:
-        reference = Reference.parse(pin.reference)
+        try:
+            reference = Reference.parse(pin.reference)
+        except ImagefabError as error:
+            session.progress.warn(f"{pin.places[0]}: {error.problem}, so nobody is asked for it")
+            silent[pin.reference] = error.problem
+            continue
         by_host.setdefault(reference.repository.host, {})[pin.reference] = reference
-    lost: set[str] = set()
     for host, references in by_host.items():
         try:
-            lost |= _find_lost(session.registries.open(host), references)
+            answers = _ask_for(session.registries.open(host), references)
         except ImagefabError as error:
             # Not to be asked is not to be gone.
             session.progress.warn(f"{host} does not say whether pins in use are there: {error.problem}")
-    return [
-        DeadPin(reference=pin.reference, places=pin.places, reason="the registry does not have it")
-        for pin in pins
-        if pin.reference in lost
-    ]
+            silent |= dict.fromkeys(references, error.problem)
+            continue
+        lost |= {name: "the registry does not have it" for name, answer in answers.items() if answer is False}
+        for name, answer in answers.items():
+            if isinstance(answer, str):
+                session.progress.warn(f"nobody says whether {name} is there: {answer}")
+                silent[name] = answer
+
+    def tell(reasons: Mapping[str, str]) -> list[DeadPin]:
+        told = [pin for pin in pins if pin.reference in reasons]
+        return [DeadPin(reference=pin.reference, places=pin.places, reason=reasons[pin.reference]) for pin in told]
+
+    return tell(lost), tell(silent)
 
 
-def _find_lost(client: Client, references: Mapping[str, Reference]) -> set[str]:
+def _ask_for(client: Client, references: Mapping[str, Reference]) -> dict[str, bool | str]:
+    """Whether each is there, or why the registry does not say. PassingError where it says nothing at all."""
     from imagefab.registry.client import work_at_once
+    from imagefab.registry.errors import PassingError, RegistryError
     from imagefab.registry.manifests import Manifests
 
-    def is_there(reference: Reference) -> bool:
+    def ask(reference: Reference) -> bool | str:
         assert reference.digest is not None
-        return Manifests(client, reference.repository).has(reference.digest)
+        try:
+            return Manifests(client, reference.repository).has(reference.digest)
+        except PassingError:
+            raise
+        except RegistryError as error:
+            return error.problem
 
     with work_at_once(client) as pool:
-        found = pool.map(is_there, references.values())
-        return {name for name, there in zip(references, found, strict=True) if not there}
+        return dict(zip(references, pool.map(ask, references.values()), strict=True))
 
 
 def _read_files(session: Session) -> list[UserFile]:
@@ -283,7 +348,11 @@ def _tell_error(error: ImagefabError) -> str:
 
 
 def _print_json(
-    changes: Sequence[ImageChange], failures: _Failures, dead: Sequence[DeadPin], rewritten: Sequence[str]
+    changes: Sequence[ImageChange],
+    failures: _Failures,
+    dead: Sequence[DeadPin],
+    silent: Sequence[DeadPin],
+    rewritten: Sequence[str],
 ) -> None:
     print_json(
         {
@@ -293,7 +362,8 @@ def _print_json(
                 {"recipe": name, "problem": str(error), "hint": error.hint}
                 for name, error in failures.by_recipe.items()
             ],
-            "dead_pins": [{"image": one.reference, "used_in": list(one.places), "reason": one.reason} for one in dead],
+            "dead_pins": list(map(_describe_pin, dead)),
+            "silent_pins": list(map(_describe_pin, silent)),
             "rewritten": list(rewritten),
         }
     )
@@ -309,3 +379,7 @@ def _describe_json(change: ImageChange) -> dict[str, Any]:
         "probes": dict(change.probes),
         "packages": [describe_package(one) for one in change.packages],
     }
+
+
+def _describe_pin(pin: DeadPin) -> dict[str, Any]:
+    return {"image": pin.reference, "used_in": list(pin.places), "reason": pin.reason}

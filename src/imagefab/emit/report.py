@@ -10,6 +10,7 @@ from imagefab.lock.staleness import PackageChange
 
 _MOST_PACKAGES = 200
 _MOST_LOG = 200
+_BUILT = "It is built with the new lock, and good, but not published.\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class ImageChange:
 class Failure:
     recipe: str
     log: str
+    is_built: bool = False
+    """The image is there and good, with the lock as it is now; only published it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +44,24 @@ class DeadPin:
 
 def compose_report(
     count: int,
+    *,
     changes: Sequence[ImageChange],
     failures: Sequence[Failure],
     dead: Sequence[DeadPin],
+    silent: Sequence[DeadPin],
     files: Sequence[str],
 ) -> str:
-    """`count` is how many images were looked at; `files` are those of cross with new pins."""
+    """`count` is how many images were looked at; `silent` are pins of which nobody says whether they are there; `files`
+    are those of cross with new pins."""
     parts = [f"# Images refreshed\n\n{_summarise(count, changes, failures, dead)}\n"]
     parts += [_tell_change(change) for change in changes]
     if failures:
-        parts.append("## What failed\n\nThese keep the lock and the pin that they had.\n")
-        parts += [f"### {one.recipe}\n\n{_fence(one.log)}\n" for one in failures]
-    if dead:
-        rows = [(f"`{one.reference}`", "<br>".join(map(_cell, one.places)), _cell(one.reason)) for one in dead]
-        parts.append(f"## Dead pins\n\n{_table(('image', 'used in', 'why'), rows)}\n")
+        parts.append("## What failed\n\nThese keep the pin that they had, and, where nothing else is said, the lock.\n")
+        parts += [f"### {one.recipe}\n\n{_BUILT if one.is_built else ''}{_fence(one.log)}\n" for one in failures]
+    for title, pins in (("Dead pins", dead), ("Pins that may be dead: nobody says", silent)):
+        if pins:
+            rows = [(f"`{one.reference}`", "<br>".join(map(_cell, one.places)), _cell(one.reason)) for one in pins]
+            parts.append(f"## {title}\n\n{_table(('image', 'used in', 'why'), rows)}\n")
     if files:
         parts.append("## Rewritten\n\n" + "\n".join(f"- `{file}`" for file in files) + "\n")
     return "\n".join(parts)

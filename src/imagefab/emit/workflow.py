@@ -1,7 +1,7 @@
 """What a project's CI runs: workflows for GitHub Actions and GitLab, as `imagefab init` writes them.
 
-They are plain files in flows/, so that they read here as they do in a project; two words between percent signs stand
-for what differs. What was decided for them:
+They are plain files in flows/, so that they read here as they do in a project; words between percent signs stand for
+what differs. What was decided for them:
 
 - A pull request gets builds and checks of what it changes, by a matrix of native machines. What is merged is built in
   the same way, and published when all of it is good. Layers go from the matrix to the job that publishes through
@@ -10,12 +10,14 @@ for what differs. What was decided for them:
 - What has to be built after a merge is what is not published as it is now, not what the last push touched: a job that
   failed is made up for by the next.
 - No engine is named: `auto` takes the sandbox where the machine allows it, and else the Docker that is there.
+- A job's token goes to GitHub's own registry and to no other.
 - Nobody else's actions: pull requests are the work of a script, so the only code that is trusted is GitHub's own.
   Actions are pinned by commit. Logins are written with a builtin of the shell, so that no token is an argument.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
@@ -43,7 +45,15 @@ _FILES = {
 
 def compose_workflows(services: Sequence[str], *, version: str, registry: str) -> Iterator[tuple[str, str]]:
     """Paths from the top of the repository, and texts. `registry` is the host that images are published to."""
+    words = {"VERSION": version, "REGISTRY": registry, **_name_login(registry)}
     for service in dict.fromkeys(services):
         for path, name in _FILES[service].items():
             text = (files("imagefab.emit") / "flows" / name).read_text("utf-8")
-            yield path, text.replace("%VERSION%", version).replace("%REGISTRY%", registry)
+            yield path, re.sub("%([A-Z]+)%", lambda found: words[found[1]], text)
+
+
+def _name_login(registry: str) -> dict[str, str]:
+    """Where a job finds it. The job's token writes to the project, so nobody but its maker is sent it."""
+    if registry == DEFAULT_REGISTRY:
+        return {"NAME": "github.actor", "TOKEN": "github.token"}
+    return {"NAME": "secrets.REGISTRY_NAME", "TOKEN": "secrets.REGISTRY_TOKEN"}

@@ -147,7 +147,8 @@ SUITE = Text(rules=(Rule(r"^[A-Za-z0-9][A-Za-z0-9.+_-]*(/[A-Za-z0-9][A-Za-z0-9.+
 REPOSITORY = Text(
     rules=(
         Rule(
-            r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
+            r"^(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?)"
+            r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
             "{} is not a registry and namespace",
             "like `ghcr.io/acme/images`, without a scheme and without a tag",
         ),

@@ -370,15 +370,21 @@ def read_retry_after(headers: Mapping[str, str]) -> float:
         return 0.0
 
 
+_PROXIES = "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy.example.org:3128"
+
+
 def _make_client(**options: Any) -> httpx.Client:
     import httpx
 
     try:
         return httpx.Client(**options)
+    except httpx.InvalidURL:
+        # What it says may be a part of a password that has a slash in it.
+        raise RegistryError("the proxy that the environment names is no address", hint=_PROXIES) from None
     except (ImportError, ValueError) as error:
         raise RegistryError(
             f"the proxy that the environment names can't be used: {str(error).splitlines()[0][:200]}",
-            hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy.example.org:3128",
+            hint=_PROXIES,
         ) from None
 
 

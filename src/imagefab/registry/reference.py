@@ -84,7 +84,7 @@ def is_repository(text: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether a registry is on this machine, where plain HTTP is as good as any."""
     name = host.rpartition(":")[0] if re.search(r":[0-9]+\Z", host) else host
-    name = name.strip("[]")
+    name = name.strip("[]").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -200,7 +200,12 @@ class Transport:
         with self._guard:
             if self._client is None:
                 timeout = httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None)
-                self._client = httpx.Client(timeout=timeout, follow_redirects=False, headers={"User-Agent": "imagefab"})
+                headers = {"User-Agent": "imagefab"}
+                try:
+                    self._client = httpx.Client(timeout=timeout, follow_redirects=False, headers=headers)
+                except httpx.InvalidURL:
+                    # What it says may be a part of a password that has a slash in it.
+                    raise TransferError("the proxy that the environment names is no address") from None
             return self._client
 
     def _pause(self, attempt: int) -> None:
