@@ -143,7 +143,8 @@ def test_what_is_new_is_built_checked_published_and_pinned(behind: CommandLine, 
 
 
 def test_one_that_breaks_keeps_what_it_has(behind: CommandLine, moved: Moved, tmp_path: Path) -> None:
-    """The others go on, and the report has its log. A pin that is dead is told with its place."""
+    """The others go on, and the report has its log. A pin that is dead is told with its place, and so is one of which
+    nobody says anything. A recipe with a mistake is one that breaks."""
     fragile = STUDIO.format(name="fragile").replace(
         "[[files]]", f'[packages]\nhost = ["{moved.new.name}"]\n\n[[files]]'
     )
@@ -161,6 +162,10 @@ found=$(dpkg-query --show --showformat '${{Version}}' {moved.new.name})
     behind.run("render", "fragile")
     behind.run("build", "fragile")
     before = snapshot(behind.folder / "images/fragile")
+    (behind.folder / "recipes/wrong.toml").write_text(STUDIO.format(name="wrong").replace('"gcc"', '"gc"'))
+    silent = f"acme/x@sha256:{'a' * 64}"
+    with (behind.folder / "Cross.toml").open("a") as file:
+        file.write(f'\n[target.i686-unknown-linux-gnu]\nimage = "{silent}"\n')
     digest = behind.build("one")["digest"]
     # Somebody cleans the registry up.
     published = (behind.folder / "images/one/published.toml").read_text()
@@ -169,13 +174,17 @@ found=$(dpkg-query --show --showformat '${{Version}}' {moved.new.name})
     url = f"http://{found[1]}/v2/{found[2]}/manifests/{digest}"
     subprocess.run(["curl", "--silent", "--fail", "--request", "DELETE", url], check=True)
     report = tmp_path / "report.md"
-    done = behind.run("refresh", "--all", "--report", report, "--json", code=5)
+    done = behind.run("refresh", "--all", "--report", report, "--json", code=3)
     said = json.loads(done.stdout)
     assert [one["recipe"] for one in said["images"]] == ["two"]
-    assert [one["recipe"] for one in said["failed"]] == ["fragile"]
+    assert [one["recipe"] for one in said["failed"]] == ["wrong", "fragile"]
+    assert [one["image"] for one in said["silent_pins"]] == [silent]
     assert [one["used_in"] for one in said["dead_pins"]] == [["images/one/published.toml"]]
     assert snapshot(behind.folder / "images/fragile") == before
     text = report.read_text()
+    assert "unknown kind" in text
+    assert "of 4 images changed, 2 failed, 1 pins are dead" in text
+    assert silent in text
     assert f"cannot work with {moved.new.version}" in text
     assert "images/one/published.toml" in text
     assert digest in text
