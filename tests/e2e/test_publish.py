@@ -85,6 +85,12 @@ def test_what_is_there_afterwards(studio: CommandLine, place: str) -> None:
     assert list_tags(name) == tags
 
 
+def test_not_among_shared_layers(studio: CommandLine, place: str) -> None:
+    (studio.folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{place}/one"\n')
+    refused = studio.run("publish", "one", "--to", place, "--dry-run", code=2)
+    assert "one would be published where machines share layers" in refused.stderr
+
+
 def test_a_dry_run_sends_nothing(studio: CommandLine, place: str) -> None:
     before = snapshot(studio.folder)
     image = publish(studio, "one", "--to", place, "--dry-run")

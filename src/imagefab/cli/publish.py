@@ -123,6 +123,10 @@ class Publisher:
         from imagefab.registry.push import Pushed
 
         session, name = self._session, prepared.recipe.name
+        if f"{self._order.to}/{name}" == session.project.settings.layers:
+            raise UsageError(
+                f"{name} would be published where machines share layers", hint="another `[publish] layers` mends it"
+            )
         others = [published for recipe, published in self._known.items() if recipe != name]
         publication = prepare_publication(
             session.project, prepared, self._order, session.store, session.progress, others=others
