@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +16,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from imagefab.registry.access import Access, Scope
+from imagefab.registry.connection import make_client, make_context
 from imagefab.registry.credentials import NO_KEYRING, Keyring
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import api_host, is_loopback
@@ -266,11 +266,11 @@ class Client:
 
         with self._guard:
             if self._http is None:
-                self._http = _make_client(
+                self._http = make_client(
                     # What is on this machine is not reached through another, which would see our login in the clear.
                     trust_env=not is_loopback(self.host),
                     timeout=httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None),
-                    verify=_make_context(self.host, self._certificates),
+                    verify=make_context(self.host, self._certificates),
                     follow_redirects=False,
                     headers={"User-Agent": "imagefab"},
                 )
@@ -368,35 +368,3 @@ def read_retry_after(headers: Mapping[str, str]) -> float:
         return (parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return 0.0
-
-
-_PROXIES = "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy.example.org:3128"
-
-
-def _make_client(**options: Any) -> httpx.Client:
-    import httpx
-
-    try:
-        return httpx.Client(**options)
-    except httpx.InvalidURL:
-        # What it says may be a part of a password that has a slash in it.
-        raise RegistryError("the proxy that the environment names is no address", hint=_PROXIES) from None
-    except (ImportError, ValueError) as error:
-        raise RegistryError(
-            f"the proxy that the environment names can't be used: {str(error).splitlines()[0][:200]}",
-            hint=_PROXIES,
-        ) from None
-
-
-def _make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:
-    """Whom to trust: the system's authorities or SSL_CERT_FILE's, and those that Docker and Podman have for a host."""
-    context = ssl.create_default_context()
-    for folder in (root / host for root in folders):
-        try:
-            for path in sorted(folder.glob("*.crt")):
-                context.load_verify_locations(cafile=path)
-            for path in sorted(folder.glob("*.cert")):
-                context.load_cert_chain(path, path.with_suffix(".key"))
-        except (OSError, ssl.SSLError) as error:
-            raise RegistryError(f"{folder} can't be used: {error}", hint="it is for certificates") from None
-    return context
