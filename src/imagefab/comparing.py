@@ -111,10 +111,9 @@ def compare(one: Side, other: Side, store: Store) -> Comparison:
 def hold_to_content(image: ImageParts, source: Source, other: ImageParts, store: Store) -> ImageParts:
     """The image with what its layers have for their diff_ids, whatever its config says of them. Layers of the other's
     own digests have the other's content."""
-    known = {layer.digest for layer in other.layers}
+    known = {layer.digest: layer.diff_id for layer in other.layers}
     layers = tuple(
-        layer if layer.digest in known else replace(layer, diff_id=_read_content(layer, source, store))
-        for layer in image.layers
+        replace(layer, diff_id=known.get(layer.digest) or _read_content(layer, source, store)) for layer in image.layers
     )
     return replace(image, layers=layers)
 

@@ -202,7 +202,8 @@ def count_free_layers(plan: Plan) -> int:
     inside = dict(plan.labels).get(PRIVATE)
     if inside is None:
         return len(plan.layers)
-    return next(n for n, layer in enumerate(plan.layers) if any(_is_among(given, inside) for given in layer.inputs))
+    found = (n for n, layer in enumerate(plan.layers) if any(_is_among(given, inside) for given in layer.inputs))
+    return next(found, 0)
 
 
 def _is_among(given: Input, names: str) -> bool:
