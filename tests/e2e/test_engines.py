@@ -169,8 +169,11 @@ def test_the_context_builds_without_imagefab(warm: CommandLine, tmp_path: Path) 
 
 @pytest.mark.usefixtures("docker", "podman")
 @pytest.mark.parametrize("program", ["docker", "podman"])
-def test_load_gives_the_image_its_id(program: str, warm: CommandLine, tmp_path: Path) -> None:
-    """The id that the engine shows is the config's digest that imagefab printed."""
+def test_load_gives_the_image_its_id(
+    program: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    """The id that the engine shows is the config's digest that imagefab printed. The image is this test's own: it is
+    removed by its id, and that takes all its names away."""
     env = dict(os.environ)
     if program == "podman":
         # A machine without Docker: nothing of that name on the path.
@@ -179,8 +182,10 @@ def test_load_gives_the_image_its_id(program: str, warm: CommandLine, tmp_path: 
         for name in ("podman", "runc", "conmon"):
             (tools / name).symlink_to(shutil.which(name) or "/nonexistent")
         env["PATH"] = str(tools)
-    image = warm.build("aarch64-musl", "--load", env=env)
-    name = "localhost/imagefab/aarch64-musl:latest"
+    line = warm.at(project(SIBLING, "loaded"))
+    line.run("lock")
+    image = line.build("loaded", "--load", env=env)
+    name = "localhost/imagefab/loaded:latest"
     shown = subprocess.run([program, "image", "inspect", name], check=True, capture_output=True, text=True)
     identity = json.loads(shown.stdout)[0]["Id"].removeprefix("sha256:")
     assert f"sha256:{identity}" == image["platforms"]["linux/amd64"]["config"]
