@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from imagefab.check.check import check_image, subject_of_plan
+from imagefab.check.check import Binds, check_image, subject_of_plan
 from imagefab.check.judge import Report
 from imagefab.check.record import CHECKED_NAME, Checked, make_checked, read_checked
 from imagefab.engines.command import run_in_image
@@ -35,6 +35,7 @@ class Checker:
     progress: Progress
     engine: str
     rust: Path | None = None
+    binds: Binds = ()
 
     def check(self, plan: Plan, image: Image) -> tuple[Report, Checked]:
         def execute(command: Command) -> str:
@@ -48,7 +49,9 @@ class Checker:
 
         task = self.progress.start(f"check {plan.recipe} ({plan.platform})")
         with scratch(self.store) as folder:
-            report = check_image(subject_of_plan(plan), plan.platform, folder, execute, rust=self.rust)
+            report = check_image(
+                subject_of_plan(plan), plan.platform, folder, execute, rust=self.rust, binds=self.binds
+            )
         task.finish()
         return report, make_checked(report, plan=plan.key, manifest=image.digest, size=image.size)
 

@@ -12,7 +12,7 @@ from tests.e2e.cxx import CXX_LIBRARY
 from tests.e2e.sdk import HEADERS
 
 NAME = "android-ndk-r27c"
-_PREBUILT = "toolchains/llvm/prebuilt/linux-x86_64"
+PREBUILT = "toolchains/llvm/prebuilt/linux-x86_64"
 _CRT = "crtbegin_dynamic crtbegin_so crtbegin_static crtend_android crtend_so"
 _LIBC = "calloc free printf puts putchar memset memcpy exit abort strlen"
 _ABI = (
@@ -53,15 +53,15 @@ $cc -shared cxx.o abi.o unwinder.o "$lib/21/libc.so" -o "$lib/libc++_shared.so" 
 
 def write_ndk_sources(folder: Path) -> None:
     """The headers, in their places, and under `work` what the libraries are made of."""
-    include = f"{_PREBUILT}/sysroot/usr/include"
+    include = f"{PREBUILT}/sysroot/usr/include"
     files = {
         **{f"{include}/{name}": text for name, text in HEADERS.items()},
         f"{include}/riscv64-linux-android/asm/types.h": "#error of another architecture\n",
         f"{include}/aarch64-linux-android/asm/types.h": "#pragma once\n",
         "source.properties": "Pkg.Desc = Android NDK\nPkg.Revision = 27.2.12479018\n",
         "NOTICE": "a stand-in\n",
-        f"{_PREBUILT}/bin/clang": "not to be unpacked\n",
-        f"{_PREBUILT}/sysroot/usr/lib/riscv64-linux-android/35/libc.so": "not to be unpacked\n",
+        f"{PREBUILT}/bin/clang": "not to be unpacked\n",
+        f"{PREBUILT}/sysroot/usr/lib/riscv64-linux-android/35/libc.so": "not to be unpacked\n",
         **{f"work/{name}.c": "void _start(void) {}\n" if "begin" in name else "" for name in _CRT.split()},
         **{
             f"work/{name}.c": "".join(f"void {symbol}(void) {{}}\n" for symbol in symbols.split())
@@ -70,7 +70,7 @@ def write_ndk_sources(folder: Path) -> None:
             }.items()
         },
         "work/cxx.cc": CXX_LIBRARY + _THREAD_CC,
-        "build.sh": _BUILD.format(prebuilt=_PREBUILT, crt=_CRT),
+        "build.sh": _BUILD.format(prebuilt=PREBUILT, crt=_CRT),
     }  # fmt: skip
     for name, text in files.items():
         path = folder / name

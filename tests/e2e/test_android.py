@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.e2e.ndk import NAME, pack_ndk, write_ndk_sources
+from tests.e2e.ndk import NAME, PREBUILT, pack_ndk, write_ndk_sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -17,21 +17,6 @@ description = "Android"
 target = "{triple}"
 kind = "android"
 base = "trixie"
-"""
-MOUNTED = """
-[[sources]]
-name = "ndk.zip"
-file = "android-ndk-r27c-linux.zip"
-
-[[run]]
-name = "what a mount would do"
-sources = ["ndk.zip"]
-script = '''
-cd /tmp && cmake -E tar xf "$SOURCES/ndk.zip"
-cd android-ndk-r27c/toolchains/llvm/prebuilt/linux-x86_64
-cp -r sysroot/. /opt/android/NDK/sysroot
-cp -r lib/clang/18/lib/linux/. /opt/android/NDK/clang/lib/linux
-'''
 """
 TARGETS = {
     "aarch64-linux-android": ("aarch64-linux-android", "aarch64-linux-android", "aarch64", "aarch64", "AArch64"),
@@ -82,7 +67,7 @@ def test_an_image_with_an_ndk(triple: str, warm: CommandLine, project: Callable[
     assert labels == [f"dev.imagefab.private={zipped.name}"] * 2, "on both host platforms"
 
 
-def test_an_ndk_can_be_mounted_and_one_without_the_api_level_is_refused(
+def test_an_ndk_can_be_bound_and_one_without_the_api_level_is_refused(
     warm: CommandLine, project: Callable[..., Path], tmp_path: Path
 ) -> None:
     triple = "aarch64-linux-android"
@@ -90,12 +75,19 @@ def test_an_ndk_can_be_mounted_and_one_without_the_api_level_is_refused(
     line.run("lock", "plain")
     line.run("build", "plain")
     zipped = build_ndk(line, triple, tmp_path / "ndk")
-    project(RECIPE.format(triple=triple) + MOUNTED, "mounted")
-    line.run("lock", "mounted")
-    line.run("build", "mounted")
+    parts = tmp_path / "ndk" / PREBUILT
+    bound = (
+        f"--bind={parts}/sysroot:/opt/android/NDK/sysroot",
+        f"--bind={parts}/lib/clang/18/lib/linux:/opt/android/NDK/clang/lib/linux",
+    )
+    (report,) = line.json("check", "plain", *bound)["images"]
+    assert report["ok"], report
+    assert {"c", "c++", "shared", "cmake", "bindgen"} <= {
+        probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"
+    }
     (tmp_path / "a.cc").write_text("#include <iostream>\nint main() { std::cout << 42 << std::endl; }\n")
     script = "$CXX_aarch64_linux_android a.cc -o a && aarch64-linux-android-readelf -d a"
-    said = line.run("run", "--mount", tmp_path, "mounted", "--", "sh", "-c", script).stdout
+    said = line.run("run", "--mount", tmp_path, *bound, "plain", "--", "sh", "-c", script).stdout
     assert "libc++_shared.so" in said
     project(RECIPE.format(triple=triple) + f'[options]\nndk = "{zipped.name}"\napi = 33\n', "mine")
     line.run("lock", "mine")

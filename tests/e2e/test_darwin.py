@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,31 @@ def test_an_image_with_an_sdk(
     assert sdk.name in refused.stderr
     assert "--private" in refused.stderr
     line.run("publish", "macos", "--to", f"{registry}/{target}", "--private")
+
+
+@pytest.mark.parametrize("engine", ["sandbox", "docker", "podman"])
+@pytest.mark.usefixtures("docker", "podman")
+def test_an_sdk_can_be_bound(
+    engine: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    """For commands and for a check, of which there is no record then; wherever the user has it."""
+    home = tmp_path / 'an odd: "place", of one\'s own'
+    home.mkdir()
+    with tarfile.open(make_sdk(tmp_path)) as tarball:
+        tarball.extractall(home, filter="data")
+    recipe = RECIPE.partition("[options]")[0].format(target="aarch64-apple-darwin")
+    line = warm.at(project(recipe, "macos"))
+    line.run("lock")
+    line.run("build", "macos")
+    bound = f"--bind={home / NAME}:/opt/osxcross/SDK"
+    (report,) = line.json("check", "macos", "--engine", engine, bound)["images"]
+    assert report["ok"], report
+    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
+    assert passed >= {"c", "c++", "shared", "framework", "cmake", "bindgen"}
+    assert line.json("show", "macos")["checked"] is None
+    script = "echo 'int main(void) { return 0; }' >a.c && oa64-clang a.c -o a && test ! -w /opt/osxcross/SDK/usr"
+    line.run("run", "--engine", engine, "--mount", home, bound, "macos", "--", "sh", "-euc", script)
+    assert (home / "a").read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
 
 
 def test_a_file_that_is_not_what_its_name_says(

@@ -23,16 +23,6 @@ target = "{arch}-pc-windows-msvc"
 kind = "msvc"
 base = "trixie"
 """
-MOUNTED = """
-[[sources]]
-name = "splat"
-file = "{sdk}"
-
-[[run]]
-name = "what a mount would do"
-sources = ["splat"]
-script = 'tar -C /opt/msvc/SDK -xf "$SOURCES/splat"'
-"""
 CODE_C = """\
 #include <stdio.h>
 int main(void)
@@ -119,15 +109,18 @@ def test_an_sdk_from_the_web_is_held_to_its_digest(
     assert ran.stdout.splitlines() == ["from a program of MSVC's sort"]
 
 
-def test_an_sdk_can_be_mounted(warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
+def test_an_sdk_can_be_bound(warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
     line = build_plain(warm, project, "x86_64")
-    sdk = build_sdk(line, "x86_64", tmp_path / "sdk", tmp_path / "splat.tar.gz")
-    project(RECIPE.format(arch="x86_64") + MOUNTED.format(sdk=sdk), "mounted")
-    line.run("lock", "mounted")
-    line.run("build", "mounted")
+    build_sdk(line, "x86_64", tmp_path / "sdk", tmp_path / "splat.tar.gz")
+    bound = f"--bind={tmp_path / 'sdk'}:/opt/msvc/SDK"
+    (report,) = line.json("check", "plain", bound)["images"]
+    assert report["ok"], report
+    assert {"c", "c-static", "shared", "c++", "cmake", "bindgen"} <= {
+        probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"
+    }
     (tmp_path / "code.c").write_text(CODE_C)
     script = "$CC_x86_64_pc_windows_msvc /nologo code.c && env -i /wine-runner ./code.exe"
-    ran = line.run("run", "--mount", tmp_path, "mounted", "--", "sh", "-c", script, code=42)
+    ran = line.run("run", "--mount", tmp_path, bound, "plain", "--", "sh", "-c", script, code=42)
     assert ran.stdout.splitlines()[-1] == "from a program of MSVC's sort"
 
 

@@ -134,6 +134,8 @@ def write_sdk_sources(folder: Path) -> None:
         "sdk/include/ucrt/errno.h": "#pragma once\nint *_errno(void);\n#define errno (*_errno())\n",
         "sdk/include/um/windows.h": _WINDOWS_H,
         "sdk/include/shared/minwindef.h": _MINWINDEF_H,
+        "sdk/include/winrt/roapi.h": "#pragma once\n",
+        "sdk/include/cppwinrt/winrt/base.h": "#pragma once\n",
         "work/start.c": _START_C,
         "work/dll.c": _DLL_C,
         "work/cookie.c": _COOKIE_C,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from imagefab.check.judge import Report, judge
@@ -14,6 +15,9 @@ from imagefab.check.subject import Subject, guess_triple
 from imagefab.engines.rust import lacks_std
 from imagefab.plan.model import Plan
 from imagefab.platforms import HostPlatform
+
+Binds = tuple[tuple[str, str], ...]
+"""What of the host is where in the image, read-only."""
 
 
 def subject_of_plan(plan: Plan) -> Subject:
@@ -27,9 +31,10 @@ def subject_of_image(
 
 
 def check_image(
-    subject: Subject, platform: HostPlatform, folder: Path, execute: Execute, *, rust: Path | None
+    subject: Subject, platform: HostPlatform, folder: Path, execute: Execute, *, rust: Path | None, binds: Binds = ()
 ) -> Report:
     """`folder` is scratch space; `execute` runs a command in the image."""
+    subject = replace(subject, bound=frozenset(inside for _, inside in binds))
     without = None if rust is None else lacks_std(rust, subject.triple, platform)
     with_rust = rust is not None and without is None and bool(subject.triple)
     skips = list_skips(subject)
@@ -37,5 +42,5 @@ def check_image(
         told = f"no Rust toolchain with a standard library for {without or subject.triple or 'its target'} is here"
         skips.append(skipped("rust", f"{told}; --rust DIR gives one"))
     probes = make_probes(subject, rust=with_rust)
-    binds = ((str(rust), RUST),) if with_rust else ()
-    return judge(subject, probes, run_probes(probes, folder, subject.env, execute, read_only_binds=binds), skips)
+    all_binds = (*binds, (str(rust), RUST)) if with_rust else binds
+    return judge(subject, probes, run_probes(probes, folder, subject.env, execute, read_only_binds=all_binds), skips)

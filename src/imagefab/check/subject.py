@@ -25,6 +25,8 @@ class Subject:
     entrypoint: tuple[str, ...] = ()
     architecture: str = ""
     """The image's own, as OCI calls it."""
+    bound: frozenset[str] = frozenset()
+    """Where something of the host's is put into the image for the check."""
 
     @property
     def target(self) -> Target | None:

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.run import add_bind_argument, read_binds
 from imagefab.cli.session import Session, print_json
 from imagefab.errors import CheckError, ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
+    from imagefab.check.check import Binds
     from imagefab.check.judge import Report
     from imagefab.check.probe import Row
     from imagefab.engines.foreign import ForeignImage
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="run nothing: take what checks on other machines found, from files checked.toml in that folder",
     )
+    add_bind_argument(parser)
     parser.add_argument("--target", metavar="TRIPLE", help="what an image is for, if no label of it says so")
     parser.add_argument("--json", action="store_true")
 
@@ -49,11 +52,11 @@ def run(session: Session) -> int:
         raise UsageError("check what?", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`")
     if arguments.take is not None:
         return _take(session, arguments.take)
-    rust = find_rust(arguments.rust)
+    rust, binds = find_rust(arguments.rust), read_binds(arguments.bind)
     found: list[dict[str, Any]] = []
     reports: list[Report] = []
     errors: list[ImagefabError] = []
-    for job in _list_jobs(session, rust):
+    for job in _list_jobs(session, rust, binds):
         try:
             for described, report in job:
                 found.append(described)
@@ -89,7 +92,7 @@ def _take(session: Session, folder: Path) -> int:
 Found = Iterator[tuple[dict[str, Any], "Report"]]
 
 
-def _list_jobs(session: Session, rust: Path | None) -> Iterator[Found]:
+def _list_jobs(session: Session, rust: Path | None, binds: Binds) -> Iterator[Found]:
     from imagefab.recipe.loader import list_recipes
 
     names = session.arguments.names
@@ -100,22 +103,25 @@ def _list_jobs(session: Session, rust: Path | None) -> Iterator[Found]:
             if not _is_image(name):
                 # An unknown recipe, with its hint.
                 session.recipes([name])
-            yield _check_foreign(session, name, rust)
+            yield _check_foreign(session, name, rust, binds)
     if ours or session.arguments.all:
         for prepared in session.prepare(ours or None):
-            yield _check_recipe(session, prepared, rust)
+            yield _check_recipe(session, prepared, rust, binds)
 
 
 def _is_image(name: str) -> bool:
     return any(mark in name for mark in "/:@") or (Path(name) / "oci-layout").is_file()
 
 
-def _check_recipe(session: Session, prepared: Prepared, rust: Path | None) -> Found:
+def _check_recipe(session: Session, prepared: Prepared, rust: Path | None, binds: Binds) -> Found:
+    """A record says what an image is by itself, so of a check with something bound into it there is none."""
     from imagefab.checking import Checker
     from imagefab.engines.build import find_image
     from imagefab.factory import record_check
 
-    checker = Checker(store=session.store, progress=session.progress, engine=session.arguments.engine, rust=rust)
+    checker = Checker(
+        store=session.store, progress=session.progress, engine=session.arguments.engine, rust=rust, binds=binds
+    )
     for plan in prepared.choose(_choose_platforms(session, prepared)):
         image = find_image(plan, session.store, session.progress)
         if image is None:
@@ -124,7 +130,8 @@ def _check_recipe(session: Session, prepared: Prepared, rust: Path | None) -> Fo
                 hint=f"run `imagefab build {plan.recipe} --platform {plan.platform}`",
             )
         report, checked = checker.check(plan, image)
-        record_check(session.project, plan, checked, session.progress)
+        if not binds:
+            record_check(session.project, plan, checked, session.progress)
         yield _describe(report, plan.platform.name, str(image.digest)), report
 
 
@@ -141,7 +148,7 @@ def _choose_platforms(session: Session, prepared: Prepared) -> list[str]:
     return list(dict.fromkeys(parse_platform(text).name for text in asked))
 
 
-def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
+def _check_foreign(session: Session, name: str, rust: Path | None, binds: Binds) -> Found:
     from imagefab.check.check import check_image, subject_of_image
     from imagefab.checking import capture, scratch
     from imagefab.engines.command import run_in_container
@@ -162,6 +169,7 @@ def _check_foreign(session: Session, name: str, rust: Path | None) -> Found:
                     ),
                 ),
                 rust=rust,
+                binds=binds,
             )
         task.finish()
         return _describe(report, image.platform.name, image.id), report

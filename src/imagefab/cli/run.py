@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,18 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mount", type=Path, metavar="DIR", help="the folder to mount and to work in (default: the working folder)"
     )
+    add_bind_argument(parser)
     parser.add_argument("recipe", metavar="RECIPE")
+
+
+def add_bind_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bind",
+        action="append",
+        default=[],
+        metavar="HOST:INSIDE",
+        help="a folder or file of yours, such as an SDK, and where it is to be in the image; read-only, repeatable",
+    )
 
 
 def run(session: Session) -> int:
@@ -62,9 +74,30 @@ def run_words(session: Session, words: Sequence[str]) -> int:
         cwd=here,
         user=(os.getuid(), os.getgid()),
         binds=((here, here),),
+        read_only_binds=read_binds(session.arguments.bind),
     )
     engine = session.arguments.engine
     return run_in_image(image, local_name(plan.recipe), command, session.store, session.progress, engine=engine)
+
+
+def read_binds(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """What of the host is to be where in the image."""
+    found: dict[str, str] = {}
+    for text in asked:
+        host, _, inside = text.rpartition(":")
+        path = posixpath.normpath(inside)
+        if not host or not inside.startswith("/") or path in ("/", "//"):
+            raise UsageError(
+                f"--bind {text} does not say what is to be where",
+                hint="`--bind HOST:INSIDE`, like `--bind ~/MacOSX15.0.sdk:/opt/osxcross/SDK`",
+            )
+        if path in found:
+            raise UsageError(f"--bind: {found[path]} and {host} can't both be {path}")
+        try:
+            found[path] = str((working_folder() / Path(host).expanduser()).resolve(strict=True))
+        except (OSError, RuntimeError) as error:
+            raise UsageError(f"can't bind {host}: {getattr(error, 'strerror', None) or error}") from None
+    return tuple((host, inside) for inside, host in found.items())
 
 
 def _find_folder(asked: Path | None) -> Path:

@@ -101,6 +101,12 @@ def _bound(limit: int) -> int:
     return _MOST_LIMIT if limit == resource.RLIM_INFINITY else limit
 
 
+def _describe_mount(host: str, inside: str) -> str:
+    """Fields as in a CSV file, so that any name of a folder can be said."""
+    source, target = (text.replace('"', '""') for text in (f"source={host}", f"target={inside}"))
+    return f'--mount=type=bind,"{source}","{target}"'
+
+
 def _make_options(
     engine: ContainerEngine, claim: Claim, platform: HostPlatform, command: Command, output: IO[bytes] | None
 ) -> list[str]:
@@ -118,7 +124,7 @@ def _make_options(
         options += ["--read-only", "--tmpfs=/tmp:exec,mode=1777"]
     if command.user is not None:
         options.append(f"--user={command.user[0]}:{command.user[1]}")
-    options += [f"--volume={host}:{inside}" for host, inside in command.binds]
-    options += [f"--volume={host}:{inside}:ro" for host, inside in command.read_only_binds]
+    options += [_describe_mount(host, inside) for host, inside in command.binds]
+    options += [f"{_describe_mount(host, inside)},readonly" for host, inside in command.read_only_binds]
     options += [f"--env={name}={value}" for name, value in command.env]
     return options

@@ -64,7 +64,7 @@ class Signer:
         if result.returncode != 0:
             raise FetchError(
                 f"cosign does not {verb} {reference}: {_last_line(result.stderr)}",
-                hint="the image is there, without a tag; publish again when cosign works",
+                hint="the image itself is there, not signed; publish again when cosign works",
             )
 
     def _succeeds(self, *arguments: str) -> bool:

@@ -35,11 +35,13 @@ _LEVEL = """\
 def list_android_skips(subject: Subject) -> list[Row]:
     if has_ndk(subject):
         return []
-    return [skipped(name, "Google's NDK is not in the image; mount parts of yours") for name in _NEEDS_NDK]
+    return [
+        skipped(name, "Google's NDK is not in the image; --bind puts two parts of yours there") for name in _NEEDS_NDK
+    ]
 
 
 def has_ndk(subject: Subject) -> bool:
-    return subject.env.get("CROSS_SYSROOT") != NO_NDK
+    return subject.env.get("CROSS_SYSROOT") != NO_NDK or NO_NDK in subject.bound
 
 
 def make_android_probes(subject: Subject) -> Iterator[Probe]:

@@ -45,13 +45,13 @@ otool -l part.o | grep -E '^ *(minos|version) 13\\.1'
 
 
 def has_sdk(subject: Subject) -> bool:
-    return subject.env.get("SDKROOT") != NO_SDK
+    return subject.env.get("SDKROOT") != NO_SDK or NO_SDK in subject.bound
 
 
 def list_darwin_skips(subject: Subject) -> list[Row]:
     if has_sdk(subject):
         return []
-    return [skipped(name, f"Apple's SDK is not in the image; mount it at {NO_SDK}") for name in _NEEDS_SDK]
+    return [skipped(name, f"Apple's SDK is not in the image; --bind SDK:{NO_SDK} puts it there") for name in _NEEDS_SDK]
 
 
 def make_darwin_probes(subject: Subject) -> Iterator[Probe]:

@@ -51,11 +51,13 @@ _Static_assert(sizeof(void *) * 8 == {bits}, "headers of another architecture");
 def list_msvc_skips(subject: Subject) -> list[Row]:
     if has_sdk(subject):
         return []
-    return [skipped(name, f"Microsoft's SDK is not in the image; mount it at {NO_SDK}") for name in _NEEDS_SDK]
+    return [
+        skipped(name, f"Microsoft's SDK is not in the image; --bind SDK:{NO_SDK} puts it there") for name in _NEEDS_SDK
+    ]
 
 
 def has_sdk(subject: Subject) -> bool:
-    return subject.env.get("CROSS_SYSROOT") != NO_SDK
+    return subject.env.get("CROSS_SYSROOT") != NO_SDK or NO_SDK in subject.bound
 
 
 def make_msvc_probes(subject: Subject) -> Iterator[Probe]:
