@@ -1,0 +1,47 @@
+"""What --bind says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagefab.cli.run import read_binds
+from imagefab.errors import UsageError
+
+
+def test_what_is_to_be_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a:b", "sdk", "home/ndk"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    found = read_binds([f"{tmp_path}/a:b:/opt/a", "sdk:/opt//sdk/", "~/ndk:/opt/x/../ndk"])
+    assert found == (
+        (f"{tmp_path}/a:b", "/opt/a"),
+        (f"{tmp_path}/sdk", "/opt/sdk"),
+        (f"{tmp_path}/home/ndk", "/opt/ndk"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ("sdk", "does not say what is to be where"),
+        (":/opt/sdk", "does not say"),
+        ("sdk:opt/sdk", "does not say"),
+        ("sdk:/", "does not say"),
+        ("sdk://", "does not say"),
+        ("sdk:/opt/..", "does not say"),
+        ("no such folder:/opt/sdk", "can't bind no such folder: No such file or directory"),
+        ("~no-such-user/sdk:/opt/sdk", "can't bind ~no-such-user/sdk"),
+    ],
+)
+def test_what_makes_no_sense(asked: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        read_binds([asked])
+
+
+def test_one_place_for_two_things(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't both be /opt/sdk"):
+        read_binds([f"{tmp_path}:/opt/sdk", f"{tmp_path}:/opt/sdk/"])
