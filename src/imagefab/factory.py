@@ -17,7 +17,16 @@ from imagefab.digest import Digest
 from imagefab.engines.build import Built, build_image, find_image, find_layers
 from imagefab.engines.engine import Engine
 from imagefab.engines.inspect import require_emulation
-from imagefab.errors import EngineError, ImagefabError, OptionError, OwnFileError, PackageError, StaleError, UsageError
+from imagefab.errors import (
+    EngineError,
+    ImagefabError,
+    OptionError,
+    OwnFileError,
+    PackageError,
+    SeveralErrors,
+    StaleError,
+    UsageError,
+)
 from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
@@ -99,6 +108,8 @@ def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> Image
             return place_option(project, recipe, error)
         case OwnFileError():
             return place_own_file(project, recipe, error)
+        case SeveralErrors():
+            return SeveralErrors(place_error(project, recipe, one) for one in error.errors)
         case _:
             return error
 

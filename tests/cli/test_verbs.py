@@ -16,7 +16,7 @@ from tests.engines.builders import FakeEngine
 from imagefab.cli.session import Session
 from imagefab.digest import Digest
 from imagefab.engines.engine import Command
-from imagefab.errors import EngineError, PackageError
+from imagefab.errors import EngineError, PackageError, SeveralErrors
 from imagefab.factory import list_kept
 from imagefab.keeping import remember_project
 from imagefab.lock.model import FORMAT
@@ -149,15 +149,17 @@ def test_lock_check(imagefab: RunImagefab, project: Path) -> None:
 def test_packages_that_are_not_there_are_said_with_their_place(
     imagefab: RunImagefab, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit(project / "recipes" / "aarch64-gnu.toml", "kind =", 'packages.host = ["no-such"]\nkind =')
+    edit(project / "recipes" / "aarch64-gnu.toml", "kind =", 'packages.host = ["no-such", "nor-this"]\nkind =')
 
     def update(path: object, shown: object, blueprints: object, reader: object, *, upgrade: bool) -> None:
-        raise PackageError("there is no package no-such", package="no-such", hint="did you mean `such`?")
+        first = PackageError("there is no package no-such", package="no-such", hint="did you mean `such`?")
+        raise SeveralErrors([first, PackageError("nor this", package="nor-this")])
 
     monkeypatch.setattr("imagefab.lock.update.update_lock", update)
     result = imagefab("lock", "aarch64-gnu")
     assert result.code == 3
     assert "recipes/aarch64-gnu.toml:4:18: error: there is no package no-such\n\nhint: did you mean" in result.err
+    assert "recipes/aarch64-gnu.toml:4:29: error: nor this" in result.err
 
 
 def test_render(imagefab: RunImagefab, project: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagefab.errors import PackageError, RecipeError
+from imagefab.errors import PackageError, RecipeError, SeveralErrors
 from imagefab.lock.model import LayerLock
 from imagefab.platforms import AMD64
 from imagefab.sources.debian.resolve import resolve
@@ -236,6 +236,11 @@ class TestFailures:
         assert caught.value.package == "cmaek"
         assert "hint: did you mean `cmake`?" in failure(universe, layer("cmaek"))
         assert "hint" not in failure(universe, layer("something-else"))
+
+    def test_several_unknown_names_are_told_together(self, make_universe: MakeUniverse) -> None:
+        with pytest.raises(SeveralErrors) as caught:
+            lock(make_universe("cmake 1 amd64"), layer("cmaek", "cmake", "ninja"))
+        assert [getattr(error, "package", None) for error in caught.value.errors] == ["cmaek", "ninja"]
 
     def test_a_virtual_name(self, make_universe: MakeUniverse) -> None:
         universe = make_universe("mawk 1 amd64; Provides: awk")

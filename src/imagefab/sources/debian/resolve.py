@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from imagefab.errors import ImagefabError, PackageError, RecipeError
+from imagefab.errors import ImagefabError, PackageError, RecipeError, raise_all
 from imagefab.lock.model import LayerLock, PackagePin
 from imagefab.sources.debian.explain import explain_failure, list_versions, packages_involved, suggest_names
 from imagefab.sources.debian.package import Package
@@ -68,7 +68,14 @@ def _resolve_layers(
 def _install(
     view: Universe, preference: Preference, names: Sequence[str], installed: Sequence[Package], where: str
 ) -> list[Package]:
-    requests = [Request(name, _find_choices(view, preference, name, where)) for name in dict.fromkeys(names)]
+    requests: list[Request] = []
+    unknown: list[ImagefabError] = []
+    for name in dict.fromkeys(names):
+        try:
+            requests.append(Request(name, _find_choices(view, preference, name, where)))
+        except PackageError as error:
+            unknown.append(error)
+    raise_all(unknown)
     try:
         return solve(view, preference.rank, requests, installed)
     except UnsatisfiableError as error:
@@ -106,7 +113,7 @@ def _find_choices(view: Universe, preference: Preference, text: str, where: str)
     raise _unknown_package(view, text, name, where)
 
 
-def _unknown_package(view: Universe, text: str, name: str, where: str) -> ImagefabError:
+def _unknown_package(view: Universe, text: str, name: str, where: str) -> PackageError:
     providers = dict.fromkeys(package.name for package in view.providers(name))
     if providers:
         hint = f"it is a virtual package: ask for {' or '.join(f'`{provider}`' for provider in list(providers)[:4])}"
