@@ -96,6 +96,12 @@ FILE_PATH = Text(
             "{} cannot be in an image: builds and containers write there, and nothing of it stays",
             forbids=True,
         ),
+        Rule(
+            r"^/var/lib/dpkg(/|$)",
+            "{} is dpkg's own: what is installed is written there",
+            "packages are asked for under `[packages]`",
+            forbids=True,
+        ),
     )
 )
 """Where a file of a recipe can be in an image. The plan holds all files to it, the toolchains' too."""
