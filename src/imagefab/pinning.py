@@ -9,14 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from imagefab.emit.cross_toml import Entry, list_references, update_cross_toml
+from imagefab.emit.cross_toml import Entry, list_images, list_references, update_cross_toml
 from imagefab.emit.file import UserFile, locate, place_remarks, write_user_file
 from imagefab.emit.pin import BY_DIGEST, Pin
 from imagefab.emit.profile import guess_profile
 from imagefab.emit.published import PUBLISHED_NAME, Published, parse_published
 from imagefab.engines.build import find_image
 from imagefab.errors import ImagefabError, Position, StaleError, UsageError, raise_all
-from imagefab.factory import prepare_recipe
+from imagefab.factory import Prepared, prepare_recipe
 from imagefab.oci.image import LOCAL_NAMESPACE, ImageSet, local_pin
 from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, NoFileError, read_text
@@ -73,6 +73,15 @@ def find_local_pin(project: Project, recipe: Recipe, store: Store, is_loaded: Ca
     return Pin(reference=reference, digest=images.digest, platforms=(platform,))
 
 
+def find_built(
+    prepared: Prepared, store: Store, progress: Progress, platforms: Sequence[HostPlatform] | None = None
+) -> ImageSet:
+    """What the store has of a recipe's images; none of them, perhaps."""
+    wanted = [plan for plan in prepared.plans if platforms is None or plan.platform in platforms]
+    found = [find_image(plan, store, progress) for plan in wanted]
+    return ImageSet(recipe=prepared.recipe.name, images=tuple(image for image in found if image is not None))
+
+
 def find_published(project: Project, name: str) -> Published | None:
     """What was published, as images/<recipe>/published.toml says. StaleError when it cannot be believed."""
     path = project.images_dir / name / PUBLISHED_NAME
@@ -110,10 +119,7 @@ def _find_images(
     project: Project, recipe: Recipe, store: Store, platforms: Sequence[HostPlatform] | None = None
 ) -> ImageSet:
     """What the store has of the images that the lock makes: of all of the recipe's platforms, or of some."""
-    plans = prepare_recipe(project, recipe).plans
-    wanted = [plan for plan in plans if platforms is None or plan.platform in platforms]
-    found = [find_image(plan, store, SilentProgress()) for plan in wanted]
-    return ImageSet(recipe=recipe.name, images=tuple(image for image in found if image is not None))
+    return find_built(prepare_recipe(project, recipe), store, SilentProgress(), platforms)
 
 
 def _not_built(recipe: Recipe, command: str) -> StaleError:
@@ -150,9 +156,9 @@ def list_pins_in_use(project: Project, published: Mapping[str, Published], files
     for name, one in published.items():
         places.setdefault(one.reference, []).append(project.show(project.images_dir / name / PUBLISHED_NAME))
     for file in files:
-        for triple, reference in list_references(file.data).items():
+        for keys, reference in list_images(file.data):
             if BY_DIGEST.match(reference) and not reference.startswith(f"{LOCAL_NAMESPACE}/"):
-                places.setdefault(reference, []).append(str(locate(file, ("target", triple, "image"))))
+                places.setdefault(reference, []).append(str(locate(file, keys)))
     return [PinInUse(reference=reference, places=tuple(found)) for reference, found in sorted(places.items())]
 
 
@@ -162,16 +168,18 @@ def update_pins(
     recipes: Iterable[Recipe],
     published: Mapping[str, Published],
     *,
+    before: Mapping[str, Published],
     store: Store,
     progress: Progress,
 ) -> UserFile:
-    """The file of cross with our images in it as they are published now; written when that changes it."""
+    """The file of cross with our images in it as they are published now; written when that changes it. `before` is
+    what was published when this run began, perhaps elsewhere."""
     named = list_references(file.data)
     entries = []
     for recipe in recipes:
-        known = published.get(recipe.name)
+        names = {known[recipe.name].name for known in (published, before) if recipe.name in known}
         now = named.get(recipe.target.triple, "")
-        if known is not None and re.fullmatch(rf"{re.escape(known.name)}([:@].*)?", now):
+        if recipe.name in published and any(re.fullmatch(rf"{re.escape(name)}([:@].*)?", now) for name in names):
             pin = find_pin(project, recipe, store, progress)
             runners = list_runners(recipe, pin.platforms)
             entries.append(Entry(recipe=recipe.name, triple=recipe.target.triple, pin=pin, runners=runners))

@@ -7,7 +7,7 @@ keeps all that it had.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imagefab.check.record import Checked, tell_probes
@@ -55,17 +55,12 @@ class Move:
     must_build: bool
     must_publish: bool
     """Only the registry lacks it."""
+    platforms: tuple[str, ...]
+    """What is built, checked and published."""
 
     @property
     def is_needed(self) -> bool:
         return self.must_build or self.must_publish
-
-    @property
-    def platforms(self) -> Sequence[str]:
-        """Those that people have: as published, else as checked, else this machine's."""
-        recipe = self.prepared.recipe
-        have = [one.name for one in self.published.platforms] if self.published is not None else list(self.checked)
-        return [name for name in recipe.platforms if name in have] or [self.prepared.default_platform]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +119,21 @@ def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress:
         or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
         or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
         must_publish=to is not None and not _is_published(prepared, published, f"{to}/{recipe.name}"),
+        platforms=_choose_platforms(prepared, published, checked, publishes=to is not None),
     )
+
+
+def _choose_platforms(
+    prepared: Prepared, published: Published | None, checked: Mapping[str, Checked], *, publishes: bool
+) -> tuple[str, ...]:
+    """Those that people have, as published. What is published for the first time is for all of the recipe's: where it
+    was published, and nobody recorded it, it must not lose one. Else as checked, else this machine's.
+    """
+    all_of_them = prepared.recipe.platforms
+    have = [one.name for one in published.platforms] if published is not None else list(checked)
+    if published is None and publishes:
+        return all_of_them
+    return tuple(name for name in all_of_them if name in have) or (prepared.default_platform,)
 
 
 def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:

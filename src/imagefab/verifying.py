@@ -15,6 +15,7 @@ from pathlib import Path
 
 from imagefab.comparing import hold_to_content
 from imagefab.digest import Digest
+from imagefab.emit.published import Published
 from imagefab.errors import UsageError
 from imagefab.factory import Prepared, Workshop, build_recipe
 from imagefab.oci.compare import Difference, FileDifference, Kind, bound_content, compare_layers, find_difference
@@ -53,7 +54,9 @@ class Verdict:
 
     @property
     def is_same(self) -> bool:
-        if self.given.source is None or not self.is_part:
+        if self.given.source is None:
+            return self.given.digest in {self.images.digest, *(image.digest for image in self.images.images)}
+        if not self.is_part:
             return self.images.digest == self.given.digest
         return all(one.difference is None and one.theirs is not None for one in self.platforms)
 
@@ -82,15 +85,19 @@ def lend_inputs(store: Store, fresh: Store, digests: Sequence[Digest]) -> None:
             os.link(source, target)
 
 
-def choose_platforms(prepared: Prepared, given: Given, asked: Sequence[str] | None) -> Sequence[str]:
-    """Those that the other image has; of one that is only a digest, this machine's."""
+def choose_platforms(
+    prepared: Prepared, given: Given, asked: Sequence[str] | None, published: Published | None = None
+) -> Sequence[str]:
+    """Those that the other image has. Of one that is only a digest: as it was published, else this machine's."""
     theirs = list(given.source.images) if given.source is not None else []
     if asked:
         prepared.choose(asked)
         if theirs and (lacking := [name for name in asked if name not in theirs]):
             raise UsageError(f"{given.name} has nothing for {', '.join(lacking)}", hint=f"it has {', '.join(theirs)}")
         return asked
-    if not theirs:
+    if not theirs and published is not None and published.digest == given.digest:
+        theirs = [one.name for one in published.platforms]
+    elif not theirs:
         return [prepared.default_platform]
     prepared.choose([name for name in theirs if name in prepared.recipe.platforms] or theirs)
     return [name for name in prepared.recipe.platforms if name in theirs]

@@ -138,7 +138,7 @@ def _find_row(session: Session, recipe: Recipe) -> _Row:
     from imagefab.engines.build import find_image
     from imagefab.factory import find_checked, lock_path, prepare_recipe
     from imagefab.lock.libc import find_claim, find_libc
-    from imagefab.oci.image import ImageSet
+    from imagefab.pinning import find_built
     from imagefab.platforms import HOST_PLATFORMS, machine_platform
     from imagefab.progress import SilentProgress
     from imagefab.toolchains.runners.table import make_runner
@@ -162,7 +162,7 @@ def _find_row(session: Session, recipe: Recipe) -> _Row:
         checked = found if found and found.plan == plan.key else None
         image = None if session.arguments.markdown else find_image(plan, session.store, SilentProgress())
         if image is not None:
-            digest, size = str(ImageSet(recipe=recipe.name, images=(image,)).digest), image.size
+            digest, size = str(find_built(prepared, session.store, SilentProgress()).digest), image.size
     return _Row(
         recipe=recipe,
         platform=platform,

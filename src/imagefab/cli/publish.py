@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.session import Session, choose_names, print_json, read_destination, working_folder
@@ -118,7 +119,8 @@ class Publisher:
         self._known = list_published(session.project, list_recipes(session.project), session.progress)
         """What is published, by recipe: what siblings may have is not sent."""
 
-    def publish(self, prepared: Prepared) -> Delivery:
+    def publish(self, prepared: Prepared, platforms: tuple[str, ...] | None = None) -> Delivery:
+        """`platforms` where they are not what is asked for on the command line."""
         from imagefab.publishing import Delivery, deliver, look, prepare_publication, record_publication
         from imagefab.registry.push import Pushed
 
@@ -128,8 +130,9 @@ class Publisher:
                 f"{name} would be published where machines share layers", hint="another `[publish] layers` mends it"
             )
         others = [published for recipe, published in self._known.items() if recipe != name]
+        order = self._order if platforms is None else replace(self._order, platforms=platforms)
         publication = prepare_publication(
-            session.project, prepared, self._order, session.store, session.progress, others=others
+            session.project, prepared, order, session.store, session.progress, others=others
         )
         client = self._registries.open(publication.published.registry)
         missing = look(publication, client, session.store)

@@ -14,7 +14,7 @@ from imagefab.cli.build import add_engine_arguments, make_workshop, parse_count
 from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
 from imagefab.cli.session import Session, print_json
-from imagefab.errors import FetchError, ImagefabError, RecipeError, UsageError, raise_all
+from imagefab.errors import FetchError, ImagefabError, RecipeError, SeveralErrors, UsageError, raise_all
 
 if TYPE_CHECKING:
     from imagefab.emit.file import UserFile
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from imagefab.emit.report import DeadPin, ImageChange
     from imagefab.recipe.model import Recipe
     from imagefab.refreshing import Move, Refreshed
-    from imagefab.registry.client import Client
-    from imagefab.registry.reference import Reference
 
 NAME = "refresh"
 HELP = "the nightly: move locks, rebuild and check what changed, probe pins in use, report; exit code 10 on a change"
@@ -85,6 +83,8 @@ def run(session: Session) -> int:
         read_order(session)
         if session.offline:
             raise UsageError("--publish and --offline exclude each other")
+    else:
+        _refuse_without_publish(arguments)
     failures = _Failures()
     recipes = _load_recipes(session, failures)
     files = _read_files(session)
@@ -92,7 +92,8 @@ def run(session: Session) -> int:
     done = [*_work(session, [move for move in moves if move.is_needed], failures)]
     changes = _publish(session, done, failures) if arguments.publish else [_describe_change(one, None) for one in done]
     published = list_published(session.project, [recipe.name for recipe in recipes], session.progress)
-    rewritten = _pin(session, files, recipes, published, failures)
+    before = {move.prepared.recipe.name: move.published for move in moves if move.published is not None}
+    rewritten = _pin(session, files, recipes, failures, published=published, before=before)
     dead, silent = _probe_pins(session, published, _read_files(session))
     if arguments.report is not None:
         told = [
@@ -197,7 +198,7 @@ def _publish(session: Session, done: Sequence[Refreshed], failures: _Failures) -
     for one in done:
         name = one.move.prepared.recipe.name
         try:
-            delivery = publisher.publish(one.move.prepared)
+            delivery = publisher.publish(one.move.prepared, one.move.platforms)
         except ImagefabError as error:
             failures.add(name, error)
             failures.built.add(name)
@@ -212,18 +213,26 @@ def _pin(
     session: Session,
     files: Sequence[UserFile],
     recipes: Sequence[Recipe],
-    published: Mapping[str, Published],
     failures: _Failures,
+    *,
+    published: Mapping[str, Published],
+    before: Mapping[str, Published],
 ) -> list[str]:
     from imagefab.pinning import update_pins
 
     rewritten = []
     for file in files:
         try:
-            if (
-                update_pins(file, session.project, recipes, published, store=session.store, progress=session.progress)
-                is not file
-            ):
+            updated = update_pins(
+                file,
+                session.project,
+                recipes,
+                published,
+                before=before,
+                store=session.store,
+                progress=session.progress,
+            )
+            if updated is not file:
                 rewritten.append(file.shown)
         except ImagefabError as error:
             failures.add(file.shown, error)
@@ -236,58 +245,17 @@ def _probe_pins(
     """Every image that somebody pulls by digest must be there: those that are not, and those of which nobody says."""
     from imagefab.emit.report import DeadPin
     from imagefab.pinning import list_pins_in_use
-    from imagefab.registry.reference import Reference
+    from imagefab.registry.probe import Probed, probe_images
 
     pins = list_pins_in_use(session.project, published, files)
-    lost: dict[str, str] = {}
-    silent: dict[str, str] = {}
-    by_host: dict[str, dict[str, Reference]] = {}
-    for pin in [] if session.offline else pins:
-        try:
-            reference = Reference.parse(pin.reference)
-        except ImagefabError as error:
-            session.progress.warn(f"{pin.places[0]}: {error.problem}, so nobody is asked for it")
-            silent[pin.reference] = error.problem
-            continue
-        by_host.setdefault(reference.repository.host, {})[pin.reference] = reference
-    for host, references in by_host.items():
-        try:
-            answers = _ask_for(session.registries.open(host), references)
-        except ImagefabError as error:
-            # Not to be asked is not to be gone.
-            session.progress.warn(f"{host} does not say whether pins in use are there: {error.problem}")
-            silent |= dict.fromkeys(references, error.problem)
-            continue
-        lost |= {name: "the registry does not have it" for name, answer in answers.items() if answer is False}
-        for name, answer in answers.items():
-            if isinstance(answer, str):
-                session.progress.warn(f"nobody says whether {name} is there: {answer}")
-                silent[name] = answer
+    places = {pin.reference: pin.places[0] for pin in pins}
+    probed = Probed() if session.offline else probe_images(places, session.registries.open, session.progress.warn)
 
     def tell(reasons: Mapping[str, str]) -> list[DeadPin]:
         told = [pin for pin in pins if pin.reference in reasons]
         return [DeadPin(reference=pin.reference, places=pin.places, reason=reasons[pin.reference]) for pin in told]
 
-    return tell(lost), tell(silent)
-
-
-def _ask_for(client: Client, references: Mapping[str, Reference]) -> dict[str, bool | str]:
-    """Whether each is there, or why the registry does not say. PassingError where it says nothing at all."""
-    from imagefab.registry.client import work_at_once
-    from imagefab.registry.errors import PassingError, RegistryError
-    from imagefab.registry.manifests import Manifests
-
-    def ask(reference: Reference) -> bool | str:
-        assert reference.digest is not None
-        try:
-            return Manifests(client, reference.repository).has(reference.digest)
-        except PassingError:
-            raise
-        except RegistryError as error:
-            return error.problem
-
-    with work_at_once(client) as pool:
-        return dict(zip(references, pool.map(ask, references.values()), strict=True))
+    return tell(probed.lost), tell(probed.silent)
 
 
 def _read_files(session: Session) -> list[UserFile]:
@@ -300,7 +268,19 @@ def _read_files(session: Session) -> list[UserFile]:
         if not path.exists():
             return []
         named = [Path(os.path.relpath(path))]
-    return [read_user_file(path) for path in named]
+    files = [read_user_file(path) for path in named]
+    for file in files:
+        if not file.exists:
+            raise UsageError(
+                f"there is no file {file.shown} with images to refresh", hint="`imagefab cross-toml` writes one"
+            )
+    return files
+
+
+def _refuse_without_publish(arguments: argparse.Namespace) -> None:
+    for given, option in ((arguments.to, "--to"), (arguments.private, "--private"), (arguments.sign_key, "--sign-key")):
+        if given:
+            raise UsageError(f"{option} is for what is published", hint="with it goes --publish")
 
 
 def _check_report(path: Path) -> None:
@@ -343,8 +323,12 @@ def _describe_change(one: Refreshed, reference: str | None) -> ImageChange:
     )
 
 
+def _split(error: ImagefabError) -> tuple[ImagefabError, ...]:
+    return error.errors if isinstance(error, SeveralErrors) else (error,)
+
+
 def _tell_error(error: ImagefabError) -> str:
-    return f"{error}\n\nhint: {error.hint}" if error.hint else str(error)
+    return "\n\n".join(f"{one}\n\nhint: {one.hint}" if one.hint else str(one) for one in _split(error))
 
 
 def _print_json(
@@ -359,8 +343,9 @@ def _print_json(
             "changed": bool(changes or rewritten),
             "images": [_describe_json(change) for change in changes],
             "failed": [
-                {"recipe": name, "problem": str(error), "hint": error.hint}
+                {"recipe": name, "problem": str(one), "hint": one.hint}
                 for name, error in failures.by_recipe.items()
+                for one in _split(error)
             ],
             "dead_pins": list(map(_describe_pin, dead)),
             "silent_pins": list(map(_describe_pin, silent)),

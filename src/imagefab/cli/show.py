@@ -32,8 +32,9 @@ def run(session: Session) -> int:
     out(f"{value['recipe']}: {value['description']}\n")
     libc = f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip()
     about = {**value, "digest": value["digest"] or "not built", "libc": libc}
-    for key in ("target", "kind", "runner", "libc", "platform", "epoch", "digest"):
-        out(f"  {key:<9} {about[key]}\n")
+    for key in ("target", "kind", "runner", "libc", "platform", "epoch", "digest", "manifest"):
+        if key != "manifest" or value["manifest"] != value["digest"]:
+            out(f"  {key:<9} {about[key]}\n")
     if value["checked"]:
         _print_checked(value["checked"], value)
     for layer in value["layers"]:
@@ -51,7 +52,7 @@ def run(session: Session) -> int:
 
 
 def _print_checked(checked: dict[str, Any], value: dict[str, Any]) -> None:
-    other = "" if checked["manifest"] == value["digest"] else " (of another image than this lock's)"
+    other = "" if checked["manifest"] == value["manifest"] else " (of another image than this lock's)"
     told = f"{len(checked['passed'])} passed, {len(checked['failed'])} failed, {len(checked['skipped'])} skipped"
     sys.stdout.write(f"  checked   {told}{other}\n")
     for name, fact in checked["facts"].items():
@@ -87,6 +88,7 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
     from imagefab.engines.build import assemble_image, find_layers
     from imagefab.factory import find_checked
     from imagefab.lock.libc import find_claim, find_libc
+    from imagefab.pinning import find_built
 
     libc, floor = find_libc(prepared.lock, prepared.recipe.target)
     claim = find_claim(prepared.blueprints[0])
@@ -107,7 +109,8 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
         "platform": plan.platform.name,
         "platforms": list(prepared.recipe.platforms),
         "epoch": plan.epoch,
-        "digest": str(image.digest) if image else None,
+        "digest": str(find_built(prepared, session.store, session.progress).digest) if image else None,
+        "manifest": str(image.digest) if image else None,
         "config": str(image.config_digest) if image else None,
         "size": image.size if image else None,
         "checked": None

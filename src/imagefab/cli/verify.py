@@ -66,11 +66,13 @@ def run(session: Session) -> int:
 
 def _verify(session: Session, prepared: Prepared, given: Given) -> Verdict:
     from imagefab.factory import Wanted, Workshop
+    from imagefab.pinning import find_published
     from imagefab.platforms import parse_platform
     from imagefab.verifying import choose_platforms, lend_inputs, make_fresh_store, verify
 
     asked = [parse_platform(text).name for text in session.arguments.platform or ()]
-    platforms = choose_platforms(prepared, given, list(dict.fromkeys(asked)))
+    published = find_published(session.project, prepared.recipe.name) if given.source is None else None
+    platforms = choose_platforms(prepared, given, list(dict.fromkeys(asked)), published)
     with make_fresh_store(session.store) as fresh:
 
         def fetch(wanted: Wanted) -> None:
@@ -88,16 +90,19 @@ def _verify(session: Session, prepared: Prepared, given: Given) -> Verdict:
             now=session.now,
             builds_here=session.arguments.builder is None,
         )
-        return verify(prepared, given, platforms, workshop)
+        verdict = verify(prepared, given, platforms, workshop)
+        everything = prepared.recipe.platforms
+        if given.source is None and not asked and not verdict.is_same and len(platforms) < len(everything):
+            session.progress.say(f"{verdict.recipe}: not {given.name} for {', '.join(platforms)}; trying all platforms")
+            return verify(prepared, given, everything, workshop)
+        return verdict
 
 
 def _find_given(session: Session, prepared: Prepared) -> Given:
     """What to compare with."""
     from imagefab.digest import Digest
-    from imagefab.engines.build import find_image
-    from imagefab.oci.image import ImageSet
     from imagefab.oci.parts import LayoutSource, StoreSource, is_layout
-    from imagefab.pinning import find_published
+    from imagefab.pinning import find_built, find_published
     from imagefab.verifying import Given
 
     against = session.arguments.against
@@ -106,8 +111,7 @@ def _find_given(session: Session, prepared: Prepared) -> Given:
         published = find_published(session.project, recipe)
         if published is not None:
             return _ask_registry(session, published.reference)
-        found = [find_image(plan, session.store, session.progress) for plan in prepared.plans]
-        images = ImageSet(recipe=recipe, images=tuple(image for image in found if image is not None))
+        images = find_built(prepared, session.store, session.progress)
         if not images.images:
             raise StaleError(
                 f"{recipe} is neither published nor built: there is nothing to compare with",

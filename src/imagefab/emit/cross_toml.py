@@ -75,14 +75,19 @@ def compose_cross_toml(entries: Sequence[Entry], profile: Profile) -> str:
     return update_cross_toml("", entries, profile).text
 
 
+def list_images(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where the file names an image for a target, and how; zig's own too."""
+    targets = data.get("target")
+    for triple in targets if isinstance(targets, dict) else ():
+        for way in (("image",), ("zig", "image")):
+            name = _find_name(find_value(targets, (triple, *way)))
+            if name is not None:
+                yield ("target", triple, *way), name
+
+
 def list_references(data: Mapping[str, Any]) -> dict[str, str]:
     """For each target its image, as the file names it."""
-    targets = data.get("target")
-    names = {
-        triple: _find_name(find_value(targets, (triple, "image")))
-        for triple in (targets if isinstance(targets, dict) else ())
-    }
-    return {triple: name for triple, name in names.items() if name is not None}
+    return {keys[1]: name for keys, name in list_images(data) if keys[2:] == ("image",)}
 
 
 def list_used(data: Mapping[str, Any]) -> dict[str, str]:

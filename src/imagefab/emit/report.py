@@ -68,7 +68,10 @@ def compose_report(
 
 
 def _summarise(count: int, changes: Sequence[ImageChange], failures: Sequence[Failure], dead: Sequence[DeadPin]) -> str:
-    told = [f"{len(changes)} of {count} images changed"]
+    anew = sum(one.digest[0] == one.digest[1] for one in changes)
+    told = [f"{len(changes) - anew} of {count} images changed"]
+    if anew:
+        told.append(f"{anew} published anew as they were")
     if failures:
         told.append(f"{len(failures)} failed")
     if dead:
