@@ -14,7 +14,6 @@ from imagefab.check.judge import Report
 from imagefab.check.record import CHECKED_NAME, Checked, make_checked, read_checked
 from imagefab.engines.command import run_in_image
 from imagefab.engines.engine import Command, TimeLimitError
-from imagefab.engines.load import local_name
 from imagefab.errors import UsageError
 from imagefab.factory import Prepared, find_checked, record_check
 from imagefab.oci.image import Image
@@ -39,11 +38,10 @@ class Checker:
 
     def check(self, plan: Plan, image: Image) -> tuple[Report, Checked]:
         def execute(command: Command) -> str:
-            name = local_name(plan.recipe)
             return capture(
                 self.store,
                 lambda output: run_in_image(
-                    image, name, command, self.store, self.progress, engine=self.engine, output=output
+                    image, plan.recipe, command, self.store, self.progress, engine=self.engine, output=output
                 ),
             )
 

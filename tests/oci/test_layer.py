@@ -187,13 +187,18 @@ def test_a_damaged_layer_is_said_and_dropped(store: Store, which: str, damage: s
         {"members": None},
         {"members": ["x"]},
         {"members": []},
+        {"members": [1, 2]},
+        {"diff_id": str(Digest.of_bytes(b"another"))},
+        {"name": "another"},
+        {"plain_size": 1},
+        {"checksum": None},
         {"size": 1},
         {"listing": ["x"]},
     ],
 )
 def test_a_damaged_record_is_said_and_dropped(store: Store, change: dict[str, object]) -> None:
-    layer = add_layer(store, KEY, TREE)
-    store.write_record(RECORDS, KEY, layer.record() | change)
+    add_layer(store, KEY, TREE)
+    store.write_record(RECORDS, KEY, store.read_record(RECORDS, KEY) | change)
     warnings: Warnings = []
     assert find_layer(store, KEY, warnings.append) is None
     assert len(warnings) == 1

@@ -57,7 +57,6 @@ def run_words(session: Session, words: Sequence[str]) -> int:
     from imagefab.engines.build import find_image
     from imagefab.engines.command import hides_image, run_in_image
     from imagefab.engines.engine import Command
-    from imagefab.engines.load import local_name
     from imagefab.platforms import machine_platform
 
     (prepared,) = session.prepare([session.arguments.recipe])
@@ -77,7 +76,7 @@ def run_words(session: Session, words: Sequence[str]) -> int:
         read_only_binds=read_binds(session.arguments.bind),
     )
     engine = session.arguments.engine
-    return run_in_image(image, local_name(plan.recipe), command, session.store, session.progress, engine=engine)
+    return run_in_image(image, plan.recipe, command, session.store, session.progress, engine=engine)
 
 
 def read_binds(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:

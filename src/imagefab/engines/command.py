@@ -11,13 +11,14 @@ import functools
 import os
 import resource
 import subprocess
+from dataclasses import replace
 from typing import IO
 
 from imagefab.engines.choose import AUTO, choose_engine
 from imagefab.engines.claim import Claim
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.engine import Command, Engine, TimeLimitError
-from imagefab.engines.load import load_image
+from imagefab.engines.load import provide_image
 from imagefab.engines.sandbox.engine import run_in_sandbox
 from imagefab.engines.tether import tether
 from imagefab.oci.image import Image
@@ -27,12 +28,14 @@ from imagefab.platforms import HostPlatform
 from imagefab.progress import Progress
 
 _PATIENCE = 30
+_FIRST_PROCESS = '"$@"; exit "$?"'
+"""Process 1 gets no signal that it does not ask for, not even its own: what crashes there under QEMU waits for ever."""
 _MOST_LIMIT = 16384
 
 
 def run_in_image(
     image: Image,
-    name: str,
+    recipe: str,
     command: Command,
     store: Store,
     progress: Progress,
@@ -41,10 +44,11 @@ def run_in_image(
     output: IO[bytes] | None = None,
 ) -> int:
     """Its exit code; 128+n when a signal ended it."""
+    command = replace(command, argv=("sh", "-c", _FIRST_PROCESS, "sh", *command.argv))
     chosen = _choose_once(engine, store)
     if not isinstance(chosen, ContainerEngine):
         return run_in_sandbox(image.layers, store, command, output=output)
-    load_image(chosen, image, name, store, progress)
+    name = provide_image(chosen, recipe, image, store, progress)
     return run_in_container(chosen, name, image.platform, command, store, output=output)
 
 

@@ -1,7 +1,8 @@
-"""Put images into the local Docker or Podman, under a name by which people find them: imagefab/<recipe>:latest.
+"""Put images into the local Docker or Podman, where people find them as localhost/imagefab/<recipe>:latest.
 
 An image's id there is the digest of its config, which is how it is seen to be exactly the image that was built. It is
-loaded by a name with its digest in it, which no other image gets and a local Cross.toml pins; the plain name moves.
+loaded by a name with its digest in it, which no other image gets and a local Cross.toml pins; the plain name moves. So
+commands run in images by the name with the digest, and what is loaded for them stays there for the next one.
 """
 
 from __future__ import annotations
@@ -21,24 +22,27 @@ from imagefab.platforms import machine_platform
 from imagefab.progress import Progress
 
 
-def local_name(recipe: str) -> str:
-    return f"{LOCAL_NAMESPACE}/{recipe}:latest"
-
-
 def load_images(images: ImageSet, store: Store, progress: Progress) -> Iterator[tuple[str, str]]:
     """Load the images; gives each name and the engine that has it. Other platforms than ours are named in the tag."""
     engine = _find_engine()
     for image in images.images:
-        name = local_name(images.recipe)
+        name = f"{LOCAL_NAMESPACE}/{images.recipe}:latest"
         if image.platform != machine_platform():
             name = f"{name}-{image.platform.oci_arch}"
-        pin = local_pin(images.recipe, image.digest)
-        load_image(engine, image, pin, store, progress)
+        pin = provide_image(engine, images.recipe, image, store, progress)
         engine.tag(pin, name)
         yield name, engine.name
 
 
-def load_image(engine: ContainerEngine, image: Image, name: str, store: Store, progress: Progress) -> None:
+def provide_image(engine: ContainerEngine, recipe: str, image: Image, store: Store, progress: Progress) -> str:
+    """The name by which the engine has the image; it is loaded when it does not have it yet."""
+    pin = local_pin(recipe, image.digest)
+    if not engine.has(pin):
+        _load_image(engine, image, pin, store, progress)
+    return pin
+
+
+def _load_image(engine: ContainerEngine, image: Image, name: str, store: Store, progress: Progress) -> None:
     task = progress.start(f"load {name} into {engine.name}")
     with tempfile.TemporaryDirectory(dir=store.scratch_folder()) as folder:
         archive = Path(folder) / "image.tar"

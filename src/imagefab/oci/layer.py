@@ -23,6 +23,7 @@ from imagefab.oci.tarfmt import END, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import Difference, Node, RawLayer, Tree, apply_layer, sort_paths
 
 RECORDS = "layers"
+_CHECKSUM = "checksum"
 Reader = Callable[[Node], IO[bytes]]
 
 
@@ -162,9 +163,10 @@ def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer 
         return None
     try:
         layer = Layer.from_record(record)
+        is_whole = record[_CHECKSUM] == str(Digest.of_json(layer.record()))
     except (KeyError, TypeError, ValueError, AttributeError):
-        layer = None
-    if layer is None or layer.key != key or sum(layer.members) != layer.size:
+        layer, is_whole = None, False
+    if layer is None or layer.key != key or not is_whole:
         warn(f"the store's record of layer {key.short} is damaged; it has to be built again")
         store.drop_record(RECORDS, key)
         return None
@@ -198,4 +200,5 @@ def keep_layer(store: Store, layer: Layer, listing: bytes, path: Path) -> None:
     """Put all of a layer into the store. The record comes last: what has a record is complete."""
     store.write_blob(listing)
     store.adopt_blob(path, layer.digest)
-    store.write_record(RECORDS, layer.key, layer.record())
+    record = layer.record()
+    store.write_record(RECORDS, layer.key, record | {_CHECKSUM: str(Digest.of_json(record))})

@@ -216,10 +216,10 @@ class Store:
         except OSError:
             return False
         try:
-            remembered = (self.root / "checked" / digest.hex).read_text()
+            remembered = (self.root / "checked" / digest.hex).read_bytes()
         except OSError:
-            remembered = ""
-        if remembered == identity:
+            remembered = b""
+        if remembered == identity.encode():
             return True
         if _hash_file(path) != digest.hex:
             return False
@@ -241,7 +241,7 @@ class Store:
         """A small JSON value filed under a key; None when there is none or when it can't be read."""
         try:
             return json.loads((self.root / kind / f"{key.hex}.json").read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def write_record(self, kind: str, key: Digest, value: Any) -> None:

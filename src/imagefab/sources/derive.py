@@ -39,7 +39,10 @@ class Deriver:
     def find(self, content: DerivedContent) -> Digest | None:
         """The file's digest, if the store has it and it is sound."""
         known = self._store.read_record(_RECORDS, self.key(content))
-        digest = Digest.parse(known) if isinstance(known, str) else None
+        try:
+            digest = Digest.parse(known) if isinstance(known, str) else None
+        except ValueError:
+            digest = None
         return digest if digest is not None and self._store.check_blob(digest) else None
 
     def materialise(self, content: DerivedContent) -> Path:
