@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from imagefab.check.check import Binds, check_image, subject_of_plan
 from imagefab.check.judge import Report
+from imagefab.check.probe import failed
 from imagefab.check.record import CHECKED_NAME, Checked, make_checked, read_checked
 from imagefab.engines.command import run_in_image
 from imagefab.engines.engine import Command, TimeLimitError
@@ -36,7 +37,9 @@ class Checker:
     rust: Path | None = None
     binds: Binds = ()
 
-    def check(self, plan: Plan, image: Image) -> tuple[Report, Checked]:
+    def check(self, plan: Plan, image: Image, *, budget: int | None = None) -> tuple[Report, Checked]:
+        """`budget` is the most that the image may weigh, in MB."""
+
         def execute(command: Command) -> str:
             return capture(
                 self.store,
@@ -51,6 +54,9 @@ class Checker:
                 subject_of_plan(plan), plan.platform, folder, execute, rust=self.rust, binds=self.binds
             )
         task.finish()
+        if budget is not None and image.size > budget * 1_000_000:
+            row = failed("size", f"{image.size / 1e6:.1f} MB; the recipe's size-budget is {budget} MB")
+            report = replace(report, rows=(*report.rows, row))
         return report, make_checked(report, plan=plan.key, manifest=image.digest, size=image.size)
 
 

@@ -69,3 +69,11 @@ def has_bytes(path: Path, data: bytes) -> bool:
 def _open_without_waiting(path: str, flags: int) -> int:
     """Some files of /proc look regular and make a reader wait."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is at a path; where that can't be seen, it is not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

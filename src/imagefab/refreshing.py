@@ -148,7 +148,7 @@ def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:
         if known is not None and known.plan == plans[name].key and known.manifest == image.digest and known.is_good:
             checked[name] = known
             continue
-        report, checked[name] = checker.check(plans[name], image)
+        report, checked[name] = checker.check(plans[name], image, budget=prepared.recipe.size_budget)
         if not report.is_good:
             rows = {row.name: row for row in report.rows}
             failed = checked[name].failed

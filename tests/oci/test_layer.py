@@ -198,7 +198,7 @@ def test_a_damaged_layer_is_said_and_dropped(store: Store, which: str, damage: s
 )
 def test_a_damaged_record_is_said_and_dropped(store: Store, change: dict[str, object]) -> None:
     add_layer(store, KEY, TREE)
-    store.write_record(RECORDS, KEY, store.read_record(RECORDS, KEY) | change)
+    store.write_record(RECORDS, KEY, {**(store.read_record(RECORDS, KEY) or {}), **change})
     warnings: Warnings = []
     assert find_layer(store, KEY, warnings.append) is None
     assert len(warnings) == 1

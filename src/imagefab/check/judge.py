@@ -13,6 +13,7 @@ from imagefab.check.product import Binary, find_fault, parse_version, print_vers
 from imagefab.check.session import LIMIT, Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
 from imagefab.toolchains.blueprint import GLIBC_CLAIM
+from imagefab.toolchains.runners.table import RUNNER_NAMES
 
 _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
@@ -61,6 +62,9 @@ def _judge_labels(subject: Subject) -> Row:
         return failed("labels", f"the label {FOR_TARGET} says {said}; it should say {subject.triple}")
     if not subject.runs_with:
         return failed("labels", f"no label {RUNS_WITH} says how programs run")
+    if subject.runs_with not in RUNNER_NAMES:
+        known = ", ".join(RUNNER_NAMES)
+        return failed("labels", f"the label {RUNS_WITH} says {subject.runs_with}; what is known is {known}")
     return passed("labels", f"for {said}, runs with {subject.runs_with}")
 
 

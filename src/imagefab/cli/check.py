@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imagefab.check.probe import Row
     from imagefab.engines.foreign import ForeignImage
     from imagefab.factory import Prepared
+    from imagefab.platforms import HostPlatform
 
 NAME = "check"
 HELP = "the contract of cross and the probes, run inside exactly the built image"
@@ -98,19 +99,21 @@ def _list_jobs(session: Session, rust: Path | None, binds: Binds) -> Iterator[Fo
     names = session.arguments.names
     recipes = list_recipes(session.project)
     ours = [name for name in names if name in recipes]
-    for name in names:
-        if name not in recipes:
-            if not _is_image(name):
-                # An unknown recipe, with its hint.
-                session.recipes([name])
-            yield _check_foreign(session, name, rust, binds)
+    others = [name for name in names if name not in recipes]
+    if unknown := [name for name in others if not _is_image(name)]:
+        # Unknown recipes, with hints.
+        session.recipes(unknown)
+    for name in others:
+        yield _check_foreign(session, name, rust, binds)
     if ours or session.arguments.all:
         for prepared in session.prepare(ours or None):
             yield _check_recipe(session, prepared, rust, binds)
 
 
 def _is_image(name: str) -> bool:
-    return any(mark in name for mark in "/:@") or (Path(name) / "oci-layout").is_file()
+    from imagefab.oci.parts import is_layout
+
+    return any(mark in name for mark in "/:@") or is_layout(Path(name))
 
 
 def _check_recipe(session: Session, prepared: Prepared, rust: Path | None, binds: Binds) -> Found:
@@ -129,7 +132,7 @@ def _check_recipe(session: Session, prepared: Prepared, rust: Path | None, binds
                 f"{plan.recipe} is not built for {plan.platform}",
                 hint=f"run `imagefab build {plan.recipe} --platform {plan.platform}`",
             )
-        report, checked = checker.check(plan, image)
+        report, checked = checker.check(plan, image, budget=prepared.recipe.size_budget)
         if not binds:
             record_check(session.project, plan, checked, session.progress)
         yield _describe(report, plan.platform.name, str(image.digest)), report
@@ -148,11 +151,21 @@ def _choose_platforms(session: Session, prepared: Prepared) -> list[str]:
     return list(dict.fromkeys(parse_platform(text).name for text in asked))
 
 
+def _choose_platform(session: Session, name: str) -> HostPlatform | None:
+    from imagefab.platforms import parse_platform
+
+    asked = session.arguments.platform or []
+    if len(asked) > 1 or "all" in asked:
+        raise UsageError(f"{name}: images of others are checked for one platform at a time")
+    return parse_platform(asked[0]) if asked else None
+
+
 def _check_foreign(session: Session, name: str, rust: Path | None, binds: Binds) -> Found:
     from imagefab.check.check import check_image, subject_of_image
     from imagefab.checking import capture, scratch
     from imagefab.engines.command import run_in_container
     from imagefab.engines.foreign import find_foreign, open_layout
+    from imagefab.oci.parts import is_layout
 
     def check(image: ForeignImage) -> tuple[dict[str, Any], Report]:
         subject = subject_of_image(name, image.env, image.labels, image.entrypoint, session.arguments.target)
@@ -174,11 +187,12 @@ def _check_foreign(session: Session, name: str, rust: Path | None, binds: Binds)
         task.finish()
         return _describe(report, image.platform.name, image.id), report
 
-    if (Path(name) / "oci-layout").is_file():
-        with open_layout(Path(name), session.store) as image:
+    platform = _choose_platform(session, name)
+    if is_layout(Path(name)):
+        with open_layout(Path(name), session.store, platform, engine=session.arguments.engine) as image:
             yield check(image)
     else:
-        yield check(find_foreign(name))
+        yield check(find_foreign(name, platform, engine=session.arguments.engine))
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

@@ -61,8 +61,14 @@ class Session:
             return Path(named).absolute()
         if self.project.settings.store is not None:
             return self.project.settings.store
-        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return Path(cache) / "imagefab"
+        if os.environ.get("XDG_CACHE_HOME"):
+            return Path(os.environ["XDG_CACHE_HOME"]).absolute() / "imagefab"
+        home = _find_home()
+        if home is None:
+            raise UsageError(
+                "there is no home folder to keep built images in", hint="--store DIR, or IMAGEFAB_STORE, names a folder"
+            )
+        return home / ".cache" / "imagefab"
 
     @cached_property
     def progress(self) -> Progress:
@@ -96,7 +102,8 @@ class Session:
 
         if self.offline:
             raise UsageError("this asks a registry, which --offline forbids")
-        return Registries(keyring=Keyring(files=list_login_files(os.environ, Path.home(), os.getuid())))
+        home = _find_home() or Path("/nonexistent")
+        return Registries(keyring=Keyring(files=list_login_files(os.environ, home, os.getuid())))
 
     def open_share(self) -> LayerShare | None:
         """Where machines share layers, if the project has such a place."""
@@ -142,6 +149,14 @@ class Session:
             made = self.__dict__.get(name)
             if made is not None and hasattr(made, "close"):
                 made.close()
+
+
+def _find_home() -> Path | None:
+    """A user may have none, as in many a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def working_folder() -> Path:

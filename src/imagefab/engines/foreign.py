@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from imagefab.digest import Digest
+from imagefab.engines.choose import AUTO
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
@@ -45,42 +46,54 @@ class BrokenImageError(ImagefabError):
     exit_code = 8
 
 
-def find_foreign(name: str) -> ForeignImage:
-    """An image in Docker, else in Podman."""
-    engines = _list_engines()
-    for engine in engines:
-        found = _inspect(engine, name)
+def find_foreign(name: str, platform: HostPlatform | None = None, *, engine: str = AUTO) -> ForeignImage:
+    """An image in Docker, else in Podman; it must be for the platform, when one is given."""
+    engines = _list_engines(engine)
+    for one in engines:
+        found = _inspect(one, name)
         if found is not None:
-            return _read_inspection(name, engine, found)
-    told = " or ".join(engine.name for engine in engines)
+            image = _read_inspection(name, one, found)
+            if platform not in (None, image.platform):
+                raise UsageError(f"{name} is an image for {image.platform}, and not for {platform}")
+            return image
+    told = " or ".join(one.name for one in engines)
     raise UsageError(f"{told} has no image {name}", hint=f"`{engines[0].name} pull {name}` brings it")
 
 
 @contextmanager
-def open_layout(folder: Path, store: Store) -> Iterator[ForeignImage]:
-    """The image of an OCI layout, for as long as it is looked at: for this machine, if there are several."""
+def open_layout(
+    folder: Path, store: Store, platform: HostPlatform | None = None, *, engine: str = AUTO
+) -> Iterator[ForeignImage]:
+    """The image of an OCI layout, for as long as it is looked at: for that platform, else for this machine's if there
+    are several."""
     layout = _Layout(folder)
-    manifest = layout.find_manifest(machine_platform())
+    manifest = layout.find_manifest(platform or machine_platform())
     config = layout.read(manifest.get("config"))
-    _find_platform(str(folder), config.get("os"), config.get("architecture"))
-    engine = _list_engines()[0]
-    with engine.claim(store) as claim:
+    found = _find_platform(str(folder), config.get("os"), config.get("architecture"))
+    if platform not in (None, found):
+        raise UsageError(f"{folder} has an image for {found}, and none for {platform}")
+    chosen = _list_engines(engine)[0]
+    with chosen.claim(store) as claim:
         with tempfile.TemporaryDirectory(dir=store.scratch_folder()) as place:
             archive = Path(place) / "image.tar"
             with archive.open("wb") as out:
                 layout.write_archive(manifest, claim.subject, out)
-            engine.load(archive)
-        found = _inspect(engine, claim.subject)
-        if found is None:
-            raise EngineError(f"{engine.name} took the image of {folder} and does not have it")
-        yield _read_inspection(claim.subject, engine, found)
+            chosen.load(archive)
+        inspected = _inspect(chosen, claim.subject)
+        if inspected is None:
+            raise EngineError(f"{chosen.name} took the image of {folder} and does not have it")
+        yield _read_inspection(claim.subject, chosen, inspected)
 
 
-def _list_engines() -> list[ContainerEngine]:
+def _list_engines(name: str) -> list[ContainerEngine]:
     engines: list[ContainerEngine] = [DockerEngine(), PodmanEngine("podman")]
-    found = [engine for engine in engines if engine.answers()]
+    wanted = [engine for engine in engines if name in (AUTO, engine.name)]
+    if not wanted:
+        raise UsageError(f"{name} runs what imagefab built; images of others are run by Docker or Podman")
+    found = [engine for engine in wanted if engine.answers()]
     if not found:
-        raise EngineError("there is no Docker or Podman to look at images in", hint="`imagefab doctor` says more")
+        told = " or ".join(engine.name.capitalize() for engine in wanted)
+        raise EngineError(f"there is no {told} to look at images in", hint="`imagefab doctor` says more")
     return found
 
 

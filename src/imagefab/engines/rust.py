@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from imagefab.errors import UsageError
+from imagefab.plainfile import is_there
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.target import TARGETS
 
@@ -16,7 +17,7 @@ _PATIENCE = 30
 def find_rust(given: Path | None) -> Path | None:
     """The sysroot that is given, else the one that `rustc` uses, if it can be mounted anywhere."""
     if given is not None:
-        if not (given / "bin" / "cargo").exists() or not (given / "bin" / "rustc").exists():
+        if not (is_there(given / "bin" / "cargo") and is_there(given / "bin" / "rustc")):
             raise UsageError(
                 f"{given} is no Rust toolchain: it has no bin/cargo and bin/rustc",
                 hint="`rustc --print sysroot` names a folder that is one",
@@ -32,7 +33,7 @@ def find_rust(given: Path | None) -> Path | None:
         return None
     sysroot = Path(said)
     # A distribution's compiler in /usr needs libraries that are not in its sysroot.
-    is_whole = (sysroot / "bin" / "cargo").exists() and sysroot != Path("/usr")
+    is_whole = is_there(sysroot / "bin" / "cargo") and sysroot != Path("/usr")
     return sysroot.resolve() if is_whole else None
 
 

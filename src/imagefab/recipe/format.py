@@ -287,7 +287,9 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
                 "The suite to take QEMU's user mode emulator from, like `trixie-backports`; the base's when absent.",
             ),
             "platforms": Field(platforms, "The machines that the image runs on; all when absent."),
-            "size-budget": Field(Integer(minimum=1), "The most that the image may weigh, compressed, in MB."),
+            "size-budget": Field(
+                Integer(minimum=1), "The most that the image may weigh, compressed, in MB; `check` holds it to that."
+            ),
             "debug": Field(Boolean(), "Whether the image has a debugger for the target's programs.", default=False),
             "packages": Field(Table({"host": HOST_PACKAGES, "target": TARGET_PACKAGES}), "Packages to install."),
             "options": Field(AnyTable(), "What the kind lets a recipe choose."),

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 
 from imagefab.check import programs
 from imagefab.check.probe import Probe
+from imagefab.check.probes.rust import RUST
 from imagefab.check.probes.text import write
+from imagefab.check.session import INSIDE
 from imagefab.check.subject import Subject
 
 _ANY_USER = r"""
 test "$(id -u)" -ge 1000
-for folder in /usr /opt /etc /bin /lib /lib64 /sbin /srv; do
+for folder in /* /.[!.]*; do
+    case $folder in
+    /proc | /sys | /dev | /run | /tmp | /var | /root | /home | /mnt | /media | /boot | /lost+found) continue ;;
+    {mounts}) continue ;;
+    esac
     if [ -d "$folder/" ]; then
         find "$folder/" -xdev \( -type f ! -readable -o -type d \( ! -readable -o ! -executable \) \) 2>/dev/null || :
     fi
@@ -22,6 +28,17 @@ done | grep -vE \
 if [ -s unreadable ]; then
     head -n 20 unreadable
     echo "$(wc -l <unreadable) files or folders can't be read by everybody: $(head -n 1 unreadable)"
+    exit 1
+fi
+IFS=:
+for folder in $PATH; do
+    if [ -d "$folder/" ]; then
+        find "$folder/" -xdev -type f -perm /111 ! -executable 2>/dev/null || :
+    fi
+done >forbidden
+if [ -s forbidden ]; then
+    head -n 20 forbidden
+    echo "$(wc -l <forbidden) programs can't be run by everybody: $(head -n 1 forbidden)"
     exit 1
 fi
 """
@@ -114,7 +131,7 @@ def make_contract_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="any-user",
         what="it works as any user, without a home; all that programs need can be read",
-        script=_ANY_USER,
+        script=_ANY_USER.replace("{mounts}", f"{INSIDE} | {RUST}"),
     )
     if subject.entrypoint:
         yield Probe(
@@ -164,10 +181,10 @@ def _paths(value: str) -> list[str]:
     if "://" in value:
         return []
     found = []
-    for word in value.split():
+    for word in (part for one in value.split() for part in one.split(":")):
         option, slash, rest = word.partition("/")
-        if slash and (not option or option.startswith("-")):
-            found += [part for part in f"/{rest}".split(":") if part.startswith("/")]
+        if slash and (not option or option.startswith("-") or option.endswith("=")):
+            found.append(f"/{rest}")
     return found
 
 

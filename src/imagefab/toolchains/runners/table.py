@@ -16,6 +16,7 @@ _MAKERS: dict[str, MakeRunner] = {
     "wasmedge": wasm.make_wasmedge,
     "node": wasm.make_node,
 }
+RUNNER_NAMES = (*_MAKERS, "none")
 _SYSTEMS: dict[str, tuple[str, ...]] = {
     "linux": ("qemu-user",),
     "windows": ("wine",),
