@@ -63,7 +63,7 @@ class PackageError(RecipeError):
 
 
 class OptionError(RecipeError):
-    """A recipe's `[options]` ask for what can't be held."""
+    """A recipe's `[options]`, or another key of it, ask for what can't be held."""
 
     def __init__(self, problem: str, *, option: str, hint: str | None = None) -> None:
         super().__init__(problem, hint=hint)

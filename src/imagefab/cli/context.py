@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from imagefab.cli.session import Session
@@ -33,7 +36,7 @@ def run(session: Session) -> int:
     inputs = [(plan, given) for plan in prepared.choose(names) for layer in plan.layers for given in layer.inputs]
     session.fetch(list_wanted(prepared, [given for _, given in inputs]))
     make_folder(folder, OUTPUT)
-    with explain_disk_errors(folder, OUTPUT):
+    with _empty_on_error(folder), explain_disk_errors(folder, OUTPUT):
         for plan in prepared.choose(names):
             write_context(
                 folder,
@@ -46,3 +49,17 @@ def run(session: Session) -> int:
         (folder / "Dockerfile").write_text(render_recipe(prepared))
     session.progress.say(f"{folder}: Dockerfile and {len(inputs)} files")
     return 0
+
+
+@contextmanager
+def _empty_on_error(folder: Path) -> Iterator[None]:
+    """A folder was new or empty, and is so again when what goes into it did not go in as a whole."""
+    try:
+        yield
+    except BaseException:
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise

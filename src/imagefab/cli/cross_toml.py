@@ -138,7 +138,7 @@ def _find_entries(session: Session) -> tuple[list[Entry], list[_LeftOut]]:
         raise_all([one.error for one in left_out])
     if not entries and left_out:
         first = left_out[0].error
-        raise type(first)(f"no recipe has an image to pin; {first.problem}", hint=first.hint)
+        raise type(first)(f"no recipe has an image to pin; {first}", hint=first.hint)
     return entries, left_out
 
 

@@ -104,7 +104,7 @@ def _print_rows(rows: Sequence[_Row]) -> None:
 def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -> None:
     from imagefab.emit.recipe_table import BEGIN, Entry, compose_table, replace_table
     from imagefab.oci.store import write_atomic
-    from imagefab.plainfile import read_text
+    from imagefab.plainfile import BadFileError, read_text
 
     table = compose_table(
         [
@@ -123,7 +123,10 @@ def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -
         sys.stdout.write(table)
         return
     path = working_folder() / into
-    text = read_text(path)
+    try:
+        text = read_text(path)
+    except BadFileError as error:
+        raise UsageError(f"{into}: {error.problem}") from None
     new = replace_table(text, table)
     if new is None:
         raise UsageError(f"{into} has no place for the table", hint=f"a line `{BEGIN}`, and one for its end")

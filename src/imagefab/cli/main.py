@@ -39,7 +39,7 @@ from imagefab.cli import (
     verify,
 )
 from imagefab.cli.session import Session
-from imagefab.errors import ImagefabError, UsageError
+from imagefab.errors import EngineError, ImagefabError, UsageError
 
 _INTERRUPTED = 130
 _PATIENCE = 5.0
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"error: can't write the output: {error.strerror}\n")
-            code = code or 1
+            code = code or EngineError.exit_code
     if code == _INTERRUPTED:
         # An orderly exit would wait for threads that did not stop in time.
         sys.stderr.flush()
@@ -164,8 +164,8 @@ def run_main(arguments: Sequence[str]) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        print_error(UsageError(f"no space left: {error.filename or 'where the output goes'}"), color=color)
-        return 1
+        print_error(EngineError(f"no space left: {error.filename or 'where the output goes'}"), color=color)
+        return EngineError.exit_code
 
 
 @contextlib.contextmanager

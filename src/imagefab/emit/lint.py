@@ -51,8 +51,7 @@ class Ours:
 
     recipe: str
     runners: Mapping[str, frozenset[str]]
-    """By host platform."""
-    """What the image runs programs with, on all its host platforms; empty when it runs none."""
+    """What the image can run programs with, by host platform; empty when it runs none."""
 
 
 def check_cross_toml(

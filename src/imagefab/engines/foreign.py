@@ -57,6 +57,8 @@ def find_foreign(name: str, platform: HostPlatform | None = None, *, engine: str
                 raise UsageError(f"{name} is an image for {image.platform}, and not for {platform}")
             return image
     told = " or ".join(one.name for one in engines)
+    if name.startswith((".", "/")):
+        raise UsageError(f"there is no OCI layout at {name}", hint="a folder with a file oci-layout in it is one")
     raise UsageError(f"{told} has no image {name}", hint=f"`{engines[0].name} pull {name}` brings it")
 
 
@@ -70,6 +72,7 @@ def open_layout(
     manifest = layout.find_manifest(platform or machine_platform())
     config = layout.read(manifest.get("config"))
     found = _find_platform(str(folder), config.get("os"), config.get("architecture"))
+    _check_config(folder, manifest, config)
     if platform not in (None, found):
         raise UsageError(f"{folder} has an image for {found}, and none for {platform}")
     chosen = _list_engines(engine)[0]
@@ -126,12 +129,38 @@ def _read_inspection(name: str, engine: ContainerEngine, value: dict[str, Any]) 
 
 def _find_platform(name: str, system: object, architecture: object) -> HostPlatform:
     if system != "linux":
-        raise BrokenImageError(f"{name} is an image for {system or 'no system'}; cross runs Linux images")
+        told = system if isinstance(system, str) and system.isalnum() else "no system that has a name"
+        raise BrokenImageError(f"{name} is an image for {told}; cross runs Linux images")
     platform = HOST_PLATFORMS.get(f"linux/{architecture}")
     if platform is None:
-        told = f"{name} is an image for {architecture or 'no kind of'} machines"
+        kind = architecture if isinstance(architecture, str) and architecture.isalnum() else "no kind of"
+        told = f"{name} is an image for {kind} machines"
         raise BrokenImageError(f"{told}; cross runs on amd64 and arm64")
     return platform
+
+
+def _check_config(folder: Path, manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    """What an engine would complain of in words of its own."""
+    rootfs, said = config.get("rootfs"), config.get("config") or {}
+    plain = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    layers = manifest.get("layers") or []
+    if not isinstance(plain, list) or not isinstance(layers, list) or len(plain) != len(layers):
+        raise BrokenImageError(f"{folder}: its config does not fit the layers of its manifest")
+    lists, maps = ("Env", "Entrypoint", "Cmd"), ("Labels",)
+    if (
+        not isinstance(said, dict)
+        or not all(_is_list_of_texts(said.get(key) or []) for key in lists)
+        or not all(_is_map_of_texts(said.get(key) or {}) for key in maps)
+    ):
+        raise BrokenImageError(f"{folder}: its config is not one that an image can have")
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_map_of_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
 # -- OCI layouts ------------------------------------------------------------------------------------------------------

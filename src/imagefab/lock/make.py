@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from imagefab.errors import FetchError, RecipeError
+from imagefab.errors import FetchError, OptionError, RecipeError
 from imagefab.lock.libc import check_claim
 from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest, platform_pins
 from imagefab.platforms import HostPlatform
-from imagefab.recipe.model import AnySource, OwnFileSpec, WheelSpec
+from imagefab.recipe.model import AnySource, Archive, OwnFileSpec, WheelSpec
 from imagefab.sources.debian.archive import ArchiveReader
 from imagefab.sources.debian.deb import read_control
 from imagefab.sources.debian.package import Package, read_package
 from imagefab.sources.debian.resolve import resolve
 from imagefab.sources.debian.universe import Universe
-from imagefab.sources.fetch import Fetcher, package_download
+from imagefab.sources.fetch import Fetcher, NotServedError, package_download
 from imagefab.sources.own import pin_own_file
 from imagefab.sources.wheels import pin_wheel
 from imagefab.toolchains.blueprint import Blueprint
@@ -43,8 +43,7 @@ def make_lock(
     read: dict[str, ArchivePin] = {}
     for blueprint in blueprints:
         universe = _open_universe(blueprint, reader)
-        opened = {archive.suite: reader.open_universe([archive], universe.architectures[:1])
-                  for archive in blueprint.opened_archives}  # fmt: skip
+        opened = {archive.suite: _open_other(archive, universe, reader) for archive in blueprint.opened_archives}
         read |= {pin.name: pin for one in (universe, *opened.values()) for pin in one.pins}
         pins = _usable_pins(old, blueprint.platform.name, tuple(read.values()))
         if upgrade:
@@ -71,6 +70,17 @@ def _open_universe(blueprint: Blueprint, reader: ArchiveReader) -> Universe:
     named = (package.partition(":")[2] for layer in blueprint.layers for package in (*layer.packages, *layer.opened))
     foreign = dict.fromkeys(architecture for architecture in named if architecture)
     return reader.open_universe(blueprint.archives, (blueprint.platform.debian_arch, *foreign))
+
+
+def _open_other(archive: Archive, universe: Universe, reader: ArchiveReader) -> Universe:
+    """A suite that a recipe names beside those of its base."""
+    try:
+        return reader.open_universe([archive], universe.architectures[:1])
+    except NotServedError as error:
+        if not error.is_gone:
+            raise
+        problem = f"no mirror of {archive.archive} has a suite {archive.suite}"
+        raise OptionError(problem, option="qemu-suite", hint="like `bookworm-backports`") from None
 
 
 def _keep_identity(new: Lock, old: Lock | None, *, upgrade: bool) -> Lock:

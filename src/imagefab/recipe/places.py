@@ -28,7 +28,8 @@ def place_option(project: Project, recipe: Recipe, error: OptionError) -> Recipe
     """The error at the place where the recipe chooses that option."""
     path = project.recipes_dir / f"{recipe.name}.toml"
     document = read_document(path, project.show(path))
-    document.spot("options", error.option).report(error.problem, error.hint)
+    keys = (error.option,) if error.option in document.data else ("options", error.option)
+    document.spot(*keys).report(error.problem, error.hint)
     return document.errors()[0]
 
 

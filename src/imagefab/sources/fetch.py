@@ -60,8 +60,8 @@ class Download:
 class NotServedError(FetchError):
     """No place gave the file."""
 
-    def __init__(self, problem: str, *, is_gone: bool, is_answered: bool) -> None:
-        super().__init__(problem)
+    def __init__(self, problem: str, *, is_gone: bool, is_answered: bool, hint: str | None = None) -> None:
+        super().__init__(problem, hint=hint)
         self.is_gone = is_gone
         """Every place where the file should be says that it is not there."""
         self.is_answered = is_answered
@@ -142,6 +142,7 @@ class Fetcher:
         if self.offline:
             raise FetchError(f"{path} of {archive} is not in the store", hint="run once without --offline")
         problems: list[str] = []
+        is_gone = True
         hint = None
         for url in self.mirrors.urls(archive, path):
             scratch = self.store.scratch_file(".release")
@@ -149,15 +150,20 @@ class Fetcher:
                 with scratch.open("w+b") as file:
                     self._transport.download(url, file, Expected(digest=None, size=None, most=most), lambda _: None)
                 return accept(scratch.read_bytes())
+            except FullDiskError:
+                raise
             except FetchError as error:
+                is_gone = is_gone and isinstance(error, NotThereError)
                 problems.append(
                     error.problem if isinstance(error, TransferError) else f"{name_host(url)}: {error.problem}"
                 )
                 hint = hint or error.hint
             finally:
                 scratch.unlink(missing_ok=True)
-        raise FetchError(
+        raise NotServedError(
             f"cannot read {path} of {archive}: {'; '.join(problems) or 'no mirror is configured'}",
+            is_gone=bool(problems) and is_gone,
+            is_answered=bool(problems) and is_gone,
             hint=hint or "the machine's network, or [mirrors] in imagefab.toml",
         )
 
