@@ -22,7 +22,7 @@ from imagefab.oci.collect import Kept
 from imagefab.oci.store import Store, StoreError
 from imagefab.progress import Progress
 from imagefab.recipe.loader import list_recipes, load_recipes
-from imagefab.recipe.project import SETTINGS_FILE, Project
+from imagefab.recipe.project import SETTINGS_FILE, Project, Settings, lay_out
 from imagefab.toolchains.design import RULES
 
 _NOTES = "projects"
@@ -61,9 +61,7 @@ def count_projects(own: Project, prepared: Sequence[Prepared], store: Store, pro
         if not _is_there(root):
             gone.append(root)
             continue
-        kept.append(
-            _keep_for(Project(root=root, recipes_dir=root / "recipes", images_dir=root / "images"), store, progress)
-        )
+        kept.append(_keep_for(lay_out(root, Settings()), store, progress))
         roots.append(root)
     return Count(
         kept=Kept(

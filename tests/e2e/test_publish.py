@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -171,6 +173,19 @@ def test_signatures(studio: CommandLine, place: str, tmp_path: Path) -> None:
     tags = list_tags(f"{place}/one")
     assert publish(studio, "one", "--to", place, "--sign-key", key, env=env)["sent"]["blobs"] == 0
     assert list_tags(f"{place}/one") == tags
+    recipe = studio.folder / "recipes/one.toml"
+    recipe.write_text(f"{recipe.read_text()}# the same image, and not the same file\n")
+    publish(studio, "one", "--to", place, "--sign-key", key, env=env)
+    said = subprocess.run(
+        ["cosign", "verify-attestation", *known, "--type", "slsaprovenance1", reference],
+        check=True,
+        capture_output=True,
+    ).stdout
+    statements = b"".join(base64.b64decode(json.loads(line)["payload"]) for line in said.splitlines())
+    assert hashlib.sha256(recipe.read_bytes()).hexdigest().encode() in statements
+    tags = list_tags(f"{place}/one")
+    publish(studio, "one", "--to", place, "--sign-key", key, env=env)
+    assert list_tags(f"{place}/one") == tags
     refused = studio.run("publish", "two", "--to", place, "--sign-key", key, code=2, env=env | {"COSIGN_PASSWORD": "x"})
     assert "COSIGN_PASSWORD" in refused.stderr
     assert not [tag for tag in list_tags(f"{place}/two") if not tag.startswith("sha256-")]
@@ -188,8 +203,6 @@ def locked_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def log_in(folder: Path, host: str, how: str) -> dict[str, str]:
     """An environment in which somebody is logged in, in one of the ways that there are."""
-    import base64
-
     folder.mkdir()
     entry = {"auth": base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
     helper = folder / "docker-credential-vault"
@@ -232,12 +245,24 @@ def test_ways_to_log_in(how: str, studio: CommandLine, locked_registry: str, tmp
     assert json.loads(out)["images"][0]["sent"]["blobs"] > 0
     new = [path for path in studio.store.rglob("*") if path.is_file() and path not in before]
     files = b"".join(path.read_bytes() for path in [*new, *studio.folder.rglob("*")] if path.is_file())
-    import base64
-
     for secret in (PASSWORD, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()):
         assert secret not in out + err
         assert secret.encode() not in files
         assert secret.encode() not in arguments
+
+
+@pytest.mark.parametrize("how", ["credsStore", "podman"])
+def test_cosign_has_the_same_login(how: str, studio: CommandLine, locked_registry: str, tmp_path: Path) -> None:
+    """Also where Docker has a file that knows nothing of it."""
+    require(shutil.which("cosign") is not None, "cosign")
+    env = log_in(tmp_path / "login", locked_registry, how) | {"COSIGN_PASSWORD": PASSWORD}
+    (tmp_path / "login/.docker").mkdir()
+    (tmp_path / "login/.docker/config.json").write_text("{}")
+    subprocess.run(["cosign", "generate-key-pair"], cwd=tmp_path, env=env, check=True, capture_output=True)
+    place = f"{locked_registry}/team/signed-{how.lower()}"
+    signed = studio.run("publish", "one", "--to", place, "--sign-key", tmp_path / "cosign.key", env=env)
+    assert f"provenance of {signed.stdout.strip()} signed" in signed.stderr
+    assert PASSWORD not in signed.stderr
 
 
 def test_without_a_login(studio: CommandLine, locked_registry: str, tmp_path: Path) -> None:

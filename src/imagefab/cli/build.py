@@ -91,11 +91,11 @@ def run(session: Session) -> int:
         session.progress.say(summarise(outcome))
         if arguments.load:
             _load(session, outcome)
-        if share is not None:
-            _give_layers(session, share, outcome)
         if not arguments.json:
             sys.stdout.write(f"{outcome.images.reference}\n")
             sys.stdout.flush()
+        if share is not None:
+            _give_layers(session, share, outcome)
 
     errors = build_all(
         prepared, lambda one: _choose_platforms(arguments.platform, one), workshop, jobs=arguments.jobs, done=done

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from imagefab import __version__
 from imagefab.cli.session import Session, read_destination, working_folder
 from imagefab.emit.workflow import CHOICES, DEFAULT_REGISTRY, GITHUB, GITLAB, NONE, compose_workflows
 from imagefab.errors import UsageError
+from imagefab.plainfile import is_there
 
 NAME = "init"
 HELP = "start a project: settings, bases, schemas, a first recipe, and what its CI runs; what is there stays as it is"
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session) -> int:
     from imagefab.recipe.loader import list_recipes
-    from imagefab.recipe.project import find_shipped_project, open_project
+    from imagefab.recipe.project import SETTINGS_FILE, find_shipped_project, open_project
     from imagefab.recipe.start import FIRST_RECIPE, start_project
     from imagefab.toolchains.design import RULES
 
@@ -36,7 +38,8 @@ def run(session: Session) -> int:
     project = open_project(working_folder() / arguments.folder)
     say = session.progress.say
     to = read_destination(arguments.to)
-    known = to or project.settings.publish_to
+    known = project.settings.publish_to or to
+    had_settings = (project.root / SETTINGS_FILE).exists()
     workflows = compose_workflows(
         _choose_services(arguments.ci),
         version=__version__,
@@ -47,6 +50,16 @@ def run(session: Session) -> int:
         say(f"{project.show(path)} written")
     if not written:
         say("nothing to write: all files of a project are there")
+    if had_settings and to is not None and to != project.settings.publish_to:
+        session.progress.warn(
+            f"{project.show(project.root / SETTINGS_FILE)} stays as it is; `to` and `layers` under [publish] in it say "
+            f"where images go, {known if known != to else 'which is nowhere yet'}"
+        )
+    if (top := _find_repository(project.root)) is not None and NONE not in (arguments.ci or ()):
+        session.progress.warn(
+            f"services look for workflows at the top of a repository, which is {top}: move them there, and have their "
+            "commands work in this folder, by `imagefab -C`; or start the project there"
+        )
     names = list_recipes(project)
     name = FIRST_RECIPE if FIRST_RECIPE in names else names[0]
     say("next:")
@@ -56,6 +69,14 @@ def run(session: Session) -> int:
     say(f"  imagefab render {name}    # writes the Dockerfile that people review")
     say(f"  imagefab build {name}     # makes the image, and prints its digest")
     return 0
+
+
+def _find_repository(folder: Path) -> Path | None:
+    """The repository that a folder is in, when the folder is not the top of it."""
+    folder = folder.resolve()
+    if is_there(folder / ".git"):
+        return None
+    return next((one for one in folder.parents if is_there(one / ".git")), None)
 
 
 def _choose_services(asked: list[str] | None) -> list[str]:

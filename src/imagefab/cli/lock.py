@@ -26,13 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(session: Session) -> int:
     arguments = session.arguments
     names = arguments.recipes or None
-    if arguments.check:
-        return _check(session, names)
     if session.project.shipped:
         raise UsageError(
             "no project here: the recipes that ship with imagefab are locked already", hint="`imagefab init` starts one"
         )
-    return _lock(session, names)
+    return _check(session, names) if arguments.check else _lock(session, names)
 
 
 def _check(session: Session, names: list[str] | None) -> int:

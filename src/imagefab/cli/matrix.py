@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only recipes whose files, bases, locks or Dockerfiles differ from that revision",
     )
     parser.add_argument(
-        "--unpublished", action="store_true", help="only recipes that `[publish] to` does not have as they are now"
+        "--unpublished",
+        action="store_true",
+        help="only recipes that are not recorded as published to `[publish] to` as they are now",
     )
     parser.add_argument(
         "--runner",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -99,10 +100,11 @@ def read_order(session: Session) -> Order:
 def _choose_signer(session: Session) -> Sign | None:
     from imagefab.registry.sign import Signer
 
-    if session.arguments.sign_key is not None:
-        return Signer(session.arguments.sign_key, working_folder(), session.progress).sign
-    key = session.project.settings.sign_key
-    return None if key is None else Signer(key, session.project.root, session.progress).sign
+    asked, configured = session.arguments.sign_key, session.project.settings.sign_key
+    key, folder = (asked, working_folder()) if asked is not None else (configured, session.project.root)
+    if key is None:
+        return None
+    return Signer(key, folder, session.progress, session.keyring, os.environ).sign
 
 
 class Publisher:

@@ -21,7 +21,7 @@ def run(session: Session) -> int:
     from imagefab.oci.store import write_atomic
     from imagefab.plainfile import has_bytes
 
-    if session.project.shipped and not session.arguments.check:
+    if session.project.shipped:
         raise UsageError(
             "no project here: the recipes that ship with imagefab are rendered already",
             hint="`imagefab init` starts one",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imagefab.recipe.model import Recipe
     from imagefab.recipe.project import Project
     from imagefab.registry.client import Registries
+    from imagefab.registry.credentials import Keyring
     from imagefab.registry.share import LayerShare
     from imagefab.sources.fetch import Fetcher
 
@@ -98,12 +99,18 @@ class Session:
     @cached_property
     def registries(self) -> Registries:
         from imagefab.registry.client import Registries
-        from imagefab.registry.credentials import Keyring, list_login_files
 
         if self.offline:
             raise UsageError("this asks a registry, which --offline forbids")
+        return Registries(keyring=self.keyring)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """Where logins to registries are."""
+        from imagefab.registry.credentials import Keyring, list_login_files
+
         home = _find_home() or Path("/nonexistent")
-        return Registries(keyring=Keyring(files=list_login_files(os.environ, home, os.getuid())))
+        return Keyring(files=list_login_files(os.environ, home, os.getuid()))
 
     def open_share(self) -> LayerShare | None:
         """Where machines share layers, if the project has such a place."""
@@ -185,9 +192,6 @@ def read_destination(text: str | None) -> str | None:
     from imagefab.recipe.format import REPOSITORY
     from imagefab.recipe.grammar import quote
 
-    if text is not None and "@" in text:
-        # Whatever stands before it may be a password.
-        raise UsageError("--to: a login does not belong in the name of a registry", hint="`docker login` keeps it")
     for rule in REPOSITORY.all_rules:
         if text is not None and not rule.holds(text):
             raise UsageError(f"--to: {rule.problem.format(quote(text))}", hint=rule.hint)

@@ -22,6 +22,7 @@ from imagefab.errors import EngineError, ImagefabError, UsageError
 from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
+from imagefab.registry.reference import refuse_login
 
 _PATIENCE = 60
 _MOST_JSON = 8 << 20
@@ -48,6 +49,7 @@ class BrokenImageError(ImagefabError):
 
 def find_foreign(name: str, platform: HostPlatform | None = None, *, engine: str = AUTO) -> ForeignImage:
     """An image in Docker, else in Podman; it must be for the platform, when one is given."""
+    refuse_login(name)
     engines = _list_engines(engine)
     for one in engines:
         found = _inspect(one, name)

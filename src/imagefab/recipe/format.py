@@ -152,6 +152,8 @@ ARCHIVE_NAME = Text(rules=(Rule(r"^[a-z0-9][a-z0-9-]*$", "{} is not a name of sm
 SUITE = Text(rules=(Rule(r"^[A-Za-z0-9][A-Za-z0-9.+_-]*(/[A-Za-z0-9][A-Za-z0-9.+_-]*)*$", "{} is not a suite"),))
 REPOSITORY = Text(
     rules=(
+        # What stands before it may be a password, which no message may have.
+        Rule(r"@", "a login does not belong in the name of a registry", "`docker login` keeps it", forbids=True),
         Rule(
             r"^(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?)"
             r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",

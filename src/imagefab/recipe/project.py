@@ -67,12 +67,7 @@ def find_project(start: Path) -> Project:
 
 def open_project(root: Path) -> Project:
     """The project at a folder, which need not have anything in it yet."""
-    return Project(
-        root=root,
-        recipes_dir=root / "recipes",
-        images_dir=root / "images",
-        settings=load_settings(root / SETTINGS_FILE),
-    )
+    return lay_out(root, load_settings(root / SETTINGS_FILE))
 
 
 def find_shipped_project() -> Project:
@@ -80,7 +75,7 @@ def find_shipped_project() -> Project:
     package = Path(imagefab.__file__).resolve().parent
     for root in (package / "shipped", package.parent.parent):
         if (root / "recipes").is_dir():
-            return _lay_out(root, shipped=True)
+            return lay_out(root, Settings(), shipped=True)
     raise UsageError(
         "no project here, and no recipes in the installed package", hint="`imagefab init` starts a project"
     )
@@ -109,13 +104,9 @@ def load_settings(path: Path) -> Settings:
     )
 
 
-def _lay_out(root: Path, *, shipped: bool = False, settings: Settings | None = None) -> Project:
+def lay_out(root: Path, settings: Settings, *, shipped: bool = False) -> Project:
     return Project(
-        root=root,
-        recipes_dir=root / "recipes",
-        images_dir=root / "images",
-        shipped=shipped,
-        settings=settings or Settings(),
+        root=root, recipes_dir=root / "recipes", images_dir=root / "images", shipped=shipped, settings=settings
     )
 
 

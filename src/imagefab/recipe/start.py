@@ -43,6 +43,11 @@ _SETTINGS = f"""\
 _IGNORED = """\
 # The store, where imagefab.toml has it in the project. Recipes, locks and Dockerfiles are kept.
 /.imagefab/
+
+# What you may use and not pass on: Apple's SDK, Google's NDK, what xwin made of Microsoft's SDK.
+*.sdk.tar.*
+android-ndk-*.zip
+splat.tar*
 """
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from imagefab.registry.access import Access, Scope
-from imagefab.registry.connection import make_client, make_context
+from imagefab.registry.connection import hint_at_proxy, make_client, make_context
 from imagefab.registry.credentials import NO_KEYRING, Keyring
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import api_host, is_loopback
@@ -238,7 +238,12 @@ class Client:
                     hint=f"put its authority's certificate into {_CERTIFICATES[0]}/{self.host}/ca.crt, or name a file "
                     "with it in SSL_CERT_FILE",
                 ) from None
-            raise PassingError(f"{self.host}: {self._reason(error)}") from None
+            if "WRONG_VERSION_NUMBER" in str(error) and not is_loopback(self.host):
+                raise RegistryError(
+                    f"{self.host} does not speak TLS",
+                    hint="without it, only registries on this machine are spoken to: give it a certificate",
+                ) from None
+            raise PassingError(f"{self.host}: {self._reason(error)}", hint=hint_at_proxy(url)) from None
         except (httpx.InvalidURL, ValueError) as error:
             raise RegistryError(f"{self.host} sends us to no address: {type(error).__name__}") from None
 

@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from imagefab.registry.errors import RegistryError
 
@@ -28,6 +30,15 @@ def make_client(**options: Any) -> httpx.Client:
             f"the proxy that the environment names can't be used: {str(error).splitlines()[0][:200]}",
             hint=_PROXIES,
         ) from None
+
+
+def hint_at_proxy(url: str) -> str | None:
+    """Where a proxy stands between, what fails is most often that."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    if proxy_bypass(parts.hostname or "") or not (proxies.get(parts.scheme) or proxies.get("all")):
+        return None
+    return f"a proxy leads there, of {parts.scheme.upper()}_PROXY or ALL_PROXY in the environment; does it work?"
 
 
 def make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:

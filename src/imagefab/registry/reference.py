@@ -62,6 +62,7 @@ class Reference:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `registry/namespace/name`, `…:tag`, `…@sha256:…` or both."""
+        refuse_login(text)
         rest, at, digest_text = text.partition("@")
         folder, slash, last = rest.rpartition("/")
         name, colon, tag = last.partition(":")
@@ -73,6 +74,12 @@ class Reference:
         except ValueError as error:
             raise UsageError(f"{error}, in {text!r}") from None
         return cls(repository, tag if colon else None, digest)
+
+
+def refuse_login(text: str) -> None:
+    """UsageError, which does not repeat it, for a name with something before an `@` that no digest follows."""
+    if "@" in re.sub(r"@[a-z0-9]+:[0-9a-f]*\Z", "", text):
+        raise UsageError("a login does not belong in the name of an image", hint="`docker login` keeps it")
 
 
 def is_repository(text: str) -> bool:

@@ -2,45 +2,62 @@
 
 Signed are the image and its provenance. Nothing goes to a public log: what an organisation builds is its own business,
 and whoever has the public key can verify without one (`cosign verify --insecure-ignore-tlog`). The key's password is
-cosign's business too (COSIGN_PASSWORD in the environment); it logs in as Docker does.
+cosign's business too (COSIGN_PASSWORD in the environment). It is given the login that publishing uses, wherever that
+was found, as a file in memory: no disk has it, and no argument.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import subprocess
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from imagefab.errors import FetchError, UsageError
 from imagefab.progress import Progress
+from imagefab.registry.credentials import Credentials, Keyring
+from imagefab.registry.reference import DOCKER_HUB, Reference
 
 _PROGRAM = "cosign"
 _TIME = 300
+_MOST_TOLD = 500
 _WITHOUT_LOG = "--insecure-ignore-tlog=true"
 _TYPE = ("--type", "slsaprovenance1")
 
 
 class Signer:
-    def __init__(self, key: str, folder: Path, progress: Progress) -> None:
-        """`key` is a file, relative to `folder`, or the address of a key that cosign knows."""
+    def __init__(self, key: str, folder: Path, progress: Progress, keyring: Keyring, env: Mapping[str, str]) -> None:
+        """`key` is a file, relative to `folder`, or the address of a key that cosign knows; it runs in `env`."""
         self._key = key if "://" in key else str(folder / key)
         self._progress = progress
+        self._keyring = keyring
+        self._env = dict(env)
 
     def sign(self, reference: str, predicate: bytes | None) -> None:
         """An image by its digest, and what its provenance says, where there is one; what is signed already stays."""
-        with tempfile.TemporaryDirectory() as folder:
+        login = self._keyring.find(Reference.parse(reference).repository)
+        with tempfile.TemporaryDirectory() as folder, _logged_in(login, reference, Path(folder)) as found:
+            self._env |= found
             public = Path(folder) / "key.pub"
             public.write_text(self._public_key)
             known = ("--key", str(public), _WITHOUT_LOG)
             if not self._succeeds("verify", *known, reference):
                 self._demand(reference, "sign", "--key", self._key, *self._quietly, reference)
                 self._progress.say(f"{reference} signed")
-            if predicate is not None and not self._succeeds("verify-attestation", *known, *_TYPE, reference):
+            if predicate is None:
+                return
+            said = self._run("verify-attestation", *known, *_TYPE, reference)
+            if said.returncode != 0 or not _says(said.stdout, predicate):
                 path = Path(folder) / "predicate.json"
                 path.write_bytes(predicate)
                 given = ("--key", self._key, "--predicate", str(path), *_TYPE)
                 self._demand(reference, "attest", *given, *self._quietly, reference)
+                self._progress.say(f"provenance of {reference} signed")
 
     @cached_property
     def _public_key(self) -> str:
@@ -48,7 +65,8 @@ class Signer:
         if result.returncode != 0:
             raise UsageError(
                 f"cosign can't use the key {self._key}: {_last_line(result.stderr)}",
-                hint="COSIGN_PASSWORD in the environment is its password",
+                hint="it takes a private key of `cosign generate-key-pair`, with its password as COSIGN_PASSWORD in "
+                "the environment, or the address of one that a KMS has",
             )
         return result.stdout
 
@@ -74,6 +92,7 @@ class Signer:
         try:
             return subprocess.run(
                 [_PROGRAM, *arguments],
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -88,6 +107,37 @@ class Signer:
             raise FetchError(f"cosign did not end within {_TIME} seconds") from None
 
 
+@contextmanager
+def _logged_in(login: Credentials | None, reference: str, folder: Path) -> Iterator[dict[str, str]]:
+    """What leads cosign to a login, as Docker keeps it."""
+    if login is None:
+        yield {}
+        return
+    host = Reference.parse(reference).repository.host
+    entry = {"auth": login.basic, "identitytoken": login.identity_token, "registrytoken": login.registry_token}
+    name = "https://index.docker.io/v1/" if host == DOCKER_HUB else host
+    memory = os.memfd_create("login")
+    try:
+        os.write(memory, json.dumps({"auths": {name: {key: value for key, value in entry.items() if value}}}).encode())
+        (folder / "config.json").symlink_to(f"/proc/{os.getpid()}/fd/{memory}")
+        yield {"DOCKER_CONFIG": str(folder)}
+    finally:
+        os.close(memory)
+
+
+def _says(said: str, predicate: bytes) -> bool:
+    """Whether what cosign verified is that predicate."""
+    try:
+        statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in said.splitlines() if line]
+        return any(statement["predicate"] == json.loads(predicate) for statement in statements)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    return "".join(c if c.isprintable() else " " for c in lines[-1])[:300] if lines else "it does not say why"
+    if not lines:
+        return "it does not say why"
+    told = "".join(c if c.isprintable() else " " for c in lines[-1])
+    # What matters stands at the end.
+    return told if len(told) <= _MOST_TOLD else f"…{told[-_MOST_TOLD:]}"
