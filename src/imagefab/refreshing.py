@@ -119,11 +119,11 @@ def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress:
         or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
         or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
         must_publish=to is not None and not _is_published(prepared, published, f"{to}/{recipe.name}"),
-        platforms=_choose_platforms(prepared, published, checked, publishes=to is not None),
+        platforms=choose_platforms(prepared, published, checked, publishes=to is not None),
     )
 
 
-def _choose_platforms(
+def choose_platforms(
     prepared: Prepared, published: Published | None, checked: Mapping[str, Checked], *, publishes: bool
 ) -> tuple[str, ...]:
     """Those that people have, as published. What is published for the first time is for all of the recipe's: where it

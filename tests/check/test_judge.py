@@ -43,6 +43,7 @@ def row(subject: Subject, name: str) -> Row:
         ({}, "no label org.cross-rs.for-cross-target"),
         ({FOR_TARGET: TRIPLE}, "no label org.cross-rs.runs-with"),
         ({FOR_TARGET: "x86_64-unknown-linux-gnu", RUNS_WITH: "native"}, "should say aarch64-unknown-linux-gnu"),
+        ({FOR_TARGET: TRIPLE, RUNS_WITH: "banana"}, "says banana; what is known is native, qemu-user"),
     ],
 )
 def test_labels(labels: dict[str, str], told: str) -> None:

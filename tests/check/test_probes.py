@@ -140,6 +140,7 @@ def test_a_variable_never_runs(value: str) -> None:
         ("http://proxy:3128/x", []),
         ("gcc -O2", []),
         ("a/b", []),
+        ("a/b:/c x=/d", ["/c", "/d"]),
     ],
 )
 def test_paths_in_variables(value: str, paths: list[str]) -> None:

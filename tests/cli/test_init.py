@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -76,6 +77,33 @@ def test_what_is_there_stays(name: str, imagefab: RunImagefab, nowhere: Path) ->
     assert path.read_text() == "# mine\n"
     assert f"{name} written" not in result.err
     assert list_files(nowhere).keys() == ALL
+
+
+def test_a_place_for_images_that_settings_do_not_have(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    result = imagefab("init", "--to", "ghcr.io/acme/images")
+    assert result.code == 0
+    assert "imagefab.toml stays as it is; `to` and `layers` under [publish] in it say" in result.err
+    (nowhere / "imagefab.toml").unlink()
+    assert "stays as it is" not in imagefab("init", "--to", "ghcr.io/acme/images").err
+    assert "stays as it is" not in imagefab("init", "--to", "ghcr.io/acme/images").err
+
+
+def test_below_the_top_of_a_repository(imagefab: RunImagefab, nowhere: Path) -> None:
+    (nowhere / ".git").mkdir()
+    assert "at the top of a repository" not in imagefab("init").err
+    assert f"at the top of a repository, which is {nowhere}" in imagefab("init", "below").err
+    assert "at the top of a repository" not in imagefab("init", "beside", "--ci", "none").err
+
+
+def test_what_may_not_be_passed_on_is_not_committed(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    subprocess.run(["git", "init", "--quiet"], cwd=nowhere, check=True)
+    names = ["MacOSX15.0.sdk.tar.xz", "android-ndk-r27c-linux.zip", "splat.tar.gz", "sdks/MacOSX14.5.sdk.tar.bz2"]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *names, "imagefab.toml"], cwd=nowhere, capture_output=True, text=True, check=False
+    )
+    assert ignored.stdout.split() == names
 
 
 def test_a_link_is_not_followed(imagefab: RunImagefab, nowhere: Path, tmp_path: Path) -> None:

@@ -183,7 +183,14 @@ def test_render(imagefab: RunImagefab, project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [["lock"], ["render"], ["new", "x", "--target", "aarch64-unknown-linux-gnu", "--kind", "gcc"]]
+    "verb",
+    [
+        ["lock"],
+        ["render"],
+        ["lock", "--check"],
+        ["render", "--check"],
+        ["new", "x", "--target", "aarch64-unknown-linux-gnu", "--kind", "gcc"],
+    ],
 )
 def test_the_shipped_project_is_not_written_to(imagefab: RunImagefab, nowhere: Path, verb: list[str]) -> None:
     result = imagefab(*verb)

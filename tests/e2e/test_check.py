@@ -120,14 +120,18 @@ CASES = {
     "no libc headers": ("RUN rm /usr/include/stdio.h", "host-cc", "stdio.h"),
     "cargo on PATH": ("RUN cp /usr/bin/true /usr/local/bin/cargo", "no-cargo", "/usr/local/bin/cargo"),
     "unreadable": ("RUN mkdir -m 700 /opt/private", "any-user", "/opt/private"),
+    "unreadable elsewhere": ("RUN mkdir -m 700 /x-tools", "any-user", "/x-tools"),
+    "not to be run": ("RUN install -m 744 /usr/bin/true /usr/local/bin/tool", "any-user", "/usr/local/bin/tool"),
     "no exec": (r"""ENTRYPOINT ["sh", "-c", "\"$@\"; exit $?", "entry"]""", "entrypoint", "does not end in exec"),
     "lost code": (r"""ENTRYPOINT ["sh", "-c", "\"$@\"", "entry", "setsid"]""", "entrypoint", "does not end in exec"),
     "old glibc": (r"RUN printf '#!/bin/sh\necho glibc 2.12\n' >/usr/bin/getconf", "host-libc", "glibc 2.12 is older"),
     "dead path": ("ENV LIBCLANG_PATH=/nowhere", "variables", "LIBCLANG_PATH: no /nowhere"),
+    "dead path in a list": ("ENV FOO=a:/nowhere", "variables", "FOO: no /nowhere"),
     "no sources": ("RUN rm /etc/apt/sources.list.d/*", "apt", "no sources"),
     "broken packages": ("RUN dpkg --force-depends --remove libmpfr6", "apt", "libmpfr6"),
     "wrong label": ("LABEL org.cross-rs.for-cross-target=x86_64-unknown-linux-gnu", "labels", f"should say {TARGET}"),
     "no runner label": ('LABEL org.cross-rs.runs-with=""', "labels", "org.cross-rs.runs-with"),
+    "odd runner label": ("LABEL org.cross-rs.runs-with=banana", "labels", "banana"),
     "pkg-config": ("ENV PKG_CONFIG_ALLOW_CROSS=0", "environment", "PKG_CONFIG_ALLOW_CROSS"),
     "no linker": ('ENV CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=""', "environment", "LINKER"),
     "wrong compiler": ("ENV CC_aarch64_unknown_linux_gnu=x86_64-linux-gnu-gcc", "c", "Invalid ELF"),
@@ -172,6 +176,20 @@ def test_a_good_image_of_an_engine_is_good(loaded: CommandLine) -> None:
     (report,) = loaded.json("check", LOADED)["images"]
     assert report["ok"]
     assert report["target"] == TARGET
+    assert "and not for linux/arm64" in loaded.run("check", LOADED, "--platform", "linux/arm64", code=2).stderr
+    assert "Docker or Podman" in loaded.run("check", LOADED, "--engine", "sandbox", code=2).stderr
+    both = loaded.run("check", LOADED, "nosuch", "--json", code=2)
+    assert (both.stdout, "no recipe `nosuch`" in both.stderr) == ("", True), "nothing was begun"
+
+
+def test_an_image_that_is_too_large(warm: CommandLine, project: Callable[[str], Path]) -> None:
+    recipe = (warm.folder / "recipes/aarch64-gnu.toml").read_text()
+    line = warm.at(project(re.sub(r"(?m)^size-budget.*$", "size-budget = 1", recipe)))
+    line.run("lock")
+    line.run("build", "probe")
+    (report,) = json.loads(line.run("check", "probe", "--json", code=8).stdout)["images"]
+    assert failures(report).keys() == {"size"}
+    assert "the recipe's size-budget is 1 MB" in failures(report)["size"]
 
 
 @pytest.mark.looks_at_engines

@@ -142,6 +142,19 @@ def test_what_is_new_is_built_checked_published_and_pinned(behind: CommandLine, 
     assert snapshot(behind.folder) == after
 
 
+def test_pins_follow_to_another_place(studio: CommandLine, registry: str) -> None:
+    settings, cross = studio.folder / "imagefab.toml", studio.folder / "Cross.toml"
+    settings.write_text(f'[publish]\nto = "{registry}/pins/here"\n')
+    studio.run("publish", "one")
+    studio.run("cross-toml", "one", "--file", cross)
+    assert f"{registry}/pins/here/one@" in cross.read_text()
+    settings.write_text(f'[publish]\nto = "{registry}/pins/there"\n')
+    moved = studio.run("refresh", "one", "--publish", "--json", code=10)
+    assert json.loads(moved.stdout)["rewritten"] == ["Cross.toml"]
+    assert f"{registry}/pins/there/one@" in cross.read_text()
+    studio.run("refresh", "one", "--publish")
+
+
 def test_one_that_breaks_keeps_what_it_has(behind: CommandLine, moved: Moved, tmp_path: Path) -> None:
     """The others go on, and the report has its log. A pin that is dead is told with its place, and so is one of which
     nobody says anything. A recipe with a mistake is one that breaks."""
@@ -195,5 +208,7 @@ def test_bad_input(studio: CommandLine, tmp_path: Path) -> None:
     studio.run("refresh", "nobody", code=2)
     studio.run("refresh", "--report", tmp_path / "no/such/folder.md", code=2)
     studio.run("refresh", "--publish", code=2)
+    studio.run("refresh", "--to", "ghcr.io/acme", code=2)
+    assert "there is no file" in studio.run("refresh", "--file", tmp_path / "no/Cross.toml", code=2).stderr
     (studio.folder / "Cross.toml").write_text("[")
     studio.run("refresh", code=3)

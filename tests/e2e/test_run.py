@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,16 @@ from tests.e2e.conftest import CommandLine
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman")]
 
 ENGINES = ("sandbox", "docker", "podman")
+WHO = """\
+description = "says whose it is"
+target = "aarch64-unknown-linux-gnu"
+kind = "gcc"
+base = "trixie"
+
+[[files]]
+path = "/opt/who"
+content = "{who}"
+"""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -25,8 +37,34 @@ def test_the_folder_is_there_and_exit_codes_get_through(engine: str, warm: Comma
     warm.run(*words, code=7)
     assert (tmp_path / "where").read_text() == f"{tmp_path}\n"
     assert (tmp_path / "where").stat().st_uid == os.getuid()
-    # The command itself is process 1, which no signal of its own ends.
-    warm.run(*words[:6], "--", "sh", "-c", "sh -c 'kill -9 $$'; exit $?", code=137)
+    for name, code in (("KILL", 137), ("TERM", 143), ("ABRT", 134)):
+        warm.run(*words[:6], "--", "perl", "-e", f"kill {name} => $$; sleep 9", code=code)
+    assert "nowhere: not found" in warm.run(*words[:6], "--", "nowhere", code=127).stderr
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_crash_under_an_emulator_is_one(engine: str, warm: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "crash.c").write_text("int main(void) { *(volatile int *)0 = 1; }\n")
+    words = ("run", "--mount", tmp_path, "--engine", engine, "aarch64-gnu", "--")
+    warm.run(*words, "aarch64-linux-gnu-gcc", "crash.c", "-o", "crash")
+    warm.run(*words, "/linux-runner", "aarch64", "./crash", code=139)
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_two_projects_do_not_get_in_each_others_way(
+    engine: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    """Their images have one name in the engine, and not one tag."""
+    lines = {}
+    for who in ("this", "that"):
+        folder = project(WHO.format(who=who), "same")
+        lines[who] = warm.at(Path(shutil.copytree(folder, tmp_path / who)))
+        lines[who].run("lock")
+        lines[who].run("build", "same")
+    asked = ("run", "--engine", engine, "--mount", tmp_path, "same", "--", "cat", "/opt/who")
+    running = {who: [line.start(*asked) for _ in range(3)] for who, line in lines.items()}
+    for who, processes in running.items():
+        assert {process.communicate()[0] for process in processes} == {who}
 
 
 @pytest.mark.parametrize("engine", ["sandbox", "docker"])

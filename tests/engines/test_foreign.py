@@ -46,6 +46,31 @@ def test_a_blob_that_is_no_file(how: str, layout: Path) -> None:
     assert told.startswith(f"{blob}: {problem}" if blob.is_file() else f"{layout}: the blob {blob.name} is missing")
 
 
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"rootfs": 3}, "does not fit the layers"),
+        ({"rootfs": {"diff_ids": ["sha256:x"]}}, "does not fit the layers"),
+        ({"rootfs": {"diff_ids": []}, "config": {"Env": "x"}}, "is not one that an image can have"),
+        ({"rootfs": {"diff_ids": []}, "config": {"Cmd": [5]}}, "is not one that an image can have"),
+        ({"rootfs": {"diff_ids": []}, "config": {"Labels": {"a": 5}}}, "is not one that an image can have"),
+        ({"rootfs": {"diff_ids": []}, "config": []}, "is not one that an image can have"),
+        ({"os": ["linux"]}, "no system that has a name"),
+        ({"architecture": "am\nd"}, "no kind of machines"),
+    ],
+)
+def test_a_config_that_no_engine_takes(config: dict[str, object], problem: str, layout: Path) -> None:
+    def add(value: object) -> dict[str, str]:
+        data = json.dumps(value).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        (layout / "blobs" / "sha256" / digest).write_bytes(data)
+        return {"digest": f"sha256:{digest}"}
+
+    whole = {"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []}} | config
+    (layout / "index.json").write_text(json.dumps({"manifests": [add({"config": add(whole), "layers": []})]}))
+    assert problem in refuse(layout)
+
+
 def test_an_index_without_an_end(layout: Path) -> None:
     (layout / "index.json").write_text("[" * 100_000)
     assert "is no JSON" in refuse(layout)

@@ -59,6 +59,8 @@ def test_options(write_project: Any) -> None:
     placed = place_option(project, recipe, OptionError("it can't be", option="glibc", hint="claim more"))
     assert (placed.problem, placed.hint) == ("it can't be", "claim more")
     assert placed.position == Position("recipes/good.toml", 6, 9)
+    placed = place_option(project, recipe, OptionError("there is none", option="base"))
+    assert placed.position == Position("recipes/good.toml", GNU_RECIPE[: GNU_RECIPE.index("base")].count("\n") + 1, 8)
 
 
 OWN = """\

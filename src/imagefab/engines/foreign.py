@@ -143,7 +143,7 @@ def _find_platform(name: str, system: object, architecture: object) -> HostPlatf
 
 def _check_config(folder: Path, manifest: dict[str, Any], config: dict[str, Any]) -> None:
     """What an engine would complain of in words of its own."""
-    rootfs, said = config.get("rootfs"), config.get("config") or {}
+    rootfs, said = config.get("rootfs"), _or(config.get("config"), {})
     plain = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     layers = manifest.get("layers") or []
     if not isinstance(plain, list) or not isinstance(layers, list) or len(plain) != len(layers):
@@ -151,10 +151,14 @@ def _check_config(folder: Path, manifest: dict[str, Any], config: dict[str, Any]
     lists, maps = ("Env", "Entrypoint", "Cmd"), ("Labels",)
     if (
         not isinstance(said, dict)
-        or not all(_is_list_of_texts(said.get(key) or []) for key in lists)
-        or not all(_is_map_of_texts(said.get(key) or {}) for key in maps)
+        or not all(_is_list_of_texts(_or(said.get(key), [])) for key in lists)
+        or not all(_is_map_of_texts(_or(said.get(key), {})) for key in maps)
     ):
         raise BrokenImageError(f"{folder}: its config is not one that an image can have")
+
+
+def _or(value: object, default: object) -> Any:
+    return default if value is None else value
 
 
 def _is_list_of_texts(value: object) -> bool:

@@ -1,0 +1,70 @@
+"""Whether images that people pull by digest are still there.
+
+A registry that lacks one says so. One that says nothing, or refuses to, has lost nothing yet: that is told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from imagefab.errors import ImagefabError
+from imagefab.registry.client import Client, work_at_once
+from imagefab.registry.errors import PassingError, RegistryError
+from imagefab.registry.manifests import Manifests
+from imagefab.registry.reference import Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Why each is dead."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Why nobody says whether each is there."""
+
+
+def probe_images(
+    places: Mapping[str, str], open_client: Callable[[str], Client], warn: Callable[[str], None]
+) -> Probed:
+    """Ask for images by their references; each has a place where it is used, for messages."""
+    lost: dict[str, str] = {}
+    silent: dict[str, str] = {}
+    by_host: dict[str, dict[str, Reference]] = {}
+    for text, place in places.items():
+        try:
+            reference = Reference.parse(text)
+        except ImagefabError as error:
+            warn(f"{place}: {error.problem}, so nobody is asked for it")
+            silent[text] = error.problem
+            continue
+        by_host.setdefault(reference.repository.host, {})[text] = reference
+    for host, references in by_host.items():
+        try:
+            answers = _ask_for(open_client(host), references)
+        except ImagefabError as error:
+            # Not to be asked is not to be gone.
+            warn(f"{host} does not say whether pins in use are there: {error.problem}")
+            silent |= dict.fromkeys(references, error.problem)
+            continue
+        lost |= {name: "the registry does not have it" for name, answer in answers.items() if answer is False}
+        for name, answer in answers.items():
+            if isinstance(answer, str):
+                warn(f"nobody says whether {name} is there: {answer}")
+                silent[name] = answer
+    return Probed(lost=lost, silent=silent)
+
+
+def _ask_for(client: Client, references: Mapping[str, Reference]) -> dict[str, bool | str]:
+    """Whether each is there, or why the registry does not say. PassingError where it says nothing at all."""
+
+    def ask(reference: Reference) -> bool | str:
+        assert reference.digest is not None
+        try:
+            return Manifests(client, reference.repository).has(reference.digest)
+        except PassingError:
+            raise
+        except RegistryError as error:
+            return error.problem
+
+    with work_at_once(client) as pool:
+        return dict(zip(references, pool.map(ask, references.values()), strict=True))
