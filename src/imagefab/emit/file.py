@@ -70,7 +70,8 @@ def write_user_file(file: UserFile, text: str) -> UserFile:
         before = path.stat() if path.exists() else None
         if before is not None and not os.access(path, os.W_OK):
             raise DiskError(f"{file.shown} is not writable", hint="change its mode, or name another file")
-        path.parent.mkdir(exist_ok=True)
+        if not file.path.is_symlink():
+            path.parent.mkdir(exist_ok=True)
         mode = 0o644 if before is None else stat.S_IMODE(before.st_mode)
         write_atomic(path, text.encode(), mode, remedy=_USER_FILE)
         if before is not None and os.geteuid() == 0:

@@ -85,18 +85,27 @@ class LayerShare:
 
     def give(self, layers: Sequence[Layer]) -> int:
         """Put layers there that are not; how many that were."""
+        wanted = {layer.key: layer for layer in layers}
         with work_at_once(self._client) as pool:
-            return sum(pool.map(self._give, {layer.key: layer for layer in layers}.values()))
-
-    def _give(self, layer: Layer) -> bool:
-        known = self._find(layer.key)
-        if known is not None:
-            if known.layer.diff_id != layer.diff_id:
-                self._progress.warn(
-                    f"layer {layer.name}: {self._repository} has another for the same inputs, {known.layer.diff_id};"
-                    f" here it is {layer.diff_id}"
+            known = dict(zip(wanted, pool.map(self._find, wanted), strict=True))
+            missing = [layer for key, layer in wanted.items() if not self._is_there(layer, known[key])]
+            if missing:
+                task = self._progress.start(
+                    f"{len(missing)} layers to {self._repository}", total=sum(layer.size for layer in missing), unit="B"
                 )
-            return False
+                list(pool.map(lambda layer: self._give(layer, task.advance), missing))
+                task.finish()
+        return len(missing)
+
+    def _is_there(self, layer: Layer, known: _Found | None) -> bool:
+        if known is not None and known.layer.diff_id != layer.diff_id:
+            self._progress.warn(
+                f"layer {layer.name}: {self._repository} has another for the same inputs, {known.layer.diff_id};"
+                f" here it is {layer.diff_id}"
+            )
+        return known is not None
+
+    def _give(self, layer: Layer, advance: Callable[[int], None]) -> None:
         record = canonical_json(layer.record())
         listing = self._store.read_blob(layer.listing)
         for blob in (
@@ -105,7 +114,7 @@ class LayerShare:
             Blob(digest=Digest.of_bytes(record), size=len(record), open=lambda: io.BytesIO(record)),
         ):
             if not self._blobs.has(blob.digest, to_write=True):
-                self._blobs.put(blob, (), lambda _: None)
+                self._blobs.put(blob, (), advance if blob.digest == layer.digest else lambda _: None)
         manifest = canonical_json(
             {
                 "schemaVersion": 2,
@@ -119,7 +128,6 @@ class LayerShare:
             }
         )
         self._manifests.put(layer.key.hex, manifest, MANIFEST)
-        return True
 
     def _find(self, key: Digest) -> _Found | None:
         """What somebody built for a key. What makes no sense is said, and is nothing."""
