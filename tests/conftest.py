@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from hypothesis import settings
 
 settings.register_profile("imagefab", deadline=None)
 settings.load_profile("imagefab")
+
+# In a shell's background Ctrl-C is ignored, and after nohup a hang-up; whatever tests start would ignore them as well.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -28,10 +27,6 @@ from tests.sample import BOTH_PLATFORMS, OTHERS, SAMPLE
 
 ROOT = Path(__file__).parents[2]
 
-
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As in a shell's background; what tests start would ignore Ctrl-C as well.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TURN, ENGINES = (Path(tempfile.gettempdir()) / f"imagefab-tests-{name}.lock" for name in ("turn", "engines"))
 
