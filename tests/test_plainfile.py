@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from imagefab.plainfile import BadFileError, NoFileError, has_bytes, read_bytes, read_text
-from tests.oddfiles import ODD, little_memory, put_odd
+from tests.unreadable import UNREADABLE, little_memory, put_unreadable
 
 
-@pytest.mark.parametrize("how", ODD)
+@pytest.mark.parametrize("how", UNREADABLE)
 @pytest.mark.timeout(20)
 def test_odd_files_are_refused(how: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    problem = put_odd(path, how)
+    problem = put_unreadable(path, how)
     with little_memory(), pytest.raises(BadFileError) as caught:
         read_bytes(path)
     assert not isinstance(caught.value, NoFileError)

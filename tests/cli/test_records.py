@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import RunImagefab
-from tests.oddfiles import ODD, put_odd
+from tests.unreadable import UNREADABLE, put_unreadable
 
 from imagefab.check.record import Checked, print_checked, read_checked
 from imagefab.digest import Digest
@@ -88,11 +88,11 @@ def test_of_another_image(imagefab: RunImagefab, project: Path, handed: Path) ->
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("how", ODD)
+@pytest.mark.parametrize("how", UNREADABLE)
 @pytest.mark.usefixtures("project")
 def test_odd_files(how: str, imagefab: RunImagefab, handed: Path) -> None:
     (handed / "one").mkdir(parents=True)
-    put_odd(handed / "one/checked.toml", how)
+    put_unreadable(handed / "one/checked.toml", how)
     result = imagefab("check", NAME, "--take", str(handed))
     if how in ("circle", "below a file"):
         # Where nothing is, there is nothing to take.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.e2e.ndk import NAME, PREBUILT, pack_ndk, write_ndk_sources
+from tests.e2e.support.ndk import NAME, PREBUILT, pack_ndk, write_ndk_sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

@@ -27,9 +27,9 @@ from imagefab.sources.debian.resolve import resolve
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
-from tests.e2e.apt import Chosen, Oracle
+from tests.e2e.support.apt import Chosen, Oracle
 from tests.e2e.conftest import ROOT
-from tests.needs import require
+from tests.machine import require
 
 pytestmark = pytest.mark.archive
 

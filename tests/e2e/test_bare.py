@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ROOT, CommandLine
-from tests.e2e.rust import Rust
+from tests.e2e.support.rust import Rust
 from tests.e2e.test_check import failures
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]

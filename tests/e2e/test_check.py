@@ -17,8 +17,8 @@ from imagefab.recipe.project import open_project
 from imagefab.toolchains.design import RULES
 from imagefab.toolchains.suite import find_suite
 from tests.e2e.conftest import ROOT, CommandLine
-from tests.e2e.rust import Rust
-from tests.sample import SAMPLE
+from tests.e2e.support.rust import Rust
+from tests.shipped_sample import SAMPLE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.e2e.rust import Rust, provide_cross
-from tests.needs import require
+from tests.e2e.support.rust import Rust, provide_cross
+from tests.machine import require
 
 pytestmark = pytest.mark.e2e
 

@@ -17,7 +17,7 @@ from imagefab.emit.lint import Remark
 from imagefab.emit.profile import RELEASE
 from imagefab.oci.image import local_pin
 from tests.e2e.conftest import CommandLine
-from tests.e2e.rust import Rust, provide_cross
+from tests.e2e.support.rust import Rust, provide_cross
 
 pytestmark = pytest.mark.e2e
 

@@ -17,7 +17,7 @@ from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
 from tests.e2e.conftest import CommandLine
 from tests.e2e.test_survival import look_into
-from tests.needs import require
+from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.looks_at_engines, pytest.mark.usefixtures("root", "docker", "podman")]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.needs import require
+from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("warm_musl")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine, copy_packages
-from tests.needs import require
+from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.e2e.rust import Rust, run_command
+from tests.e2e.support.rust import Rust, run_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

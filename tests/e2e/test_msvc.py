@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.e2e.winsdk import list_build_command, pack_sdk, write_sdk_sources
+from tests.e2e.support.windows_sdk import list_build_command, pack_sdk, write_sdk_sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

@@ -28,10 +28,10 @@ from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.blueprint import IMAGE_PATH
 from imagefab.toolchains.design import RULES
-from tests.e2e.apt import Oracle, make_command, read_answer
+from tests.e2e.support.apt import Oracle, make_command, read_answer
 from tests.e2e.conftest import ROOT, CommandLine
-from tests.needs import require
-from tests.sample import BOTH_PLATFORMS
+from tests.machine import require
+from tests.shipped_sample import BOTH_PLATFORMS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

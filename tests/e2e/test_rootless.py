@@ -26,7 +26,7 @@ from tests.e2e import test_odd_files as odd
 from tests.e2e import test_steps as steps
 from tests.e2e.conftest import ROOT, CommandLine, copy_store
 from tests.e2e.test_survival import assert_nothing_left
-from tests.needs import require
+from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "warm_musl")]
 

@@ -15,7 +15,7 @@ from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
 from imagefab.toolchains.design import RULES
 from tests.e2e.conftest import CommandLine
-from tests.sample import SAMPLE
+from tests.shipped_sample import SAMPLE
 
 pytestmark = pytest.mark.e2e
 

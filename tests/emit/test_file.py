@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.needs import require
+from tests.machine import require
 
 from imagefab.emit.file import locate, read_user_file, write_user_file
 from imagefab.errors import ImagefabError

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.oddfiles import ODD, little_memory, put_odd
+from tests.unreadable import UNREADABLE, little_memory, put_unreadable
 
 from imagefab.engines.foreign import BrokenImageError, open_layout
 from imagefab.oci.store import Store
@@ -31,17 +31,17 @@ def refuse(layout: Path) -> str:
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("how", ODD)
+@pytest.mark.parametrize("how", UNREADABLE)
 def test_an_index_that_is_no_file(how: str, layout: Path) -> None:
-    problem = put_odd(layout / "index.json", how)
+    problem = put_unreadable(layout / "index.json", how)
     assert refuse(layout).startswith(f"{layout}/index.json: {problem}")
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("how", ODD)
+@pytest.mark.parametrize("how", UNREADABLE)
 def test_a_blob_that_is_no_file(how: str, layout: Path) -> None:
     blob = (layout / "manifest").readlink()
-    problem = put_odd(blob, how)
+    problem = put_unreadable(blob, how)
     told = refuse(layout)
     assert told.startswith(f"{blob}: {problem}" if blob.is_file() else f"{layout}: the blob {blob.name} is missing")
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.needs import require
+from tests.machine import require
 
 from imagefab.engines.inspect import inspect_emulation
 from imagefab.engines.trial import make_program, write_trial

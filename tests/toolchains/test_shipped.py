@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.sample import SAMPLE
+from tests.shipped_sample import SAMPLE
 
 from imagefab.digest import Digest
 from imagefab.factory import design_blueprints

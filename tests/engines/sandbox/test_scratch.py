@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.needs import require
+from tests.machine import require
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from tests.e2e.cxx import CXX_LIBRARY
-from tests.e2e.sdk import HEADERS
+from tests.e2e.support.cxx import CXX_LIBRARY
+from tests.e2e.support.macos_sdk import HEADERS
 
 _MACHINES = {"x86_64": "x64", "aarch64": "arm64", "x86": "x86"}
 

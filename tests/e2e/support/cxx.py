@@ -1,4 +1,4 @@
-"""As much of C++'s library as the probes use, for stand-ins of vendors' archives: what `tests.e2e.sdk` declares."""
+"""As much of the C++ library as the probes use, for stand-ins of vendors' archives: what macos_sdk.py declares."""
 
 from __future__ import annotations
 

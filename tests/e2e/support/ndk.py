@@ -8,8 +8,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from tests.e2e.cxx import CXX_LIBRARY
-from tests.e2e.sdk import HEADERS
+from tests.e2e.support.cxx import CXX_LIBRARY
+from tests.e2e.support.macos_sdk import HEADERS
 
 NAME = "android-ndk-r27c"
 PREBUILT = "toolchains/llvm/prebuilt/linux-x86_64"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Result, RunImagefab
-from tests.oddfiles import ODD, little_memory, put_odd
+from tests.unreadable import UNREADABLE, little_memory, put_unreadable
 
-pytestmark = [pytest.mark.timeout(30), pytest.mark.parametrize("how", ODD)]
+pytestmark = [pytest.mark.timeout(30), pytest.mark.parametrize("how", UNREADABLE)]
 
 IMAGES = "images/aarch64-gnu"
 
@@ -25,7 +25,7 @@ def careful(imagefab: RunImagefab) -> RunImagefab:
 
 @pytest.mark.parametrize("verb", ["show", "build", "render", "check"])
 def test_the_lock(careful: RunImagefab, project: Path, verb: str, how: str) -> None:
-    problem = put_odd(project / IMAGES / "imagefab.lock", how)
+    problem = put_unreadable(project / IMAGES / "imagefab.lock", how)
     result = careful(verb, "aarch64-gnu")
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith(f"error: {IMAGES}/imagefab.lock: {problem}")
@@ -33,14 +33,14 @@ def test_the_lock(careful: RunImagefab, project: Path, verb: str, how: str) -> N
 
 
 def test_a_lock_among_others(careful: RunImagefab, project: Path, how: str) -> None:
-    put_odd(project / IMAGES / "imagefab.lock", how)
+    put_unreadable(project / IMAGES / "imagefab.lock", how)
     rows = {row["recipe"]: row["lock"] for row in json.loads(careful("list", "--json").out)["recipes"]}
     assert rows["x86_64-gnu"] == "locked"
     assert rows["aarch64-gnu"] != "locked"
 
 
 def test_the_settings(careful: RunImagefab, project: Path, how: str) -> None:
-    problem = put_odd(project / "imagefab.toml", how)
+    problem = put_unreadable(project / "imagefab.toml", how)
     result = careful("list")
     assert (result.code, result.out) == (3, "")
     assert result.err.startswith(f"imagefab.toml: error: {problem}")
@@ -48,7 +48,7 @@ def test_the_settings(careful: RunImagefab, project: Path, how: str) -> None:
 
 def test_the_settings_and_nothing_more(careful: RunImagefab, nowhere: Path, how: str) -> None:
     """It is this project's settings that can't be read; the shipped recipes are no answer to that."""
-    problem = put_odd(nowhere / "imagefab.toml", how)
+    problem = put_unreadable(nowhere / "imagefab.toml", how)
     result = careful("list")
     assert (result.code, result.out) == (3, "")
     assert result.err.startswith(f"imagefab.toml: error: {problem}")
@@ -56,7 +56,7 @@ def test_the_settings_and_nothing_more(careful: RunImagefab, nowhere: Path, how:
 
 def test_what_was_checked(careful: RunImagefab, project: Path, how: str) -> None:
     """Which is no reason to show nothing."""
-    problem = put_odd(project / IMAGES / "checked.toml", how)
+    problem = put_unreadable(project / IMAGES / "checked.toml", how)
     result = careful("show", "aarch64-gnu", "--json")
     assert result.code == 0
     assert json.loads(result.out)["checked"] is None
@@ -64,7 +64,7 @@ def test_what_was_checked(careful: RunImagefab, project: Path, how: str) -> None
 
 
 def test_what_was_published(careful: RunImagefab, project: Path, how: str) -> None:
-    problem = put_odd(project / IMAGES / "published.toml", how)
+    problem = put_unreadable(project / IMAGES / "published.toml", how)
     result = careful("cross-toml", "aarch64-gnu")
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith(f"{IMAGES}/published.toml: error: {problem}")
@@ -73,7 +73,7 @@ def test_what_was_published(careful: RunImagefab, project: Path, how: str) -> No
 @pytest.mark.parametrize("name", ["Cross.toml", ".cargo/config.toml"])
 def test_the_files_of_others(careful: RunImagefab, project: Path, name: str, how: str) -> None:
     (project / ".cargo").mkdir()
-    problem = put_odd(project / name, how)
+    problem = put_unreadable(project / name, how)
     options = ["--file", name] if name == "Cross.toml" else ["--cargo-config", name]
     (project / IMAGES / "published.toml").write_text(
         f'name = "registry.example/aarch64-gnu"\ndigest = "sha256:{"0" * 64}"\nplatforms = ["linux/amd64"]\n'
@@ -90,7 +90,7 @@ def test_the_files_of_others(careful: RunImagefab, project: Path, name: str, how
 def test_the_dockerfile(careful: RunImagefab, project: Path, how: str) -> None:
     path = project / IMAGES / "Dockerfile"
     good = path.read_bytes()
-    put_odd(path, how)
+    put_unreadable(path, how)
     assert careful("render", "--check", "aarch64-gnu").code == 4
     result = careful("render", "aarch64-gnu")
     if how == "folder":
@@ -101,7 +101,7 @@ def test_the_dockerfile(careful: RunImagefab, project: Path, how: str) -> None:
 
 
 def test_a_recipe(careful: RunImagefab, project: Path, how: str) -> None:
-    problem = put_odd(project / "recipes" / "aarch64-gnu.toml", how)
+    problem = put_unreadable(project / "recipes" / "aarch64-gnu.toml", how)
     result = careful("list")
     assert (result.code, result.out) == (3, "")
     assert result.err.startswith(f"recipes/aarch64-gnu.toml: error: {problem}")

@@ -16,7 +16,7 @@ def _make_huge(path: Path) -> None:
         file.truncate(10 << 30)
 
 
-ODD: dict[str, tuple[Callable[[Path], None], str]] = {
+UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "pipe": (os.mkfifo, "this is not a regular file"),
     "endless": (lambda path: path.symlink_to("/dev/zero"), "this is not a regular file"),
     "full": (lambda path: path.symlink_to("/dev/full"), "this is not a regular file"),
@@ -29,10 +29,10 @@ ODD: dict[str, tuple[Callable[[Path], None], str]] = {
 """How it is made at a path, and what is said of it."""
 
 
-def put_odd(path: Path, how: str) -> str:
+def put_unreadable(path: Path, how: str) -> str:
     """Put it in a file's place; what is said of it."""
     path.unlink(missing_ok=True)
-    make, problem = ODD[how]
+    make, problem = UNREADABLE[how]
     make(path)
     return problem
 

@@ -1,0 +1,50 @@
+"""Stores for tests that need one of their own, made of hard links to what another one has."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.support.command_line import CommandLine
+
+
+def find_blob(store: Path, digest: str) -> Path:
+    hexadecimal = digest.removeprefix("sha256:")
+    return store / "blobs/sha256" / hexadecimal[:2] / hexadecimal
+
+
+def list_packages(line: CommandLine, *recipes: str) -> Iterator[Path]:
+    """The blobs that the locks of some recipes name, as far as the store has them."""
+    for recipe in recipes:
+        lock = (line.folder / "images" / recipe / "imagefab.lock").read_text()
+        for hexadecimal in dict.fromkeys(re.findall(r'sha256 = "(\w{64})"', lock)):
+            blob = find_blob(line.store, hexadecimal)
+            if blob.exists():
+                yield blob
+
+
+def copy_packages(line: CommandLine, store: Path, *recipes: str) -> Path:
+    """A store with the packages of some recipes, and nothing that was built or derived."""
+    for blob in list_packages(line, *recipes):
+        target = store / blob.relative_to(line.store)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            os.link(blob, target)
+    return store
+
+
+def copy_store(store: Path, target: Path) -> Path:
+    """Another store with the same blobs, which nobody else writes to."""
+    subprocess.run(["cp", "--archive", "--link", store, target], check=True)
+    return target
+
+
+def unshare_file(path: Path) -> Path:
+    """A file of this store's own, where it was a link to another's."""
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    return path
