@@ -14,12 +14,8 @@ SAMPLE = (
     "x86_64-windows-msvc",
     "x86_64-windows-gnu",
     "wasm32-wasip1",
+    "wasm32-unknown",
+    "thumbv7m-none",
+    "x86_64-none",
 )
-"""Built, weighed and checked."""
-
-BOTH_PLATFORMS = ("aarch64-gnu", "x86_64-gnu")
-"""Built for machines of either architecture. What compiles a library in the build takes long under emulation."""
-
-OTHERS = ("riscv64gc-gnu", "thumbv7m-none", "x86_64-none", "wasm32-unknown",
-          "x86_64-windows-gnullvm")  # fmt: skip
-"""What tests of their own build."""
+"""Built, weighed and checked, with Rust where the tests have a std for it."""

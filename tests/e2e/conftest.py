@@ -14,13 +14,14 @@ import pytest
 
 from tests.e2e.support.command_line import ROOT, CommandLine
 from tests.e2e.support.engines import use_engines
+from tests.e2e.support.everything import RECIPES, Circumstances, make_everything
 from tests.e2e.support.projects import NAMED, TINY, copy_project, make_project, write_recipe
 from tests.e2e.support.registry import serve_registry
 from tests.e2e.support.rust import Rust, provide_debian_rust, provide_rust
 from tests.e2e.support.shared import Shared, find_shared
 from tests.e2e.support.stores import copy_packages, copy_store
 from tests.machine import require
-from tests.shipped_sample import BOTH_PLATFORMS, OTHERS, SAMPLE
+from tests.shipped_sample import SAMPLE
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,53 +93,76 @@ def paired(shared: Shared, bootstrapped: CommandLine) -> CommandLine:
 
 @pytest.fixture
 def pair(paired: CommandLine, tmp_path: Path) -> CommandLine:
-    """Two tiny recipes that share all layers but one, built, and theirs a project to do with as one likes."""
-    return copy_project(paired, tmp_path / "pair")
+    """Two tiny recipes that share all layers but one, built: a project and a store to do with as one likes."""
+    store = copy_store(paired.store, tmp_path / "pair-store")
+    return copy_project(CommandLine(store, paired.folder), tmp_path / "pair")
+
+
+@pytest.fixture(scope="session")
+def everything(shared: Shared) -> CommandLine:
+    """The project with everything that a layer can hold, built by the sandbox. Nobody changes it."""
+
+    def make(folder: Path) -> None:
+        line = make_everything(folder / "project", folder / "store")
+        for recipe in RECIPES:
+            Circumstances().build(line, recipe, "--engine", "sandbox")
+
+    folder = shared.make_once("everything", make)
+    return CommandLine(folder / "store", folder / "project")
 
 
 # -- images that pass all probes ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def shipped(shared: Shared) -> CommandLine:
-    """Some shipped recipes, locked to what the archive has now: what the committed locks name may have left it. Their
-    store is there for all tests, which build in it what they need."""
+def flagship(shared: Shared) -> CommandLine:
+    """Some shipped recipes, locked to what the archive has now: what the committed locks name may have left it. And a
+    store in which aarch64-gnu is built. Nobody changes either."""
 
     def make(folder: Path) -> None:
         project = make_project(folder / "project", {})
-        for name in dict.fromkeys((*SAMPLE, *BOTH_PLATFORMS, *OTHERS)):
+        for name in SAMPLE:
             shutil.copy(ROOT / "recipes" / f"{name}.toml", project / "recipes")
             shutil.copytree(ROOT / "images" / name, project / "images" / name)
         line = CommandLine(folder / "store", project)
         line.run("lock", "--upgrade")
         line.run("render")
+        line.run("build", "aarch64-gnu", "--engine", "sandbox")
+
+    folder = shared.make_once("flagship", make)
+    return CommandLine(folder / "store", folder / "project")
+
+
+@pytest.fixture(scope="session")
+def shipped(shared: Shared, flagship: CommandLine) -> CommandLine:
+    """The same recipes, and a store in which all tests of a run build what they need."""
+
+    def make(folder: Path) -> None:
+        copy_store(flagship.store, folder / "store")
 
     folder = shared.make_once("shipped", make)
-    return CommandLine(folder / "store", folder / "project")
+    return CommandLine(folder / "store", flagship.folder)
 
 
 @pytest.fixture
 def warm(shipped: CommandLine, tmp_path: Path) -> CommandLine:
     """The shipped recipes, to do with as one likes, and the run's store, in which aarch64-gnu is built."""
-    line = copy_project(shipped, tmp_path / "shipped")
-    line.run("build", "aarch64-gnu", "--engine", "sandbox")
-    return line
+    return copy_project(shipped, tmp_path / "shipped")
 
 
 @pytest.fixture(scope="session")
-def finished(shared: Shared) -> CommandLine:
+def finished(shared: Shared, shipped: CommandLine) -> CommandLine:
     """A project with two recipes that share all layers but one, built and checked. Nobody changes it."""
 
     def make(folder: Path) -> None:
         recipes = {name: NAMED.format(name=name, base="trixie") for name in ("one", "two")}
-        line = CommandLine(folder / "store", make_project(folder / "project", recipes))
+        line = shipped.at(make_project(folder / "project", recipes))
         line.run("lock")
         line.run("render")
         line.run("build", "--all", "--engine", "sandbox")
         line.run("check", "--all", "--engine", "sandbox")
 
-    folder = shared.make_once("finished", make)
-    return CommandLine(folder / "store", folder / "project")
+    return shipped.at(shared.make_once("finished", make) / "project")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine, list_probes
 from tests.e2e.support.ndk import NAME, PREBUILT, pack_ndk, write_ndk_sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
@@ -34,7 +34,10 @@ def build_ndk(line: CommandLine, triple: str, folder: Path) -> Path:
     return pack_ndk(folder, line.folder / f"{NAME}-linux.zip")
 
 
-@pytest.mark.parametrize("triple", TARGETS)
+@pytest.mark.parametrize(
+    "triple",
+    [triple if triple.startswith("aarch64") else pytest.param(triple, marks=pytest.mark.prove) for triple in TARGETS],
+)
 def test_an_image_with_an_ndk(triple: str, warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
     line = warm.at(project(RECIPE.format(triple=triple), "plain"))
     line.run("lock", "plain")
@@ -47,10 +50,9 @@ def test_an_image_with_an_ndk(triple: str, warm: CommandLine, project: Callable[
     assert str(tmp_path) not in lock
     zipped.unlink()
     line.run("build", "mine")
-    (report,) = line.json("check", "mine")["images"]
+    report = line.check("mine")
     assert report["ok"], report
-    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
-    assert passed >= {"tools", "c", "c++", "shared", "cmake", "bindgen", "variables"}
+    assert list_probes(report, "pass") >= {"tools", "c", "c++", "shared", "cmake", "bindgen", "variables"}
     clang, gnu, _, _, machine = TARGETS[triple]
     (tmp_path / "a.c").write_text("int level = __ANDROID_API__;\nint main(void) { return level; }\n")
     script = (
@@ -80,11 +82,9 @@ def test_an_ndk_can_be_bound_and_one_without_the_api_level_is_refused(
         f"--bind={parts}/sysroot:/opt/android/NDK/sysroot",
         f"--bind={parts}/lib/clang/18/lib/linux:/opt/android/NDK/clang/lib/linux",
     )
-    (report,) = line.json("check", "plain", *bound)["images"]
+    report = line.check("plain", *bound)
     assert report["ok"], report
-    assert {"c", "c++", "shared", "cmake", "bindgen"} <= {
-        probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"
-    }
+    assert list_probes(report, "pass") >= {"c", "c++", "shared", "cmake", "bindgen"}
     (tmp_path / "a.cc").write_text("#include <iostream>\nint main() { std::cout << 42 << std::endl; }\n")
     script = "$CXX_aarch64_linux_android a.cc -o a && aarch64-linux-android-readelf -d a"
     said = line.run("run", "--mount", tmp_path, *bound, "plain", "--", "sh", "-c", script).stdout

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine, copy_packages
+from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.stores import copy_packages
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker")]
 
@@ -64,17 +65,17 @@ def list_images() -> list[str]:
 
 
 @pytest.mark.looks_at_engines
-def test_another_docker_builds_the_same(studio: CommandLine, tmp_path: Path, second: dict[str, str]) -> None:
+def test_another_docker_builds_the_same(pair: CommandLine, tmp_path: Path, second: dict[str, str]) -> None:
     """And this machine's own has nothing to do with it."""
-    line = CommandLine(copy_packages(studio, tmp_path / "store", "one", "two"), studio.folder)
+    line = CommandLine(copy_packages(pair, tmp_path / "store", "one", "two"), pair.folder)
     before = list_images()
     built = line.build("one", "--builder", "second", "--no-cache", env=second)
     assert built["engine"] == "docker"
-    assert built["digest"] == studio.build("one")["digest"]
+    assert built["digest"] == pair.build("one")["digest"]
     sibling = line.build("two", "--builder", "second", env=second)
     layers = sibling["platforms"]["linux/amd64"]["layers"]
     assert [layer["cached"] for layer in layers] == [True] * (len(layers) - 1) + [False]
-    assert sibling["digest"] == studio.build("two")["digest"]
+    assert sibling["digest"] == pair.build("two")["digest"]
     assert list_images() == before
 
 
@@ -105,22 +106,22 @@ os.execv(docker, [docker, *words])
 """
 
 
-def test_a_builder_that_sends_archives(studio: CommandLine, tmp_path: Path) -> None:
+def test_a_builder_that_sends_archives(pair: CommandLine, tmp_path: Path) -> None:
     """It is given all layers, and what is new in them is taken."""
     shim = tmp_path / "bin/docker"
     shim.parent.mkdir()
     shim.write_text(SHIM.format(docker=shutil.which("docker")))
     shim.chmod(0o755)
     env = os.environ | {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
-    line = CommandLine(copy_packages(studio, tmp_path / "store", "one", "two"), studio.folder)
+    line = CommandLine(copy_packages(pair, tmp_path / "store", "one", "two"), pair.folder)
     built = line.build("one", "--builder", "far", env=env)
-    assert built["digest"] == studio.build("one")["digest"]
+    assert built["digest"] == pair.build("one")["digest"]
     sibling = line.build("two", "--builder", "far", env=env)
-    assert sibling["digest"] == studio.build("two")["digest"]
+    assert sibling["digest"] == pair.build("two")["digest"]
     assert not list((line.store / "claims").iterdir())
 
 
-def test_no_such_builder(studio: CommandLine, tmp_path: Path) -> None:
-    line = CommandLine(tmp_path / "store", studio.folder)
+def test_no_such_builder(pair: CommandLine, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path / "store", pair.folder)
     assert "nobody" in line.run("build", "one", "--builder", "nobody", code=5).stderr
     line.run("build", "one", "--builder", "x", "--engine", "podman", code=2)

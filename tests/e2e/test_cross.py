@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.rust import Rust, provide_cross
 from tests.machine import require
 
@@ -55,7 +55,7 @@ def workspace(warm: CommandLine, docker: None, rust: Rust, tmp_path_factory: pyt
     cross = provide_cross(rust)
     warm.run("build", *RECIPES.values(), "--engine", "sandbox", "--load")
     folder = tmp_path_factory.mktemp("cross") / "workspace"
-    shutil.copytree(Path(__file__).parent / "workspace", folder)
+    shutil.copytree(Path(__file__).parent / "support/workspace", folder)
     warm.run("cross-toml", *RECIPES.values(), "--local", "--file", folder / "Cross.toml")
     subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=folder, env=rust.environment(), check=True)
     return Workspace(folder, cross, make_environment(rust, folder))

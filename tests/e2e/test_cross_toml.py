@@ -16,7 +16,9 @@ from imagefab.emit.edit import read_data
 from imagefab.emit.lint import Remark
 from imagefab.emit.profile import RELEASE
 from imagefab.oci.image import local_pin
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.engines import remove_image
+from tests.e2e.support.projects import NAMED, add_recipe
 from tests.e2e.support.rust import Rust, provide_cross
 
 pytestmark = pytest.mark.e2e
@@ -95,7 +97,7 @@ def list_unknown(remarks: tuple[Remark, ...]) -> set[str]:
 
 
 @pytest.mark.parametrize("text", READABLE)
-def test_what_cross_takes(text: str, read_by_cross: ReadByCross) -> None:
+def test_what_cross_reads(text: str, read_by_cross: ReadByCross) -> None:
     update = update_cross_toml(text, [], RELEASE)
     assert not update.is_refused
     assert read_by_cross(text) == list_unknown(update.remarks)
@@ -118,17 +120,20 @@ def test_what_we_write(case: str, read_by_cross: ReadByCross) -> None:
 
 
 @pytest.mark.usefixtures("docker")
-def test_an_image_that_is_loaded_is_found(warm: CommandLine, empty: CommandLine, tmp_path: Path) -> None:
-    image = warm.build("aarch64-gnu", "--load")
-    file = tmp_path / "Cross.toml"
-    written = warm.run("cross-toml", "aarch64-gnu", "--local", "--file", file)
-    name = written.stdout.strip()
-    assert name == local_pin("aarch64-gnu", Digest.parse(image["digest"]))
-    assert read_data(file.read_text()) == {"target": {image["target"]: {"image": name}}}
-    found = json.loads(subprocess.run(["docker", "inspect", name], capture_output=True, check=True).stdout)
-    assert found[0]["Id"] == image["platforms"]["linux/amd64"]["config"]
-    run = ["docker", "run", "--rm", "--pull=never", "--network=none", name, "true"]
-    subprocess.run(run, check=True)
-    warm.run("cross-toml", "aarch64-gnu", "--local", "--file", file, "--check")
-    refused = empty.run("cross-toml", "riscv64gc-gnu", "--local", "--file", file, "--check", code=4)
-    assert "the store has none that its lock makes" in refused.stderr
+def test_an_image_that_is_loaded_is_found(tiny: CommandLine, tiny_empty: CommandLine, unique: str) -> None:
+    add_recipe(tiny, unique, NAMED.format(name=unique, base="debian-trixie"))
+    image = tiny.build(unique, "--load")
+    file = tiny.folder / "Cross.toml"
+    name = tiny.run("cross-toml", unique, "--local", "--file", file).stdout.strip()
+    try:
+        assert name == local_pin(unique, Digest.parse(image["digest"]))
+        assert read_data(file.read_text()) == {"target": {image["target"]: {"image": name}}}
+        found = json.loads(subprocess.run(["docker", "inspect", name], capture_output=True, check=True).stdout)
+        assert found[0]["Id"] == image["platforms"]["linux/amd64"]["config"]
+        run = ["docker", "run", "--rm", "--pull=never", "--network=none", name, "true"]
+        subprocess.run(run, check=True)
+        tiny.run("cross-toml", unique, "--local", "--file", file, "--check")
+        refused = tiny_empty.run("cross-toml", "tiny", "--local", "--file", file, "--check", code=4)
+        assert "the store has none that its lock makes" in refused.stderr
+    finally:
+        remove_image(image["platforms"]["linux/amd64"]["config"])

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import CommandLine
-from tests.e2e.support.rust import Rust
+from tests.e2e.support.command_line import CommandLine, list_probes
 from tests.e2e.support.macos_sdk import NAME, make_sdk
+from tests.e2e.support.rust import Rust, provide_more_std
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -26,14 +26,16 @@ sdk = "{sdk}"
 """
 
 
-@pytest.mark.parametrize("target", ["aarch64-apple-darwin", "x86_64-apple-darwin"])
+@pytest.mark.parametrize(
+    "target", ["aarch64-apple-darwin", pytest.param("x86_64-apple-darwin", marks=pytest.mark.prove)]
+)
 def test_an_image_with_an_sdk(
     target: str,
     warm: CommandLine,
     project: Callable[[str, str], Path],
     tmp_path: Path,
     registry: str,
-    built_rust: Rust,
+    unique: str,
 ) -> None:
     sdk = make_sdk(tmp_path)
     folder = project(RECIPE.format(target=target, sdk=sdk), "macos")
@@ -44,11 +46,19 @@ def test_an_image_with_an_sdk(
     assert str(tmp_path) not in lock, "where the file lies is nobody else's business"
     sdk.unlink()
     line.run("build", "macos")
-    (report,) = line.json("check", "macos", "--rust", built_rust.sysroot)["images"]
+    report = line.check("macos")
     assert report["ok"], report
-    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
-    assert passed >= {"tools", "oldest-macos", "c", "c++", "shared", "framework", "cmake", "bindgen", "variables"}
-    assert ("rust" in passed) == built_rust.has_std(target)
+    assert list_probes(report, "pass") >= {
+        "tools",
+        "oldest-macos",
+        "c",
+        "c++",
+        "shared",
+        "framework",
+        "cmake",
+        "bindgen",
+        "variables",
+    }
     short = "oa64" if target.startswith("aarch64") else "o64"
     programs = f"{short}-clang {target}24-clang++ {target}-clang {target}24-ar {target}24-lipo lipo xcrun"
     line.run("run", "--mount", tmp_path, "macos", "--", "sh", "-c", f"for p in {programs}; do command -v $p; done")
@@ -57,7 +67,7 @@ def test_an_image_with_an_sdk(
     line.run("render", "macos")
     labels = [word for word in (folder / "images" / "macos" / "Dockerfile").read_text().split() if "private" in word]
     assert labels == [f"dev.imagefab.private={sdk.name}"] * 2, "on both host platforms"
-    share = f"{registry}/{target}/layers"
+    share = f"{registry}/{unique}/layers"
     (folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{share}"\n')
     given = line.run("build", "macos", "--push-layers").stderr
     image = line.build("macos")
@@ -65,15 +75,17 @@ def test_an_image_with_an_sdk(
     free = names.index(next(name for name in names if "sdk" in name.lower()))
     assert f"macos: {free} layers given to {share}" in given
     assert f"macos: {len(names) - free} layers stay here" in given
-    tags = httpx.get(f"http://{registry}/v2/{target}/layers/tags/list").json()["tags"]
+    tags = httpx.get(f"http://{registry}/v2/{unique}/layers/tags/list").json()["tags"]
     assert len(tags) == free
-    refused = line.run("publish", "macos", "--to", f"{registry}/{target}", code=2)
+    refused = line.run("publish", "macos", "--to", f"{registry}/{unique}", code=2)
     assert sdk.name in refused.stderr
     assert "--private" in refused.stderr
-    line.run("publish", "macos", "--to", f"{registry}/{target}", "--private")
+    line.run("publish", "macos", "--to", f"{registry}/{unique}", "--private")
 
 
-@pytest.mark.parametrize("engine", ["sandbox", "docker", "podman"])
+@pytest.mark.parametrize(
+    "engine", ["sandbox", *(pytest.param(engine, marks=pytest.mark.prove) for engine in ("docker", "podman"))]
+)
 @pytest.mark.usefixtures("docker", "podman")
 def test_an_sdk_can_be_bound(
     engine: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
@@ -88,14 +100,23 @@ def test_an_sdk_can_be_bound(
     line.run("lock")
     line.run("build", "macos")
     bound = f"--bind={home / NAME}:/opt/osxcross/SDK"
-    (report,) = line.json("check", "macos", "--engine", engine, bound)["images"]
+    report = line.check("macos", "--engine", engine, bound)
     assert report["ok"], report
-    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
-    assert passed >= {"c", "c++", "shared", "framework", "cmake", "bindgen"}
+    assert list_probes(report, "pass") >= {"c", "c++", "shared", "framework", "cmake", "bindgen"}
     assert line.json("show", "macos")["checked"] is None
     script = "echo 'int main(void) { return 0; }' >a.c && oa64-clang a.c -o a && test ! -w /opt/osxcross/SDK/usr"
     line.run("run", "--engine", engine, "--mount", home, bound, "macos", "--", "sh", "-euc", script)
     assert (home / "a").read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
+
+
+@pytest.mark.prove
+def test_rust(warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path, debian_rust: Rust) -> None:
+    sdk = make_sdk(tmp_path)
+    line = warm.at(project(RECIPE.format(target="aarch64-apple-darwin", sdk=sdk), "macos"))
+    line.run("lock", "macos")
+    line.run("build", "macos")
+    rust = provide_more_std(debian_rust, ["aarch64-apple-darwin"])
+    assert "rust" in list_probes(line.check("macos", "--rust", rust.sysroot), "pass")
 
 
 def test_a_file_that_is_not_what_its_name_says(

@@ -15,8 +15,8 @@ from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
-from tests.e2e.conftest import CommandLine
-from tests.e2e.test_survival import look_into
+from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.engines import look_into
 from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.looks_at_engines, pytest.mark.usefixtures("root", "docker", "podman")]
@@ -27,16 +27,16 @@ def examine(line: CommandLine, engine: str, **options: Any) -> dict[str, dict[st
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
-def test_an_engine_that_works_was_tried(engine: str, empty: CommandLine) -> None:
+def test_an_engine_that_works_was_tried(engine: str, tiny_empty: CommandLine) -> None:
     before = look_into(engine)
-    found = examine(empty, engine)
+    found = examine(tiny_empty, engine)
     assert found["a build"]["detail"] == "works"
     assert all(finding["ok"] for finding in found.values())
     assert look_into(engine) <= before
-    assert not list((empty.store / "claims").iterdir())
+    assert not list((tiny_empty.store / "claims").iterdir())
 
 
-def test_buildah_alone(empty: CommandLine, tmp_path: Path) -> None:
+def test_buildah_alone(tiny_empty: CommandLine, tmp_path: Path) -> None:
     require(shutil.which("buildah") is not None, "buildah")
     for folder in map(Path, os.environ["PATH"].split(":")):
         for program in folder.iterdir() if folder.is_dir() else ():
@@ -45,12 +45,12 @@ def test_buildah_alone(empty: CommandLine, tmp_path: Path) -> None:
             if program.name != "podman" and not link.is_symlink():
                 link.symlink_to(program)
     before = look_into("podman")
-    found = examine(empty, "podman", env=os.environ | {"PATH": str(tmp_path / "bin")})
+    found = examine(tiny_empty, "podman", env=os.environ | {"PATH": str(tmp_path / "bin")})
     assert "podman" not in found
     assert found["buildah"]["ok"]
     assert found["a build"]["detail"] == "works", found
     assert look_into("podman") <= before
-    assert not list((empty.store / "claims").iterdir())
+    assert not list((tiny_empty.store / "claims").iterdir())
 
 
 @pytest.fixture
@@ -61,19 +61,19 @@ def broken_podman(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"CONTAINERS_STORAGE_CONF": str(config)}
 
 
-def test_an_engine_that_answers_and_does_not_build(empty: CommandLine, broken_podman: dict[str, str]) -> None:
-    found = examine(empty, "podman", env=broken_podman)
+def test_an_engine_that_answers_and_does_not_build(tiny_empty: CommandLine, broken_podman: dict[str, str]) -> None:
+    found = examine(tiny_empty, "podman", env=broken_podman)
     assert found["podman"]["ok"]
     assert not found["a build"]["ok"]
     assert "imaginary" in found["a build"]["detail"]
     assert found["a build"]["fix"]
-    said = empty.run("doctor", env=broken_podman).stdout
+    said = tiny_empty.run("doctor", env=broken_podman).stdout
     assert "podman: does not work" in said
     assert "docker: works" in said
-    failed = empty.run("build", "aarch64-musl", "--engine", "podman", code=5, env=broken_podman)
+    failed = tiny_empty.run("build", "tiny", "--engine", "podman", code=5, env=broken_podman)
     assert "podman does not work here" in failed.stderr
     assert "imaginary" in failed.stderr
-    assert not list(empty.store.glob("blobs/sha256/*/*")), "nothing is fetched for an engine that does not build"
+    assert not list(tiny_empty.store.glob("blobs/sha256/*/*")), "nothing is fetched for an engine that does not build"
 
 
 # pause() again and again; and a branch to itself.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.rust import Rust, run_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
@@ -37,7 +37,7 @@ int main(int count, char **words) { (void)words; printf("%d\\n", add_in_rust(cou
 
 
 def test_rust_and_c_are_linked_as_bitcode(
-    warm: CommandLine, packaged_rust: Rust, project: Callable[[str, str], Path], tmp_path: Path
+    warm: CommandLine, debian_rust: Rust, project: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
     folder = project(RECIPE, "native-llvm")
     line = warm.at(folder)
@@ -46,10 +46,8 @@ def test_rust_and_c_are_linked_as_bitcode(
     (tmp_path / "library.rs").write_text(LIBRARY)
     (tmp_path / "main.c").write_text(PROGRAM)
     options = ["--crate-type", "staticlib", "-O", "-C", "linker-plugin-lto", "-C", "panic=abort"]
-    compile_rust = [packaged_rust.sysroot / "bin/rustc", *options, "-o", "library.a", "library.rs"]
-    run_command(
-        ["sh", "-c", 'cd "$0" && exec "$@"', str(tmp_path), *map(str, compile_rust)], packaged_rust.environment()
-    )
+    compile_rust = [debian_rust.sysroot / "bin/rustc", *options, "-o", "library.a", "library.rs"]
+    run_command(["sh", "-c", 'cd "$0" && exec "$@"', str(tmp_path), *map(str, compile_rust)], debian_rust.environment())
     assert BITCODE in (tmp_path / "library.a").read_bytes(), "what is left to optimise when all is linked"
     tmp_path.chmod(0o777)
     script = "$CC_x86_64_unknown_linux_gnu -O2 -flto main.c library.a -o program && ./program"

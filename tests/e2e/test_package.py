@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.support.command_line import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -26,7 +26,8 @@ from imagefab.sources.debian.package import Package
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.design import RULES
-from tests.e2e.conftest import STUDIO, CommandLine
+from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.projects import NAMED, snapshot
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -80,11 +81,12 @@ def go_back(line: CommandLine, recipe: str, moved: Moved) -> None:
 
 
 @pytest.fixture
-def behind(studio: CommandLine, moved: Moved, registry: str, request: pytest.FixtureRequest) -> CommandLine:
+def behind(studio: CommandLine, moved: Moved, place: str) -> CommandLine:
     """A project whose second image was published before the update, with a Cross.toml that pins it."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())
-    (studio.folder / "imagefab.toml").write_text(f'[publish]\nto = "{registry}/{name}"\n')
-    recipe = STUDIO.format(name="two").replace("[[files]]", f'[packages]\nhost = ["{moved.new.name}"]\n\n[[files]]')
+    (studio.folder / "imagefab.toml").write_text(f'[publish]\nto = "{place}"\n')
+    recipe = NAMED.format(name="two", base="trixie").replace(
+        "[[files]]", f'[packages]\nhost = ["{moved.new.name}"]\n\n[[files]]'
+    )
     (studio.folder / "recipes/two.toml").write_text(recipe)
     studio.run("lock", "two")
     go_back(studio, "two", moved)
@@ -95,10 +97,6 @@ def behind(studio: CommandLine, moved: Moved, registry: str, request: pytest.Fix
     (studio.folder / "Cross.toml").write_text("# ours\n")
     studio.run("cross-toml", "two", "--file", studio.folder / "Cross.toml")
     return studio
-
-
-def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_is_new_is_built_checked_published_and_pinned(behind: CommandLine, moved: Moved, tmp_path: Path) -> None:
@@ -142,23 +140,23 @@ def test_what_is_new_is_built_checked_published_and_pinned(behind: CommandLine, 
     assert snapshot(behind.folder) == after
 
 
-def test_pins_follow_to_another_place(studio: CommandLine, registry: str) -> None:
+def test_pins_follow_to_another_place(studio: CommandLine, place: str) -> None:
     settings, cross = studio.folder / "imagefab.toml", studio.folder / "Cross.toml"
-    settings.write_text(f'[publish]\nto = "{registry}/pins/here"\n')
+    settings.write_text(f'[publish]\nto = "{place}/here"\n')
     studio.run("publish", "one")
     studio.run("cross-toml", "one", "--file", cross)
-    assert f"{registry}/pins/here/one@" in cross.read_text()
-    settings.write_text(f'[publish]\nto = "{registry}/pins/there"\n')
+    assert f"{place}/here/one@" in cross.read_text()
+    settings.write_text(f'[publish]\nto = "{place}/there"\n')
     moved = studio.run("refresh", "one", "--publish", "--json", code=10)
     assert json.loads(moved.stdout)["rewritten"] == ["Cross.toml"]
-    assert f"{registry}/pins/there/one@" in cross.read_text()
+    assert f"{place}/there/one@" in cross.read_text()
     studio.run("refresh", "one", "--publish")
 
 
 def test_one_that_breaks_keeps_what_it_has(behind: CommandLine, moved: Moved, tmp_path: Path) -> None:
     """The others go on, and the report has its log. A pin that is dead is told with its place, and so is one of which
     nobody says anything. A recipe with a mistake is one that breaks."""
-    fragile = STUDIO.format(name="fragile").replace(
+    fragile = NAMED.format(name="fragile", base="trixie").replace(
         "[[files]]", f'[packages]\nhost = ["{moved.new.name}"]\n\n[[files]]'
     )
     fragile += f"""
@@ -175,7 +173,9 @@ found=$(dpkg-query --show --showformat '${{Version}}' {moved.new.name})
     behind.run("render", "fragile")
     behind.run("build", "fragile")
     before = snapshot(behind.folder / "images/fragile")
-    (behind.folder / "recipes/wrong.toml").write_text(STUDIO.format(name="wrong").replace('"gcc"', '"gc"'))
+    (behind.folder / "recipes/wrong.toml").write_text(
+        NAMED.format(name="wrong", base="trixie").replace('"gcc"', '"gc"')
+    )
     silent = f"acme/x@sha256:{'a' * 64}"
     with (behind.folder / "Cross.toml").open("a") as file:
         file.write(f'\n[target.i686-unknown-linux-gnu]\nimage = "{silent}"\n')

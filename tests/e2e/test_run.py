@@ -5,79 +5,81 @@ from __future__ import annotations
 import os
 import pty
 import select
-import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.engines import ENGINES, remove_image
+from tests.e2e.support.projects import NAMED, add_recipe, copy_project
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman")]
 
-ENGINES = ("sandbox", "docker", "podman")
-WHO = """\
-description = "says whose it is"
-target = "aarch64-unknown-linux-gnu"
-kind = "gcc"
-base = "trixie"
 
-[[files]]
-path = "/opt/who"
-content = "{who}"
-"""
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_folder_is_there_and_exit_codes_get_through(engine: str, tiny: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    script = 'test "$(id -u)" = "$1" && test -n "$CROSS_DEB_ARCH" && pwd >where && exit 7'
+    uid = str(os.getuid())
+    words = ("run", "--mount", folder, "--engine", engine, "tiny", "--")
+    tiny.run(*words, "sh", "-c", script, "sh", uid, code=7)
+    assert (folder / "where").read_text() == f"{folder}\n"
+    assert (folder / "where").stat().st_uid == os.getuid()
+    for name, code in (("KILL", 137), ("TERM", 143), ("ABRT", 134)):
+        tiny.run(*words, "perl", "-e", f"kill {name} => $$; sleep 9", code=code)
+    assert "nowhere: not found" in tiny.run(*words, "nowhere", code=127).stderr
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_folder_is_there_and_exit_codes_get_through(engine: str, warm: CommandLine, tmp_path: Path) -> None:
-    script = 'test "$(id -u)" = "$1" && test -n "$CC_aarch64_unknown_linux_gnu" && pwd >where && exit 7'
-    uid = str(os.getuid())
-    words = ("run", "--mount", tmp_path, "--engine", engine, "aarch64-gnu", "--", "sh", "-c", script, "sh", uid)
-    warm.run(*words, code=7)
-    assert (tmp_path / "where").read_text() == f"{tmp_path}\n"
-    assert (tmp_path / "where").stat().st_uid == os.getuid()
-    for name, code in (("KILL", 137), ("TERM", 143), ("ABRT", 134)):
-        warm.run(*words[:6], "--", "perl", "-e", f"kill {name} => $$; sleep 9", code=code)
-    assert "nowhere: not found" in warm.run(*words[:6], "--", "nowhere", code=127).stderr
+def test_a_folder_can_be_bound(engine: str, tiny: CommandLine, tmp_path: Path) -> None:
+    """To read from, wherever the user has it."""
+    home = tmp_path / 'an odd: "place", of one\'s own'
+    home.mkdir()
+    (home / "file").write_text("from the host")
+    script = "cat /opt/bound/file && ! touch /opt/bound/file && test ! -w /opt/bound/file"
+    words = ("run", "--engine", engine, "--mount", tmp_path, f"--bind={home}:/opt/bound", "tiny", "--")
+    assert tiny.run(*words, "sh", "-euc", script).stdout == "from the host"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_crash_under_an_emulator_is_one(engine: str, warm: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "crash.c").write_text("int main(void) { *(volatile int *)0 = 1; }\n")
     words = ("run", "--mount", tmp_path, "--engine", engine, "aarch64-gnu", "--")
-    warm.run(*words, "aarch64-linux-gnu-gcc", "crash.c", "-o", "crash")
-    warm.run(*words, "/linux-runner", "aarch64", "./crash", code=139)
+    script = "aarch64-linux-gnu-gcc crash.c -o crash && exec /linux-runner aarch64 ./crash"
+    warm.run(*words, "sh", "-c", script, code=139)
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
 def test_two_projects_do_not_get_in_each_others_way(
-    engine: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path
+    engine: str, tiny: CommandLine, unique: str, tmp_path: Path
 ) -> None:
     """Their images have one name in the engine, and not one tag."""
-    lines = {}
+    lines, configs = {}, []
     for who in ("this", "that"):
-        folder = project(WHO.format(who=who), "same")
-        lines[who] = warm.at(Path(shutil.copytree(folder, tmp_path / who)))
-        lines[who].run("lock")
-        lines[who].run("build", "same")
-    asked = ("run", "--engine", engine, "--mount", tmp_path, "same", "--", "cat", "/opt/who")
+        lines[who] = copy_project(tiny, tmp_path / who)
+        add_recipe(lines[who], unique, NAMED.format(name=who, base="debian-trixie"))
+        configs.append(lines[who].build(unique)["platforms"]["linux/amd64"]["config"])
+    asked = ("run", "--engine", engine, "--mount", tmp_path, unique, "--", "cat", "/opt/name")
     running = {who: [line.start(*asked) for _ in range(3)] for who, line in lines.items()}
     for who, processes in running.items():
         assert {process.communicate()[0] for process in processes} == {who}
+    for config in configs:
+        remove_image(config, engine)
 
 
 @pytest.mark.parametrize("engine", ["sandbox", "docker"])
-def test_a_shell_is_one_to_work_in(engine: str, warm: CommandLine, tmp_path: Path) -> None:
-    """On a terminal: what is typed runs, Ctrl-C ends a command and not the shell, and its exit code is ours."""
+def test_a_shell_is_one_to_work_in(engine: str, tiny: CommandLine, tmp_path: Path) -> None:
+    """On a terminal: what is typed runs, Ctrl-C ends a command and not the shell, and its exit code is passed on."""
     child, terminal = pty.fork()
     if child == 0:
-        command = warm.command("shell", "--mount", tmp_path, "--engine", engine, "aarch64-gnu")
+        command = tiny.command("shell", "--mount", tmp_path, "--engine", engine, "tiny")
         os.execv(command[0], command)
     seen = wait_for(terminal, b"# ")
     # The program that is to end says itself that it runs: before it has the terminal, bash would have the Ctrl-C.
     os.write(terminal, b"echo $((6 * 7)); sh -c 'echo $CROSS_DEB_ARCH; sleep 100'\n")
-    seen = wait_for(terminal, b"arm64\r\n")
+    seen = wait_for(terminal, b"amd64\r\n")
     assert b"42\r\n" in seen
     os.write(terminal, b"\x03")
     wait_for(terminal, b"# ")

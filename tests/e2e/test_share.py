@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker")]
 
 
 @pytest.fixture
-def shared(studio: CommandLine, registry: str, request: pytest.FixtureRequest) -> CommandLine:
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    (studio.folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{registry}/{name}/layers"\n')
-    return studio
+def shared(pair: CommandLine, place: str) -> CommandLine:
+    (pair.folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{place}/layers"\n')
+    return pair
 
 
 def test_what_one_builds_the_other_takes(shared: CommandLine, tmp_path: Path) -> None:

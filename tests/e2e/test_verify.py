@@ -13,43 +13,43 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
+from tests.e2e.support.command_line import CommandLine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
 
-def test_an_outsider_verifies_what_is_published(studio: CommandLine, registry: str, tmp_path: Path) -> None:
+def test_an_outsider_verifies_what_is_published(pair: CommandLine, place: str, tmp_path: Path) -> None:
     """With nothing but the checkout and the registry: a store of their own, and the record that was committed."""
-    reference = studio.run("publish", "one", "--to", f"{registry}/verify").stdout.strip()
-    outsider = CommandLine(tmp_path / "outsider", studio.folder)
+    reference = pair.run("publish", "one", "--unchecked", "--to", place).stdout.strip()
+    outsider = CommandLine(tmp_path / "outsider", pair.folder)
     verified = outsider.run("verify", "one")
     assert verified.stdout.strip() == reference.rpartition("/")[2]
     # The layers were built, not believed.
     assert not (tmp_path / "outsider" / "layers").exists()
 
 
-def test_another_image_is_told_from_it(studio: CommandLine, registry: str) -> None:
+def test_another_image_is_told_from_it(pair: CommandLine, place: str) -> None:
     """By the first layer and the file that differ."""
-    studio.run("publish", "two", "--to", f"{registry}/verify")
-    said = studio.run("verify", "one", "--against", f"{registry}/verify/two:{tag_of(studio, 'two')}", "--json", code=7)
+    pair.run("publish", "two", "--unchecked", "--to", place)
+    said = pair.run("verify", "one", "--against", f"{place}/two:{tag_of(pair, 'two')}", "--json", code=7)
     (image,) = json.loads(said.stdout)["images"]
-    assert image["expected"] == studio.build("two")["digest"]
+    assert image["expected"] == pair.build("two")["digest"]
     difference = image["platforms"]["linux/amd64"]["difference"]
     assert difference["kind"] == "content"
     assert [file["path"] for file in difference["files"]] == ["opt/name"]
     assert "opt/name" in said.stderr
 
 
-def test_a_config_is_not_believed(studio: CommandLine, tmp_path: Path) -> None:
+def test_a_config_is_not_believed(pair: CommandLine, tmp_path: Path) -> None:
     """The same config, byte for byte, over a layer with one file more: the layer itself tells."""
     layout = tmp_path / "layout"
-    studio.run("build", "one", "--output", layout)
+    pair.run("build", "one", "--output", layout)
     forge_last_layer(layout)
-    said = studio.run("verify", "one", "--against", layout, "--json", code=7)
+    said = pair.run("verify", "one", "--against", layout, "--json", code=7)
     difference = json.loads(said.stdout)["images"][0]["platforms"]["linux/amd64"]["difference"]
     assert difference["kind"] == "content"
     assert [file["path"] for file in difference["files"]] == ["usr/bin/backdoor"]
-    assert "usr/bin/backdoor" in studio.run("diff", "one", layout).stdout
+    assert "usr/bin/backdoor" in pair.run("diff", "one", layout).stdout
 
 
 def forge_last_layer(layout: Path) -> None:
@@ -77,15 +77,15 @@ def tag_of(line: CommandLine, name: str) -> str:
     return tag
 
 
-def test_what_cannot_be_compared(studio: CommandLine, registry: str, tmp_path: Path) -> None:
+def test_what_cannot_be_compared(pair: CommandLine, place: str, tmp_path: Path) -> None:
     """Bad input, each with an error that says what to do, and before anything is built."""
-    gone = studio.run("verify", "one", "--against", f"{registry}/verify/nobody:latest", code=6)
-    assert f"{registry}/verify/nobody:latest" in gone.stderr
-    studio.run("verify", "one", "--against", "no such image", code=2)
-    studio.run("verify", "one", "two", "--against", "sha256:" + "0" * 64, code=2)
-    studio.run("verify", "one", "--platform", "linux/arm64", code=2)
+    gone = pair.run("verify", "one", "--against", f"{place}/nobody:latest", code=6)
+    assert f"{place}/nobody:latest" in gone.stderr
+    pair.run("verify", "one", "--against", "no such image", code=2)
+    pair.run("verify", "one", "two", "--against", "sha256:" + "0" * 64, code=2)
+    pair.run("verify", "one", "--platform", "linux/arm64", code=2)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/oci-layout").write_text("{}")
     (tmp_path / "bad/index.json").write_text('{"manifests": [{"digest": "sha256:x"}]}')
-    studio.run("verify", "one", "--against", tmp_path / "bad", code=6)
-    CommandLine(tmp_path / "empty", studio.folder).run("verify", "one", code=4)
+    pair.run("verify", "one", "--against", tmp_path / "bad", code=6)
+    CommandLine(tmp_path / "empty", pair.folder).run("verify", "one", code=4)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CommandLine
-from tests.e2e.support.rust import Rust
+from tests.e2e.support.command_line import ROOT, CommandLine, list_probes
+from tests.e2e.support.rust import Rust, provide_more_std
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -56,21 +57,21 @@ def test_programs_start_together_and_may_make_windows(warm: CommandLine, tmp_pat
     assert ran.stdout.splitlines() == ["code 42"] * 4 + ["window"] * 4
 
 
-@pytest.mark.parametrize("name", ["x86_64-windows-gnu", "x86_64-windows-gnullvm"])
-def test_rust(name: str, warm: CommandLine, built_rust: Rust) -> None:
-    """A crate with a C dependency, and its tests."""
-    warm.run("build", name)
-    (report,) = warm.json("check", name, "--rust", built_rust.sysroot)["images"]
-    assert report["ok"], report
-    assert {probe["name"]: probe["verdict"] for probe in report["probes"]}["rust"] == "pass", report
+@pytest.mark.prove
+def test_rust_without_gcc(warm: CommandLine, debian_rust: Rust) -> None:
+    """A crate with a C dependency, and its tests, by LLVM's linker and runtime."""
+    shutil.copy(ROOT / "recipes/x86_64-windows-gnullvm.toml", warm.folder / "recipes")
+    warm.run("lock", "x86_64-windows-gnullvm")
+    warm.run("build", "x86_64-windows-gnullvm")
+    rust = provide_more_std(debian_rust, ["x86_64-pc-windows-gnullvm"])
+    report = warm.check("x86_64-windows-gnullvm", "--rust", rust.sysroot)
+    assert "rust" in list_probes(report, "pass"), report
 
 
 def test_a_lost_dll_is_found_out(warm: CommandLine, project: Callable[..., Path]) -> None:
     line = warm.at(project(RECIPE))
     line.run("lock")
     line.run("build", "probe")
-    (report,) = line.json("check", "probe", code=8)["images"]
-    failed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "fail"}
-    assert failed == {"c++", "cmake"}
-    passed = {probe["name"] for probe in report["probes"] if probe["verdict"] == "pass"}
-    assert passed >= {"c", "shared", "c++-static"}
+    report = line.check("probe", code=8)
+    assert list_probes(report, "fail") == {"c++", "cmake"}
+    assert list_probes(report, "pass") >= {"c", "shared", "c++-static"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.conftest import ROOT
+from tests.e2e.support.command_line import ROOT
 
 from imagefab.emit.workflow import GITHUB, GITLAB, GITLAB_JOBS, NONE, compose_workflows
 

@@ -8,17 +8,24 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from imagefab.lock.model import PackagePin
+from imagefab.oci.store import Store
+from imagefab.progress import SilentProgress
 from imagefab.recipe.model import Archive
 from imagefab.sources.debian.archive import ArchiveReader
 from imagefab.sources.debian.index import decompress_index
+from imagefab.sources.debian.resolve import resolve
 from imagefab.sources.debian.universe import Universe
 from imagefab.sources.fetch import Download, Fetcher
+from imagefab.sources.mirrors import find_mirrors
+from imagefab.toolchains.blueprint import Blueprint
 
 Chosen = set[tuple[str, str, str]]
 """Name, architecture, version."""
@@ -89,6 +96,32 @@ class Oracle:
         answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert answer.returncode == 0, f"apt refuses:\n{answer.stdout}\n{answer.stderr}"
         return read_answer(answer.stdout)
+
+    def compare(self, blueprint: Blueprint) -> None:
+        """Every layer of a blueprint, each on top of those below it as imagefab chose them."""
+        foreign = dict.fromkeys(name for layer in blueprint.layers for name in layer.architectures)
+        universe = self.reader.open_universe(blueprint.archives, (blueprint.platform.debian_arch, *foreign))
+        installed: list[PackagePin] = []
+        architectures: list[str] = []
+        for number, (spec, ours) in enumerate(zip(blueprint.layers, resolve(blueprint, universe), strict=True)):
+            architectures += spec.architectures
+            view = universe.restrict(architectures)
+            request = (*view.essential_packages(), *spec.packages) if number == 0 else spec.packages
+            # Lower layers are the same in many recipes; apt is asked once.
+            question = (view.architectures, tuple(installed), tuple(request))
+            if question not in self.answers:
+                self.answers[question] = self.choose(view, blueprint.archives, installed, request)
+            found = {(pin.name, pin.architecture, pin.version) for pin in ours.packages}
+            assert found == self.answers[question], f"{blueprint.recipe}, layer {spec.name}"
+            installed += ours.packages
+
+
+@contextmanager
+def open_oracle(folder: Path) -> Iterator[Oracle]:
+    store = Store(folder / "store")
+    with Fetcher(store=store, mirrors=find_mirrors(), progress=SilentProgress()) as fetcher:
+        yield Oracle(folder / "apt", fetcher, ArchiveReader(fetcher, now=datetime.now(UTC)))
+    store.close()
 
 
 def make_command(root: Path, universe: Universe, request: Sequence[str], *, status: Path) -> list[str]:

@@ -1,24 +1,27 @@
-"""A Rust toolchain with the std of two foreign targets, out of Debian's archive: what rustup's server would give.
+"""A Rust toolchain with the std of foreign targets, out of Debian's archive: what rustup's server would give.
 
-rustc and the std for the GNU triples are packages (`rustc-web` is the newer one, with which browsers are built); the
-std for musl is built from its source with -Zbuild-std, once. Put together they are a sysroot like those of rustup:
+rustc and the std for the GNU triples and for WebAssembly are packages; the std for musl and for Windows, and core for a
+microcontroller, are built from their source with -Zbuild-std, once. Put together they are a sysroot like those of
+rustup:
 
 - rustc and rustdoc run through the loader and the libraries of their own suite, which lie beside them in libexec. So
   they run on hosts with an older C library, and in any image, and no variable reaches the linker that they start.
   In lib the libraries must not lie: cargo would take them up from there.
-- cargo is the machine's. For -Zbuild-std it takes crates from the Rust registry.
-- For WebAssembly the archive has the std itself, for `rustc` alone and not for the newer one; so that is a toolchain of
-  its own. rustup's brings a linker for it, rust-lld, and in the place of that stands the lld of our images.
+- cargo is the machine's. The crates that std needs come from the Rust registry, once, and lie beside its source, so
+  that -Zbuild-std needs no network afterwards.
+- rustup's toolchain brings a linker for WebAssembly, rust-lld; in the place of that stands the lld of our images.
 - rustc looks for musl's start files, libc.a and libunwind.a in lib/self-contained; -Zbuild-std makes no such folder.
   They are musl's own and GCC's. For LLVM's unwinder stands a linker script that names GCC's, and the library by which
   our images give it what it expects of the GNU C library.
+- For Windows rustc links start files of its own, which cargo does not build.
+- What is built is not optimised: that takes half the time, and no test counts the program's seconds.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +38,8 @@ from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 
 MUSL = "aarch64-unknown-linux-musl"
+WINDOWS = "x86_64-pc-windows-gnu"
+BARE = "thumbv7m-none-eabi"
 HOST = "x86_64-unknown-linux-gnu"
 
 _ARCHIVES = (
@@ -57,6 +62,14 @@ name = "nothing"
 version = "0.1.0"
 edition = "2021"
 """
+_VENDORED = """\
+[source.crates-io]
+replace-with = "std"
+
+[source.std]
+directory = "{folder}"
+"""
+SOURCE = Path("lib/rustlib/src/rust")
 _START_FILES = {
     "lib/aarch64-linux-musl": ("crt1.o", "Scrt1.o", "rcrt1.o", "crti.o", "crtn.o", "libc.a"),
     "lib/gcc-cross/aarch64-linux-gnu/14": ("crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o"),
@@ -67,30 +80,22 @@ _UNWINDER = "INPUT(-lgcc_eh -lgcc_musl)\n"
 def make_sysroot(sysroot: Path, cargo: Path, environment: Mapping[str, str]) -> None:
     """In the environment, the sysroot's own bin folder stands first on PATH."""
     scratch = sysroot.with_name(f"{sysroot.name}.scratch")
-    _unpack(scratch, _choose)
+    _unpack(scratch)
     system = scratch / "root" / "usr"
     _lay_out(system, sysroot, cargo)
-    _build_std(system, sysroot, scratch / "crate", environment)
+    _lay_out_source(system, sysroot, environment)
+    build_std(sysroot, [MUSL, WINDOWS], environment)
+    build_std(sysroot, [BARE], environment, parts="core")
+    _add_start_files(system, sysroot / "lib" / "rustlib" / MUSL / "lib" / "self-contained")
     shutil.rmtree(scratch)
 
 
-def make_packaged_sysroot(sysroot: Path, cargo: Path) -> None:
-    scratch = sysroot.with_name(f"{sysroot.name}.scratch")
-    _unpack(scratch, _choose_packaged)
-    _lay_out(scratch / "root" / "usr", sysroot, cargo)
-    linker = sysroot / "lib" / "rustlib" / HOST / "bin" / "rust-lld"
-    linker.parent.mkdir()
-    linker.write_text(_LINKER)
-    linker.chmod(0o755)
-    shutil.rmtree(scratch)
-
-
-def _unpack(scratch: Path, choose: Callable[[Universe], Iterator[Package]]) -> None:
+def _unpack(scratch: Path) -> None:
     store = Store(scratch / "store")
     with Fetcher(store=store, mirrors=find_mirrors(), progress=SilentProgress()) as fetcher:
         universe = ArchiveReader(fetcher, now=datetime.now(UTC)).open_universe(_ARCHIVES, ("amd64", "arm64"))
         archives = {pin.name: pin for pin in universe.pins}
-        pins = [package.pin() for package in choose(universe)]
+        pins = [package.pin() for package in _choose(universe)]
         fetcher.fetch_blobs([package_download(fetcher.mirrors, archives, pin) for pin in pins], label="Rust")
         for pin in pins:
             subprocess.run(["dpkg-deb", "--extract", store.blob_path(pin.sha256), scratch / "root"], check=True)
@@ -99,21 +104,13 @@ def _unpack(scratch: Path, choose: Callable[[Universe], Iterator[Package]]) -> N
 
 def _choose(universe: Universe) -> Iterator[Package]:
     """One version for all: an update may be there for one architecture first."""
-    foreign = {package.version: package for package in universe.versions("libstd-rust-web-dev", "arm64")}
-    std = next(p for p in universe.versions("libstd-rust-web-dev", "amd64") if p.version in foreign)
+    foreign = {package.version: package for package in universe.versions("libstd-rust-dev", "arm64")}
+    std = next(p for p in universe.versions("libstd-rust-dev", "amd64") if p.version in foreign)
     yield from (std, foreign[std.version])
-    yield next(p for p in universe.versions("rustc-web", "amd64") if p.version == std.version)
-    yield next(p for p in universe.versions("rust-web-src", "amd64") if std.version.startswith(p.version))
+    for name in ("rustc", "rust-src", "libstd-rust-dev-wasm32"):
+        yield next(p for p in universe.versions(name, "amd64") if p.version == std.version)
     yield universe.versions("musl-dev", "arm64")[0]
     yield universe.versions("libgcc-14-dev-arm64-cross", "amd64")[0]
-    yield from _choose_libraries(universe, std)
-
-
-def _choose_packaged(universe: Universe) -> Iterator[Package]:
-    std = universe.versions("libstd-rust-dev", "amd64")[0]
-    yield std
-    for name in ("rustc", "libstd-rust-dev-wasm32"):
-        yield next(p for p in universe.versions(name, "amd64") if p.version == std.version)
     yield from _choose_libraries(universe, std)
 
 
@@ -138,27 +135,57 @@ def _lay_out(system: Path, sysroot: Path, cargo: Path) -> None:
         (sysroot / "bin" / name).write_text(_PROGRAM.format(name=name))
         (sysroot / "bin" / name).chmod(0o755)
     shutil.copy(cargo, sysroot / "bin" / "cargo")
+    linker = sysroot / "lib" / "rustlib" / HOST / "bin" / "rust-lld"
+    linker.parent.mkdir()
+    linker.write_text(_LINKER)
+    linker.chmod(0o755)
 
 
-def _build_std(system: Path, sysroot: Path, crate: Path, environment: Mapping[str, str]) -> None:
-    source = sysroot / "lib" / "rustlib" / "src"
-    shutil.rmtree(source)
-    source.mkdir()
-    (source / "rust").symlink_to(next((system / "src").glob("rustc-*")))
+def _lay_out_source(system: Path, sysroot: Path, environment: Mapping[str, str]) -> None:
+    place = sysroot / SOURCE
+    if place.is_symlink():
+        place.unlink()
+    place.mkdir(parents=True, exist_ok=True)
+    (library,) = (system / "src").glob("rustc-*/library")
+    library.rename(place / "library")
+    _run(["cargo", "vendor", "--locked", "--quiet", "vendor"], place / "library", environment)
+
+
+def build_std(
+    sysroot: Path, targets: Sequence[str], environment: Mapping[str, str], *, parts: str = "std,panic_abort,test"
+) -> None:
+    crate = sysroot.with_name(f"{sysroot.name}.crate")
     (crate / "src").mkdir(parents=True)
-    (crate / "src" / "lib.rs").touch()
+    (crate / "src" / "lib.rs").write_text("#![no_std]\n")
     (crate / "Cargo.toml").write_text(_CRATE)
-    command = ["cargo", "build", "--quiet", "--release", "--target", MUSL, "-Zbuild-std=std,panic_abort,test"]
-    unstable = {**environment, "RUSTC_BOOTSTRAP": "1"}
-    built = subprocess.run(command, cwd=crate, env=unstable, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    shutil.rmtree(source)
-    place = sysroot / "lib" / "rustlib" / MUSL / "lib"
-    (place / "self-contained").mkdir(parents=True)
-    for library in (crate / "target" / MUSL / "release" / "deps").glob("*.rlib"):
-        if not library.name.startswith("libnothing-"):
-            library.rename(place / library.name)
+    (crate / ".cargo").mkdir()
+    (crate / ".cargo" / "config.toml").write_text(_VENDORED.format(folder=sysroot / SOURCE / "library" / "vendor"))
+    command = ["cargo", "build", "--offline", "--quiet", "--release", f"-Zbuild-std={parts}"]
+    command += [word for target in targets for word in ("--target", target)]
+    quick = {**environment, "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0"}
+    _run(command, crate, quick)
+    for target in targets:
+        place = sysroot / "lib" / "rustlib" / target / "lib"
+        place.mkdir(parents=True)
+        for library in (crate / "target" / target / "release" / "deps").glob("*.rlib"):
+            if not library.name.startswith("libnothing-"):
+                library.rename(place / library.name)
+        for part in ("rsbegin", "rsend") if target == WINDOWS else ():
+            source = sysroot / SOURCE / "library" / "rtstartup" / f"{part}.rs"
+            compile_part = ["rustc", "--crate-type=lib", "--emit=obj", "--target", target, "-O"]
+            _run([*compile_part, "-o", str(place / f"{part}.o"), str(source)], crate, quick)
+    shutil.rmtree(crate)
+
+
+def _add_start_files(system: Path, place: Path) -> None:
+    place.mkdir()
     for folder, names in _START_FILES.items():
         for name in names:
-            shutil.copy(system / folder / name, place / "self-contained" / name)
-    (place / "self-contained" / "libunwind.a").write_text(_UNWINDER)
+            shutil.copy(system / folder / name, place / name)
+    (place / "libunwind.a").write_text(_UNWINDER)
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    unstable = {**environment, "RUSTC_BOOTSTRAP": "1"}
+    done = subprocess.run(command, cwd=folder, env=unstable, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"

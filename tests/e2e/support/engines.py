@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ ENGINES = ("sandbox", "docker", "podman")
 ENDLESS = "sleep 86399"
 """What a step runs that does not end."""
 
+_OF_PODMAN = re.compile(r"buildah|[0-9a-f]{64}$")
+"""The runtime's folder is Docker's as well, which has names of its own."""
 _TURN, _USE = (Path(tempfile.gettempdir()) / f"imagefab-tests-{name}.lock" for name in ("turn", "engines"))
 
 
@@ -43,7 +46,7 @@ def look_into(engine: str) -> set[str]:
     found |= list_lines("podman", "images", "--noheading", "--filter=dangling=false")
     found |= {line for line in Path("/proc/self/mounts").read_text().splitlines() if "/storage/overlay/" in line}
     for place in ("/run/runc/*", "/run/crun/*", "/var/tmp/buildah*", "/sys/fs/cgroup/*/buildah*"):
-        found |= {str(path) for path in Path("/").glob(place[1:])}
+        found |= {str(path) for path in Path("/").glob(place[1:]) if _OF_PODMAN.match(path.name)}
     return found
 
 

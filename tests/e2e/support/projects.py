@@ -69,3 +69,8 @@ def add_recipe(line: CommandLine, name: str, text: str) -> None:
 def copy_project(line: CommandLine, folder: Path) -> CommandLine:
     """The same store, and the project to do with as one likes."""
     return line.at(Path(shutil.copytree(line.folder, folder)))
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """All files of a folder, and when they were written."""
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}

@@ -41,7 +41,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from tests.e2e.support import debian_rust
-from tests.e2e.support.debian_rust import make_packaged_sysroot, make_sysroot
+from tests.e2e.support.debian_rust import build_std, make_sysroot
 
 CROSS = "0.2.5"
 TOOLCHAIN = "imagefab"
@@ -82,34 +82,34 @@ def provide_rust() -> Rust:
     parts = sorted(path.name for path in (sysroot / "lib" / "rustlib").iterdir())
 
     def install(folder: Path) -> None:
-        shutil.copytree(sysroot, folder / "toolchains" / TOOLCHAIN, symlinks=True)
+        place = folder / "toolchains" / TOOLCHAIN
+        leave_out = shutil.ignore_patterns("share")
+        shutil.copytree(sysroot, place, symlinks=True, copy_function=_link_or_copy, ignore=leave_out)
 
-    return Rust(keep_folder("rust", [str(sysroot), _tell_age(sysroot / "bin" / "rustc"), *parts], install))
+    return Rust(keep_folder("rust", [str(sysroot), _find_age(sysroot / "bin" / "rustc"), *parts], install))
 
 
 def provide_debian_rust() -> Rust:
-    """For x86_64 and aarch64 with the GNU C library, and for aarch64 with musl."""
+    """For x86_64 and aarch64 with the GNU C library, for aarch64 with musl, for Windows and for WebAssembly."""
     cargo = _find_sysroot() / "bin" / "cargo"
 
     def install(folder: Path) -> None:
         rust = Rust(folder)
         make_sysroot(rust.sysroot, cargo, rust.environment())
 
-    return Rust(
-        keep_folder("debian-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
-    )
+    made_from = [Path(debian_rust.__file__).read_text(), str(cargo), _find_age(cargo)]
+    return Rust(keep_folder("debian-rust", made_from, install))
 
 
-def provide_packaged_rust() -> Rust:
-    """For x86_64 with the GNU C library, and for WebAssembly with WASI and without a system."""
-    cargo = _find_sysroot() / "bin" / "cargo"
+def provide_more_std(rust: Rust, targets: Sequence[str]) -> Rust:
+    """The same toolchain, with std for more targets built from its source."""
 
     def install(folder: Path) -> None:
-        make_packaged_sysroot(Rust(folder).sysroot, cargo)
+        made = Rust(folder)
+        shutil.copytree(rust.sysroot, made.sysroot, symlinks=True, copy_function=_link_or_copy)
+        build_std(made.sysroot, targets, made.environment())
 
-    return Rust(
-        keep_folder("packaged-rust", [Path(debian_rust.__file__).read_text(), str(cargo), _tell_age(cargo)], install)
-    )
+    return Rust(keep_folder("more-rust", [str(rust.home), *targets], install))
 
 
 def provide_cross(rust: Rust) -> Path:
@@ -149,8 +149,15 @@ def _find_sysroot() -> Path:
     return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
-def _tell_age(path: Path) -> str:
+def _find_age(path: Path) -> str:
     return str(path.stat().st_mtime_ns)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _is_setting(name: str) -> bool:
