@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help setup demo test test-fast check format bench requirements table schemas clean
+.PHONY: help setup demo test test-fast prove check format bench requirements table schemas clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -13,13 +13,16 @@ setup: ## the virtual environment, with the command at .venv/bin/imagefab
 demo: setup ## build aarch64-musl, run a program compiled in it, print its pinned reference
 	@.ci/demo
 
-test: setup ## all tests: units, the real archive, all engines
-	@.ci/setup-tests
-	@.venv/bin/pytest -n auto -m "not e2e"
-	@.venv/bin/pytest -n 2 --dist loadfile -v --durations 20 -m e2e
+test: setup ## all tests but the long ones: units, the real archive, all engines
+	@.ci/test
 
-test-fast: setup ## the units only, in a few seconds
+test-fast: setup ## the units alone, in less than a minute
 	@.venv/bin/pytest -n auto -m "not e2e and not archive"
+
+prove: setup ## what takes hours, for RECIPES="…" and PLATFORMS="…" or all; it goes on where it was, FRESH=1 begins anew
+	@.ci/setup-tests
+	@[ -z "$(FRESH)" ] || rm -rf .cache/prove/results.json
+	@RECIPES="$(RECIPES)" PLATFORMS="$(PLATFORMS)" .venv/bin/python -m pytest -p tests.prove.plugin -m prove --durations 0
 
 check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/ruff check .

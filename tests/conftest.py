@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,18 @@ settings.load_profile("imagefab")
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+_SECONDS: dict[str, float] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A line a test for whoever wants to know what took long: its seconds, set-up included, and its name."""
+    _SECONDS[report.nodeid] = _SECONDS.get(report.nodeid, 0.0) + report.duration
+    listing = os.environ.get("IMAGEFAB_TEST_TIMES")
+    if report.when == "teardown" and listing and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(listing).open("a") as file:
+            file.write(f"{_SECONDS[report.nodeid]:8.1f} s  {report.nodeid}\n")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -40,6 +40,11 @@ class Shared:
 
 
 def find_shared(factory: pytest.TempPathFactory) -> Shared:
+    """IMAGEFAB_TESTS_SHARED names a folder that stays, for whoever runs one test over and over."""
+    kept = os.environ.get("IMAGEFAB_TESTS_SHARED")
+    if kept:
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        return Shared(Path(kept))
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
     folder.mkdir(exist_ok=True)
