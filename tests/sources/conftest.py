@@ -91,6 +91,7 @@ def serve() -> Iterator[Callable[[], Server]]:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a body would wait until its header is acknowledged
 
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
