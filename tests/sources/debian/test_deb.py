@@ -54,6 +54,10 @@ def deb(
     return ar(("debian-binary", b"2.0\n"), (f"control.tar{suffix}", pack(fields)), (f"data.tar{suffix}", pack(data)))
 
 
+def pack_fast(data: bytes) -> bytes:
+    return lzma.compress(data, preset=0)
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[bytes], Path]:
     def to_file(content: bytes) -> Path:
@@ -146,7 +150,7 @@ def test_links_are_not_followed(write: Write) -> None:
 
 
 def test_bombs(write: Write) -> None:
-    path = write(deb(tar("big", content=bytes(20 << 20))))
+    path = write(deb(tar("big", content=bytes(20 << 20)), pack=pack_fast))
     assert path.stat().st_size < 10_000
     assert len(extract_member(path, "big", most=21 << 20)) == 20 << 20
     for read in (lambda: extract_member(path, "big", most=10 << 20), lambda: list(iter_data(path, most=10 << 20))):
@@ -155,10 +159,10 @@ def test_bombs(write: Write) -> None:
 
 
 def test_a_bomb_in_the_control_part(write: Write) -> None:
-    path = write(deb(tar("x"), control=tar("big", content=bytes(100 << 20))))
+    path = write(deb(tar("x"), control=tar("big", content=bytes(70 << 20)), pack=pack_fast))
     with pytest.raises(FetchError, match="more than is allowed"):
         read_control(path)
-    path = write(deb(tar("x"), control=tar("control", content=bytes(5 << 20))))
+    path = write(deb(tar("x"), control=tar("control", content=bytes(5 << 20)), pack=pack_fast))
     with pytest.raises(FetchError, match="plain small file"):
         read_control(path)
 
@@ -166,10 +170,10 @@ def test_a_bomb_in_the_control_part(write: Write) -> None:
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
 def test_a_bomb_in_a_header(write: Write, kind: bytes) -> None:
     info = entry("x", kind)
-    info.size = 100 << 20
-    data = info.tobuf(tarfile.GNU_FORMAT) + bytes(100 << 20)
+    info.size = 20 << 20
+    data = info.tobuf(tarfile.GNU_FORMAT) + bytes(20 << 20)
     with pytest.raises(FetchError, match="header in it is too large"):
-        read_all(write(deb(data)))
+        read_all(write(deb(data, pack=pack_fast)))
 
 
 GOOD = [
