@@ -14,17 +14,8 @@ from imagefab.engines.engine import Finding
 from imagefab.errors import EngineError, UsageError
 from imagefab.factory import Outcome, Prepared, Workshop, build_all, list_wanted
 from imagefab.oci.store import Store
-from imagefab.plan.make import make_plan
 from imagefab.progress import SilentProgress
-from tests.plan.builders import make_lock, make_recipe
-
-
-def prepare(name: str = "small") -> Prepared:
-    recipe = make_recipe(name=name)
-    blueprints = factory.design_blueprints(recipe)
-    lock = make_lock(blueprints, recipe=recipe)
-    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
-    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+from tests.sample_recipe import prepare
 
 
 def build(monkeypatch: pytest.MonkeyPatch, one: Callable[[str], str], done: Callable[[Any], None], *names: str) -> Any:

@@ -11,7 +11,7 @@ from imagefab.emit.published import Published
 from imagefab.oci.image import ImageSet, make_image
 from imagefab.platforms import AMD64, ARM64
 from imagefab.verifying import Given, Verdict, choose_platforms
-from tests.test_factory import prepare
+from tests.sample_recipe import prepare
 
 BOTH = ("linux/amd64", "linux/arm64")
 IMAGES = ImageSet(

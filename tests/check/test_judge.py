@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.check.elf import make_elf
+from tests.check.sample_subject import ENV, GOOD, TRIPLE
 
 from imagefab.check.judge import judge
 from imagefab.check.probe import Probe, Product, Row, Verdict
@@ -16,16 +17,6 @@ from imagefab.check.session import Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject, guess_triple
 from imagefab.toolchains.blueprint import GLIBC_CLAIM
 
-TRIPLE = "aarch64-unknown-linux-gnu"
-ENV = {
-    "CC_aarch64_unknown_linux_gnu": "gcc",
-    "AR_aarch64_unknown_linux_gnu": "ar",
-    "CMAKE_TOOLCHAIN_FILE_aarch64_unknown_linux_gnu": "/opt/toolchain.cmake",
-    "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "gcc",
-    "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER": "/linux-runner aarch64",
-    "PKG_CONFIG_ALLOW_CROSS": "1",
-}
-GOOD = Subject(name="image", triple=TRIPLE, env=ENV, labels={FOR_TARGET: TRIPLE, RUNS_WITH: "qemu-user"})
 PROBE = Probe(name="c", what="C works", script="", products=(Product(path="hello"),))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.check.test_judge import ENV, GOOD
+from tests.check.sample_subject import ENV, GOOD
 
 from imagefab.check.probes.choice import list_skips, make_probes
 from imagefab.check.probes.contract import _paths

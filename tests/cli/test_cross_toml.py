@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Result, RunImagefab
-from tests.engines.builders import FakeEngine
+from tests.engines.fake_engine import FakeEngine
 
 from imagefab.digest import Digest
 from imagefab.oci.image import local_pin

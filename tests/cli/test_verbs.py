@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import NAMES, Result, RunImagefab
-from tests.engines.builders import FakeEngine
+from tests.engines.fake_engine import FakeEngine
 
 from imagefab.cli.session import Session
 from imagefab.digest import Digest

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.emit.test_edit import cross_tomls
+from tests.emit.sample_cross_tomls import cross_tomls
 
 from imagefab.digest import Digest
 from imagefab.emit.choice import choose_one_each

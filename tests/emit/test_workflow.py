@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.conftest import ROOT
 
 from imagefab.emit.workflow import GITHUB, GITLAB, GITLAB_JOBS, NONE, compose_workflows
 
-GOLDEN = ROOT / "tests/golden/workflows"
+GOLDEN = Path(__file__).parent.parent / "golden" / "workflows"
 FILES = dict(compose_workflows([GITHUB, GITLAB], version="1.2.3", registry="registry.example.org"))
 FLOWS = sorted(name for name in FILES if name.endswith(".yml"))
 WORKFLOWS = [name for name in FLOWS if name.startswith(".github")]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.test_container import FakeContainerEngine, count_claims
+from tests.engines.fake_container_engine import FakeContainerEngine, count_claims
 
 from imagefab.engines.command import run_in_container
 from imagefab.engines.engine import Command, TimeLimitError

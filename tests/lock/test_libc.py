@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import make_lock, make_recipe, pin
+from tests.sample_recipe import make_lock, make_recipe, pin
 
 from imagefab.errors import OptionError
 from imagefab.factory import design_blueprints

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from tests.oci.builders import EPOCH, add_layer, file, folder, link, trees, write
+from tests.oci.sample_trees import EPOCH, add_layer, file, folder, link, trees, write
 
 from imagefab.digest import Digest
 from imagefab.oci.layer import RECORDS, Layer, decode_listing, find_layer, read_tree

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oci.builders import EPOCH, add_layer, file, folder
+from tests.oci.sample_trees import EPOCH, add_layer, file, folder
 
 from imagefab.digest import Digest
 from imagefab.errors import UsageError

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.builders import EPOCH, file, folder, link
+from tests.oci.sample_trees import EPOCH, file, folder, link
 
 from imagefab.oci.tarfmt import BLOCK, END, Entry, TarError, TarReader, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import Node

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.builders import EPOCH, file, folder, link, trees
+from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.errors import EngineError
 from imagefab.oci.tree import (

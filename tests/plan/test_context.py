@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.plan.builders import EPOCH, pin
+from tests.sample_recipe import EPOCH, pin
 
 from imagefab.digest import Digest
 from imagefab.oci.store import Store

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.plan.builders import SMALL, add, make_plans, make_recipe
 from tests.plan.dockerfile_parser import parse_dockerfile, read_pairs
+from tests.sample_recipe import SMALL, add, make_plans, make_recipe
 
 from imagefab.plan.dockerfile import render_dockerfile, stage_name
 from imagefab.plan.model import MOUNT, AddRootfs, Plan, Run

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.plan.builders import SMALL, add, make_lock, make_plans, make_recipe
+from tests.sample_recipe import SMALL, add, make_lock, make_plans, make_recipe
 
 from imagefab.digest import Digest
 from imagefab.errors import RecipeError

@@ -22,7 +22,7 @@ from imagefab.registry.manifests import Manifests
 from imagefab.registry.pull import RegistrySource
 from imagefab.registry.push import Attachment, Parcel, Pushed, find_missing, push
 from imagefab.registry.reference import Reference, Repository
-from tests.registry.fake import (
+from tests.registry.fake_registry import (
     IDENTITY,
     PASSWORD,
     USER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, OwnFileSpec, Recipe

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.model import Additions, Recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import ROOT, TOOLS, make_recipe
+from tests.sample_recipe import ROOT, TOOLS, make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Archive, Recipe

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from tests.machine import require
-from tests.oci.builders import EPOCH, file, folder, link, trees
+from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
 from imagefab.errors import EngineError

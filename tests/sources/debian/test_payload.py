@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.sources.debian.test_deb import ar, deb, entry, tar
+from tests.sources.debian.sample_packages import ar, deb, entry, tar
 
 from imagefab.sources.debian.ar import DebError, list_members
 from imagefab.sources.debian.deb import iter_data, read_control

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.oci.builders import EPOCH, file
+from tests.oci.sample_trees import EPOCH, file
 
 from imagefab.engines.engine import BuildRequest, Finding
 from imagefab.errors import EngineError

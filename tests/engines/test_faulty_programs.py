@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.programs import PutProgram, make_path
+from tests.engines.fake_programs import PutProgram, make_path
 
 from imagefab.engines.choose import choose_engine
 from imagefab.engines.docker import DockerEngine
