@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagefab.plainfile import BadFileError, NoFileError, has_bytes, read_bytes, read_text
-from tests.unreadable import UNREADABLE, little_memory, put_unreadable
+from tests.unreadable import UNREADABLE, limit_memory, put_unreadable
 
 
 @pytest.mark.parametrize("how", UNREADABLE)
@@ -15,7 +15,7 @@ from tests.unreadable import UNREADABLE, little_memory, put_unreadable
 def test_odd_files_are_refused(how: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     problem = put_unreadable(path, how)
-    with little_memory(), pytest.raises(BadFileError) as caught:
+    with limit_memory(), pytest.raises(BadFileError) as caught:
         read_bytes(path)
     assert not isinstance(caught.value, NoFileError)
     assert caught.value.problem.startswith(problem)

@@ -25,7 +25,7 @@ def verbs() -> list[str]:
     return re.findall(r"^    ([a-z-]+) ", text.partition("verbs:")[2], re.MULTILINE)
 
 
-# -- help and mistakes ------------------------------------------------------------------------------------------------
+# -- help and bad arguments ------------------------------------------------------------------------------------------------
 
 
 def test_help(imagefab: RunImagefab) -> None:
@@ -62,7 +62,7 @@ def test_version(imagefab: RunImagefab) -> None:
         ["show", "aarch64-gnu", "extra"],
     ],
 )
-def test_mistakes(imagefab: RunImagefab, project: Path, arguments: list[str]) -> None:
+def test_bad_arguments(imagefab: RunImagefab, project: Path, arguments: list[str]) -> None:
     result = imagefab(*arguments)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: ")
@@ -78,21 +78,23 @@ def test_unknown_recipes(imagefab: RunImagefab, project: Path, verb: list[str]) 
 
 def test_global_options_before_and_after_the_verb(imagefab: RunImagefab, project: Path, nowhere: Path) -> None:
     (project / "recipes" / "private.toml").write_text((project / "recipes" / "aarch64-gnu.toml").read_text())
-    assert "private" not in imagefab("list").out
-    assert "private" in imagefab("-C", str(project), "list").out
-    assert "private" in imagefab("list", "-C", str(project)).out
+    verb = ("matrix", "--format", "names")
+    assert "private" not in imagefab(*verb).out
+    assert "private" in imagefab("-C", str(project), *verb).out
+    assert "private" in imagefab(*verb, "-C", str(project)).out
 
 
-def test_a_working_folder_that_is_gone(nowhere: Path) -> None:
+def test_a_working_folder_that_is_gone(small_project: Path) -> None:
     words = " ".join(["exec", *PROGRAM])
-    for command, code, said in (("list", 2, "error: the working folder is not there any more"), ("-C / list", 0, "")):
+    missing = "error: the working folder is not there any more"
+    for command, code, said in (("list", 2, missing), (f"-C {small_project} list", 0, "")):
         script = f"mkdir gone && cd gone && rmdir ../gone && {words} {command}"
         result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
         assert result.returncode == code, result.stderr
         assert result.stderr.startswith(said)
 
 
-def test_several_errors_are_all_said(imagefab: RunImagefab, project: Path) -> None:
+def test_all_of_several_errors_are_reported(imagefab: RunImagefab, project: Path) -> None:
     for name in ("aarch64-gnu", "x86_64-gnu"):
         (project / "images" / name / "imagefab.lock").unlink()
     result = imagefab("render", "--check")
@@ -100,7 +102,7 @@ def test_several_errors_are_all_said(imagefab: RunImagefab, project: Path) -> No
     assert result.err.count("error: ") == 2
 
 
-def test_bad_recipes_are_said_with_their_place(imagefab: RunImagefab, project: Path) -> None:
+def test_bad_recipes_are_reported_with_their_position(imagefab: RunImagefab, project: Path) -> None:
     path = project / "recipes" / "aarch64-gnu.toml"
     path.write_text(path.read_text().replace("kind =", "kid ="))
     result = imagefab("list")
@@ -108,7 +110,7 @@ def test_bad_recipes_are_said_with_their_place(imagefab: RunImagefab, project: P
     assert re.search(r"^recipes/aarch64-gnu\.toml:4:1: error: ", result.err, re.MULTILINE)
 
 
-# -- ends -------------------------------------------------------------------------------------------------------------
+# -- exits ------------------------------------------------------------------------------------------------------------
 
 
 def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +126,7 @@ def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: 
     ("error", "code"),
     [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0), (SeveralErrors([RecipeError("x"), UsageError("y")]), 3)],
 )
-def test_other_ends(
+def test_exit_codes_of_interrupts_and_errors(
     imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
     def fail(session: object) -> int:
@@ -149,13 +151,13 @@ def test_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monke
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_streams_that_are_closed(nowhere: Path, redirection: str) -> None:
+def test_closed_streams(small_project: Path, redirection: str) -> None:
     command = f'"$0" -m imagefab list {redirection}'
     result = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_reader_that_has_enough(nowhere: Path) -> None:
+def test_a_reader_that_closes_the_pipe(small_project: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -165,7 +167,7 @@ def test_a_reader_that_has_enough(nowhere: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_errors_without_anybody_to_read_them(nowhere: Path) -> None:
+def test_errors_with_standard_error_closed(nowhere: Path) -> None:
     result = subprocess.run(
         ["sh", "-c", '"$0" -m imagefab bogus 2>&-', sys.executable], capture_output=True, check=False
     )
@@ -176,7 +178,7 @@ def test_errors_without_anybody_to_read_them(nowhere: Path) -> None:
 
 
 def run_on_terminal(*arguments: str, **env: str) -> str:
-    """What the program says on a terminal."""
+    """What the program writes to a terminal."""
     import pty
 
     ours, theirs = pty.openpty()

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unreadable import UNREADABLE, little_memory, put_unreadable
+from tests.unreadable import UNREADABLE, limit_memory, put_unreadable
 
 from imagefab.engines.foreign import BrokenImageError, open_layout
 from imagefab.oci.store import Store
@@ -24,7 +24,7 @@ def layout(tmp_path: Path) -> Path:
 
 
 def refuse(layout: Path) -> str:
-    with little_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, Store(layout / "store")):
+    with limit_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, Store(layout / "store")):
         pass
     assert caught.value.exit_code == 8
     return caught.value.problem
