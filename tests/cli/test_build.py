@@ -26,7 +26,7 @@ def test_build(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None
     assert read_json(imagefab("list", "--json"))["recipes"][0]["digest"] == lines[0].partition("@")[2]
 
 
-def test_build_says_all_in_json(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
+def test_build_reports_all_in_json(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
     result = imagefab("build", "aarch64-musl", "--json", "--platform", "all")
     (image,) = read_json(result)["images"]
     assert {"recipe", "target", "digest", "engine", "seconds", "platforms"} <= image.keys()
@@ -44,7 +44,7 @@ def test_build_says_all_in_json(imagefab: RunImagefab, project: Path, engine: Fa
     assert all(platform["cached"] for platform in again["platforms"].values())
 
 
-def test_what_is_built_is_put_out_though_another_fails(
+def test_built_images_are_printed_though_another_fails(
     imagefab: RunImagefab, project: Path, engine: FakeEngine
 ) -> None:
     engine.fail_at = 5
@@ -54,7 +54,7 @@ def test_what_is_built_is_put_out_though_another_fails(
     assert "error: a step failed" in result.err
 
 
-def test_no_engine_is_looked_for_once_and_told_once(
+def test_a_missing_engine_is_one_error(
     imagefab: RunImagefab, project: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -88,7 +88,7 @@ def test_an_unknown_platform_starts_nothing(imagefab: RunImagefab, project: Path
     assert not engine.built
 
 
-def test_a_build_says_that_a_dockerfile_is_stale(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
+def test_a_stale_dockerfile_is_a_warning(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
     assert "Dockerfile" not in imagefab("build", "aarch64-gnu").err
     path = project / "images" / "aarch64-gnu" / "Dockerfile"
     path.write_text(path.read_text() + "# reviewed\n")
@@ -97,24 +97,21 @@ def test_a_build_says_that_a_dockerfile_is_stale(imagefab: RunImagefab, project:
     assert "images/aarch64-gnu/Dockerfile is not what is built; `imagefab render aarch64-gnu`" in result.err
 
 
-def test_output_is_a_layout(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
+def test_the_output_is_a_layout(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
     assert imagefab("build", "aarch64-gnu", "--output", "out").code == 0
     assert (project / "out" / "oci-layout").is_file()
     assert imagefab("build", "aarch64-gnu", "--output", "recipes").code == 2
     assert (project / "recipes" / "aarch64-gnu.toml").is_file()
 
 
-@pytest.mark.parametrize("place", ["/proc/x", "/dev/null/x", "circle"])
-@pytest.mark.parametrize("verb", [["build", "aarch64-gnu", "--output"], ["context", "aarch64-gnu"]], ids=lambda v: v[0])
 def test_a_folder_that_cannot_be_made(
-    imagefab: RunImagefab,
-    project: Path,
-    engine: FakeEngine,
-    verb: list[str],
-    place: str,
+    imagefab: RunImagefab, project: Path, engine: FakeEngine, subtests: pytest.Subtests
 ) -> None:
     (project / "circle").symlink_to("circle")
-    result = imagefab(*verb, place)
-    assert result.code == 5
-    assert "hint: name a folder" in result.err
-    assert "store" not in result.err
+    for place in ("/proc/x", "/dev/null/x", "circle"):
+        for verb in (["build", "aarch64-gnu", "--output"], ["context", "aarch64-gnu"]):
+            with subtests.test(" ".join(verb), place=place):
+                result = imagefab(*verb, place)
+                assert result.code == 5
+                assert "hint: name a folder" in result.err
+                assert "store" not in result.err

@@ -67,16 +67,18 @@ def test_again_nothing_changes(imagefab: RunImagefab, nowhere: Path) -> None:
     assert list_files(nowhere) == before
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
-def test_what_is_there_stays(name: str, imagefab: RunImagefab, nowhere: Path) -> None:
-    path = nowhere / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("# mine\n")
-    result = imagefab("init")
-    assert result.code == 0
-    assert path.read_text() == "# mine\n"
-    assert f"{name} written" not in result.err
-    assert list_files(nowhere).keys() == ALL
+def test_files_that_exist_stay_as_they_are(imagefab: RunImagefab, nowhere: Path, subtests: pytest.Subtests) -> None:
+    for number, name in enumerate(sorted(ALL)):
+        with subtests.test(name):
+            folder = nowhere / f"{number}"
+            path = folder / name
+            path.parent.mkdir(parents=True)
+            path.write_text("# mine\n")
+            result = imagefab("-C", str(folder), "init")
+            assert result.code == 0
+            assert path.read_text() == "# mine\n"
+            assert f"{name} written" not in result.err
+            assert list_files(folder).keys() == ALL
 
 
 def test_a_place_for_images_that_settings_do_not_have(imagefab: RunImagefab, nowhere: Path) -> None:

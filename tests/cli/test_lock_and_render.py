@@ -12,19 +12,18 @@ from imagefab.errors import PackageError, SeveralErrors
 
 
 @pytest.mark.parametrize("how", BROKEN)
-@pytest.mark.parametrize(
-    "verb", [["render", "--check"], ["build"], ["show"], ["lock", "--check"], ["run"]], ids="-".join
-)
-def test_locks_that_do_not_serve(imagefab: RunImagefab, project: Path, verb: list[str], how: str) -> None:
+def test_verbs_that_need_a_good_lock(imagefab: RunImagefab, project: Path, how: str, subtests: pytest.Subtests) -> None:
     break_lock(project, how)
-    result = imagefab(*verb, "aarch64-gnu", *(["--", "true"] if verb == ["run"] else []))
-    assert (result.code, result.out) == (4, "")
-    assert result.err.startswith("error: ")
-    assert "images/aarch64-gnu/imagefab.lock" in result.err
-    assert "imagefab lock" in result.err.partition("hint: ")[2]
+    for verb in (["render", "--check"], ["build"], ["show"], ["lock", "--check"], ["run"]):
+        with subtests.test(" ".join(verb)):
+            result = imagefab(*verb, "aarch64-gnu", *(["--", "true"] if verb == ["run"] else []))
+            assert (result.code, result.out) == (4, "")
+            assert result.err.startswith("error: ")
+            assert "images/aarch64-gnu/imagefab.lock" in result.err
+            assert "imagefab lock" in result.err.partition("hint: ")[2]
 
 
-def test_only_the_recipes_that_are_asked_for_count(imagefab: RunImagefab, project: Path) -> None:
+def test_locks_of_other_recipes_do_not_count(imagefab: RunImagefab, project: Path) -> None:
     break_lock(project, "missing")
     assert imagefab("render", "--check", "x86_64-gnu").code == 0
     assert imagefab("render", "--check").code == 4
@@ -41,7 +40,7 @@ def test_lock_check(imagefab: RunImagefab, project: Path) -> None:
     }
 
 
-def test_packages_that_are_not_there_are_said_with_their_place(
+def test_missing_packages_are_reported_with_their_position(
     imagefab: RunImagefab, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(project / "recipes" / "aarch64-gnu.toml", "kind =", 'packages.host = ["no-such", "nor-this"]\nkind =')
@@ -90,20 +89,13 @@ def test_a_dockerfile_that_cannot_be_written(imagefab: RunImagefab, project: Pat
     assert [found.name for found in path.parent.iterdir() if found.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        ["lock"],
-        ["render"],
-        ["lock", "--check"],
-        ["render", "--check"],
-        ["new", "x", "--target", "aarch64-unknown-linux-gnu", "--kind", "gcc"],
-    ],
-)
-def test_the_shipped_project_is_not_written_to(imagefab: RunImagefab, nowhere: Path, verb: list[str]) -> None:
-    result = imagefab(*verb)
-    assert (result.code, result.out) == (2, "")
-    assert "no project here" in result.err
+def test_the_shipped_project_is_not_written_to(imagefab: RunImagefab, nowhere: Path, subtests: pytest.Subtests) -> None:
+    new = ["new", "x", "--target", "aarch64-unknown-linux-gnu", "--kind", "gcc"]
+    for verb in (["lock"], ["render"], ["lock", "--check"], ["render", "--check"], new):
+        with subtests.test(" ".join(verb)):
+            result = imagefab(*verb)
+            assert (result.code, result.out) == (2, "")
+            assert "no project here" in result.err
 
 
 def test_new(imagefab: RunImagefab, project: Path) -> None:

@@ -20,60 +20,63 @@ from imagefab.errors import RecipeError, SeveralErrors, UsageError
 PROGRAM = [sys.executable, "-m", "imagefab"]
 
 
-def verbs() -> list[str]:
+def list_verbs() -> list[str]:
     text = make_parser().format_help()
     return re.findall(r"^    ([a-z-]+) ", text.partition("verbs:")[2], re.MULTILINE)
 
 
-# -- help and bad arguments ------------------------------------------------------------------------------------------------
+# -- help and bad arguments -------------------------------------------------------------------------------------------
 
 
 def test_help(imagefab: RunImagefab) -> None:
     result = imagefab("--help")
     assert (result.code, result.err) == (0, "")
-    assert {"list", "show", "lock", "render", "build", "run", "doctor", "gc"} <= set(verbs())
+    assert {"list", "show", "lock", "render", "build", "run", "doctor", "gc"} <= set(list_verbs())
 
 
-@pytest.mark.parametrize("verb", verbs())
-def test_help_of_verbs(imagefab: RunImagefab, verb: str) -> None:
-    result = imagefab(verb, "--help")
-    assert (result.code, result.err) == (0, "")
-    assert "--store" in result.out
+def test_help_of_verbs(imagefab: RunImagefab, subtests: pytest.Subtests) -> None:
+    for verb in list_verbs():
+        with subtests.test(verb):
+            result = imagefab(verb, "--help")
+            assert (result.code, result.err) == (0, "")
+            assert "--store" in result.out
 
 
 def test_version(imagefab: RunImagefab) -> None:
     assert imagefab("--version").out == f"imagefab {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["bild"],
-        ["--bogus"],
-        ["list", "--bogus"],
-        ["build"],
-        ["build", "--all", "aarch64-gnu"],
-        ["build", "aarch64-gnu", "--engine", "make"],
-        ["build", "aarch64-gnu", "--platform", "linux/sparc"],
-        ["show"],
-        ["lis"],
-        ["-C", "/nowhere/at/all", "list"],
-        ["show", "aarch64-gnu", "extra"],
-    ],
-)
-def test_bad_arguments(imagefab: RunImagefab, project: Path, arguments: list[str]) -> None:
-    result = imagefab(*arguments)
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("error: ")
+BAD_ARGUMENTS = [
+    [],
+    ["bild"],
+    ["--bogus"],
+    ["list", "--bogus"],
+    ["build"],
+    ["build", "--all", "aarch64-gnu"],
+    ["build", "aarch64-gnu", "--engine", "make"],
+    ["build", "aarch64-gnu", "--platform", "linux/sparc"],
+    ["show"],
+    ["lis"],
+    ["-C", "/nowhere/at/all", "list"],
+    ["show", "aarch64-gnu", "extra"],
+]
 
 
-@pytest.mark.parametrize("verb", [["show"], ["build"], ["lock"], ["lock", "--check"], ["render"], ["run"], ["context"]])
-def test_unknown_recipes(imagefab: RunImagefab, project: Path, verb: list[str]) -> None:
-    more = {"run": ["--", "true"], "context": ["out"]}.get(verb[0], [])
-    result = imagefab(*verb, "aarch64-gnuu", *more)
-    assert (result.code, result.out) == (2, "")
-    assert result.err == "error: no recipe `aarch64-gnuu`\n\nhint: did you mean `aarch64-gnu`?\n"
+def test_bad_arguments(imagefab: RunImagefab, small_project: Path, subtests: pytest.Subtests) -> None:
+    for arguments in BAD_ARGUMENTS:
+        with subtests.test(" ".join(arguments)):
+            result = imagefab(*arguments)
+            assert (result.code, result.out) == (2, "")
+            assert result.err.startswith("error: ")
+
+
+def test_unknown_recipes(imagefab: RunImagefab, project: Path, subtests: pytest.Subtests) -> None:
+    for verb in (["show"], ["build"], ["lock"], ["lock", "--check"], ["render"], ["run"], ["context"]):
+        with subtests.test(" ".join(verb)):
+            more = {"run": ["--", "true"], "context": ["out"]}.get(verb[0], [])
+            result = imagefab(*verb, "aarch64-gnuu", *more)
+            assert (result.code, result.out) == (2, "")
+            assert result.err == "error: no recipe `aarch64-gnuu`\n\nhint: did you mean `aarch64-gnu`?\n"
 
 
 def test_global_options_before_and_after_the_verb(imagefab: RunImagefab, project: Path, nowhere: Path) -> None:

@@ -38,22 +38,22 @@ def test_a_store_that_is_a_file(imagefab: RunImagefab, project: Path, engine: Fa
     assert "--store DIR" in result.err
 
 
-@pytest.mark.parametrize("place", ["/dev/null", "/proc/x", "x" * 300])
-@pytest.mark.parametrize("verb", [["build", "--all"], ["context", "aarch64-gnu", "out"], ["gc"]], ids=lambda v: v[0])
-def test_a_store_where_none_can_be_is_told_once(
-    imagefab: RunImagefab, project: Path, verb: list[str], place: str
-) -> None:
+def test_one_error_where_no_store_can_be(imagefab: RunImagefab, project: Path, subtests: pytest.Subtests) -> None:
     """Whatever runs side by side, and however many files or images it is about."""
-    result = imagefab("--store", place, *verb)
-    assert (result.code, result.out) == (5, "")
-    assert result.err.count("error: ") == 1
-    assert result.err.count("hint: ") == 1
-    assert len(result.err.splitlines()) == 3
-    assert "--store DIR" in result.err
-    assert imagefab("--store", place, "list").code == 0
+    for place in ("/dev/null", "/proc/x", "x" * 300):
+        for verb in (["build", "--all"], ["context", "aarch64-gnu", "out"], ["gc"]):
+            with subtests.test(" ".join(verb), place=place):
+                result = imagefab("--store", place, *verb)
+                assert (result.code, result.out) == (5, "")
+                assert result.err.count("error: ") == 1
+                assert result.err.count("hint: ") == 1
+                assert len(result.err.splitlines()) == 3
+                assert "--store DIR" in result.err
+        with subtests.test("list", place=place):
+            assert imagefab("--store", place, "list").code == 0
 
 
-def test_all_paths_are_seen_from_the_folder_that_is_asked_for(
+def test_paths_are_relative_to_the_folder_of_option_c(
     imagefab: RunImagefab, project: Path, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with `make -C`: the folder is the working folder."""
