@@ -74,15 +74,16 @@ def pc(tmp_path: Path) -> Runner:
     return Runner(tmp_path, "x86_64-unknown-none")
 
 
-@pytest.mark.parametrize("triple", [target.triple for target in TARGETS.values() if target.os == "none"])
-def test_a_program_boots_with_nothing_in_the_environment(triple: str, tmp_path: Path) -> None:
-    runner = Runner(tmp_path, triple)
-    program = runner.program("kernel")
-    said, code = runner.run(program)
-    assert code == 0
-    assert "[-machine]" in said
-    assert f"[-kernel][{program}]" in said
-    assert "[-display][none]" in said
+def test_a_program_boots_with_nothing_in_the_environment(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    for target in (target for target in TARGETS.values() if target.os == "none"):
+        with subtests.test(target.triple):
+            runner = Runner(tmp_path, target.triple)
+            program = runner.program("kernel")
+            output, code = runner.run(program)
+            assert code == 0
+            assert "[-machine]" in output
+            assert f"[-kernel][{program}]" in output
+            assert "[-display][none]" in output
 
 
 @pytest.mark.parametrize(("machine", "board"), [("thumbv6m", "microbit"), ("thumbv8m.base", "mps2-an505")])
