@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import settings
 
@@ -16,6 +17,16 @@ settings.load_profile("imagefab")
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with one of the certificates that are trusted: to read all of them takes each client 20 ms."""
+    end = "-----END CERTIFICATE-----\n"
+    first, _, _ = Path(certifi.where()).read_text("utf-8").partition(end)
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_text(first + end, "utf-8")
+    return path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

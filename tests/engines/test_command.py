@@ -86,7 +86,7 @@ def test_exit_codes(engine: ScriptEngine, store: Store, script: str, code: int) 
 
 def test_a_command_that_takes_too_long(engine: ScriptEngine, store: Store) -> None:
     with pytest.raises(TimeLimitError):
-        run(engine, store, "sleep", "1000", limit=1)
+        run(engine, store, "sleep", "1000", limit=0.5)
     assert not list(engine.containers.iterdir())
     assert not engine.cleared, "the container was removed at once"
     assert count_claims(store) == 0

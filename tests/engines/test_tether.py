@@ -107,11 +107,12 @@ def test_all_of_it_ends(how: str, detached: bool, tmp_path: Path) -> None:
             process.terminate()
             assert process.wait() == ENDED
         case "too late":
-            assert subprocess.run(tether(command, limit=1), check=False).returncode == TOO_LATE
+            assert subprocess.run(tether(command, limit=0.5), check=False).returncode == TOO_LATE
     number = read_number(file)
     wait_until(lambda: not is_alive(number))
 
 
+@pytest.mark.usefixtures("hurried")
 def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
     """Who is interrupted ends it in good order, and a group that is killed still has somebody to end the rest."""
     file = tmp_path / "pid"
@@ -133,7 +134,7 @@ def test_what_a_daemon_does_for_it_is_ended_first(how: str, tmp_path: Path) -> N
     if how == "killed":
         command = make_parent(stubborn, ending)
     else:
-        command = tether(stubborn, limit=1 if how == "too late" else 0, ending=ending)
+        command = tether(stubborn, limit=0.5 if how == "too late" else 0, ending=ending)
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     read_number(file)
     match how:

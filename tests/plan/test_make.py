@@ -155,7 +155,7 @@ def test_a_script_is_told_of_sources_and_time_by_the_build_alone() -> None:
     assert found["HOME"] == "/y"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])), min_size=1, max_size=4))
 def test_values_reach_scripts_as_they_are(values: list[str]) -> None:
     env = {f"V{number}": value for number, value in enumerate([*values, "'", "\\", "a'b\"$(id)`id`", "\\'"])}

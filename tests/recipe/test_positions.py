@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imagefab.recipe.positions import Outline, Path, format_path, locate_offset
@@ -181,7 +181,6 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from walk(child, (*path, step))
 
 
-@settings(max_examples=200, deadline=None)
 @given(toml_documents())
 def test_all_that_tomllib_reads_is_found(text: str) -> None:
     lines = text.split("\n")
@@ -202,7 +201,6 @@ def test_all_that_tomllib_reads_is_found(text: str) -> None:
             assert isinstance(value, dict | list) or isinstance(path[-1], int)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(), st.text(alphabet="[]{}=.,#\"'\\\n ab1")))
 def test_any_text_has_an_outline(text: str) -> None:
     offset = Outline(text).find_statement(len(text))

@@ -82,6 +82,12 @@ class Server:
     """The paths asked for, with the range when there was one."""
 
 
+@pytest.fixture(autouse=True)
+def few_authorities(one_authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here speaks TLS with anybody."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[[], Server]]:
     running: list[tuple[ThreadingHTTPServer, threading.Thread]] = []

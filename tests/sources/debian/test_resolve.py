@@ -327,7 +327,7 @@ def small_archives(draw: st.DrawFn) -> list[str]:
     return lines
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(lines=small_archives())
 def test_a_way_is_found_exactly_when_there_is_one(make_universe: MakeUniverse, lines: list[str]) -> None:
     universe = make_universe(*lines)
