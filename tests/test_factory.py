@@ -61,7 +61,9 @@ def test_an_interrupt_does_not_wait_for_what_runs(monkeypatch: pytest.MonkeyPatc
     going_on.set()
 
 
-def test_a_platform_that_cannot_be_built_here_is_told_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_platform_that_cannot_be_built_here_is_reported_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Before an engine is chosen, and before anything is fetched."""
     finding = Finding(what="programs", ok=False, detail="no emulator", fix="get one")
     monkeypatch.setattr("imagefab.engines.inspect.inspect_emulation", lambda platform: finding)

@@ -76,7 +76,7 @@ def test_no_linker_is_needed_where_rustc_has_its_own() -> None:
     assert row(replace(GOOD, triple=triple, env=env), "environment").verdict is Verdict.PASS
 
 
-def test_a_product_is_looked_at(tmp_path: Path) -> None:
+def test_products_are_examined(tmp_path: Path) -> None:
     def verdict(content: bytes | None, probe: Probe = PROBE) -> Row:
         (tmp_path / "hello").unlink(missing_ok=True)
         if content is not None:
@@ -109,14 +109,14 @@ def test_why_a_probe_failed(result: dict[str, object], told: str, tmp_path: Path
     assert told in found.detail
 
 
-def test_the_last_words_are_the_reason_and_the_last_lines_are_kept(tmp_path: Path) -> None:
+def test_the_last_line_is_the_reason(tmp_path: Path) -> None:
     lines = [f"line {n}" for n in range(100)]
     found = judge(GOOD, [PROBE], {"c": ran(tmp_path, 1, *lines, "gcc: no such option", "")}).rows[-1]
     assert found.detail == "gcc: no such option"
     assert len(found.output) == 12
 
 
-def test_facts_are_believed_only_where_they_look_like_facts(tmp_path: Path) -> None:
+def test_only_plausible_facts_are_kept(tmp_path: Path) -> None:
     probe = Probe(name=FACTS, what="", script="")
     said = ["gcc=14.2.0", "gcc-evil=$(rm)", "x\x1b[2J=1", "noise", "qemu=", "cmake=3.31.6"]
     report = judge(GOOD, [probe], {FACTS: ran(tmp_path, 0, *said)})
@@ -135,7 +135,7 @@ def test_facts_are_believed_only_where_they_look_like_facts(tmp_path: Path) -> N
         ("new", "2.31", "'new', which is no version"),
     ],
 )
-def test_a_claim_is_held(claim: str, found: str, told: str | None, tmp_path: Path) -> None:
+def test_a_claim_of_glibc(claim: str, found: str, told: str | None, tmp_path: Path) -> None:
     subject = replace(GOOD, labels={**GOOD.labels, GLIBC_CLAIM: claim})
     report = judge(subject, [Probe(name=FACTS, what="", script="")], {FACTS: ran(tmp_path, 0, f"glibc={found}")})
     assert report.rows[-1].name == "glibc"
@@ -152,7 +152,7 @@ def test_a_program_that_needs_more_than_the_headers_say(tmp_path: Path, monkeypa
     assert "may need 2.34" in report.rows[-1].detail
 
 
-def test_what_a_strange_image_is_for() -> None:
+def test_the_target_of_an_image_without_labels() -> None:
     linker = "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER"
     assert guess_triple({}, {FOR_TARGET: "x"}) == "x"
     assert guess_triple({linker: "gcc"}, {}) == "riscv64gc-unknown-linux-gnu"

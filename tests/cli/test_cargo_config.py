@@ -33,7 +33,7 @@ def test_cargo_config(imagefab: RunImagefab, project: Path) -> None:
     assert not (project / "Cross.toml").exists()
 
 
-def test_cargo_config_of_rivals(imagefab: RunImagefab, project: Path) -> None:
+def test_two_recipes_for_one_target(imagefab: RunImagefab, project: Path) -> None:
     add_rival(project)
     assert imagefab("cross-toml", "--cargo-config", "x.toml").code == 2
     assert imagefab("cross-toml", "--cargo-config", "x.toml", "rival", "x86_64-gnu").code == 0
@@ -49,5 +49,5 @@ def test_cargo_config_that_cannot_be_edited(imagefab: RunImagefab, project: Path
 
 
 @pytest.mark.parametrize("option", [["--cross", "main"], ["--file", "x"], TO, ["--local"]])
-def test_what_has_nothing_to_do_with_cargo(imagefab: RunImagefab, project: Path, option: list[str]) -> None:
+def test_options_that_are_not_for_cargo(imagefab: RunImagefab, project: Path, option: list[str]) -> None:
     assert imagefab("cross-toml", "--cargo-config", "x.toml", *option).code == 2

@@ -14,7 +14,7 @@ from imagefab.digest import Digest
 from imagefab.oci.image import local_pin
 
 
-def test_what_was_built(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:
+def test_images_that_were_built(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:
     digest = build("aarch64-musl", "--platform", "linux/amd64")
     reference = f"ghcr.io/acme/images/aarch64-musl@{digest}"
     result = imagefab("cross-toml", "aarch64-musl", *TO)
@@ -46,13 +46,13 @@ def test_both_host_platforms_are_one_image(imagefab: RunImagefab, project: Path,
     assert f'@{index}", toolchain = {hosts} }}\n' in (project / "Cross.toml").read_text()
 
 
-def test_the_project_says_where_images_are(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:
+def test_the_repository_of_the_settings(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:
     (project / "imagefab.toml").write_text('[publish]\nto = "ghcr.io/ours"\n')
     digest = build("x86_64-gnu", "--platform", "linux/amd64")
     assert imagefab("cross-toml", "x86_64-gnu").out == f"ghcr.io/ours/x86_64-gnu@{digest}\n"
 
 
-def test_what_was_published(imagefab: RunImagefab, project: Path) -> None:
+def test_images_that_were_published(imagefab: RunImagefab, project: Path) -> None:
     publish(project)
     (project / "imagefab.toml").write_text('[publish]\nto = "ghcr.io/ours"\n')
     result = imagefab("cross-toml", "aarch64-musl")
@@ -61,7 +61,7 @@ def test_what_was_published(imagefab: RunImagefab, project: Path) -> None:
     assert imagefab("cross-toml", "aarch64-musl", *TO).out == f"ghcr.io/acme/images/aarch64-musl@{PUBLISHED}\n"
 
 
-def test_a_lock_that_moved_on_is_said(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:
+def test_a_lock_that_moved_on_is_a_warning(imagefab: RunImagefab, project: Path, build: Callable[..., str]) -> None:
     digest = build("aarch64-musl", "--platform", "linux/amd64")
     publish(project, digest=digest)
     assert imagefab("cross-toml", "aarch64-musl").err == "Cross.toml written\n"
@@ -75,7 +75,7 @@ def test_a_lock_that_moved_on_is_said(imagefab: RunImagefab, project: Path, buil
     assert "the pin stays at what was published: aarch64-musl is not locked yet" in result.err
 
 
-def test_a_build_from_before_a_change_is_no_pin(
+def test_a_build_of_an_older_lock_is_not_pinned(
     imagefab: RunImagefab, project: Path, build: Callable[..., str]
 ) -> None:
     build("aarch64-musl")
@@ -103,7 +103,7 @@ def test_nothing_was_built(imagefab: RunImagefab, project: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "name = 1\n", "\udcff"])
-def test_a_record_that_cannot_be_believed(imagefab: RunImagefab, project: Path, text: str) -> None:
+def test_broken_records(imagefab: RunImagefab, project: Path, text: str) -> None:
     record = project / "images" / "aarch64-musl" / "published.toml"
     record.write_bytes(text.encode(errors="surrogateescape"))
     result = imagefab("cross-toml", "aarch64-musl")
@@ -164,7 +164,7 @@ def test_local_excludes_a_registry(imagefab: RunImagefab, project: Path, loaded:
     assert imagefab("cross-toml", "--local", *TO).code == 2
 
 
-def test_rivals(imagefab: RunImagefab, project: Path) -> None:
+def test_two_recipes_for_one_target(imagefab: RunImagefab, project: Path) -> None:
     add_rival(project)
     publish(project)
     publish(project, "rival")
@@ -178,7 +178,7 @@ def test_rivals(imagefab: RunImagefab, project: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["https://ghcr.io/x", "ghcr.io/x:tag", "ghcr.io/x/", "", "a b", "ghcr.io/x@sha256:1"])
-def test_where_images_cannot_be(imagefab: RunImagefab, project: Path, to: str) -> None:
+def test_bad_repositories(imagefab: RunImagefab, project: Path, to: str) -> None:
     result = imagefab("cross-toml", "--to", to)
     assert (result.code, result.out) == (2, "")
     assert "error: --to: " in result.err

@@ -55,7 +55,7 @@ def test_check(imagefab: RunImagefab, project: Path) -> None:
     assert (result.code, result.out) == (0, "")
 
 
-def test_check_knows_what_it_cannot_know(imagefab: RunImagefab, project: Path) -> None:
+def test_check_fails_without_an_image_to_compare_with(imagefab: RunImagefab, project: Path) -> None:
     """The file names an image of a recipe, and nothing says any more which image that should be."""
     publish(project)
     publish(project, "x86_64-gnu")
@@ -66,7 +66,7 @@ def test_check_knows_what_it_cannot_know(imagefab: RunImagefab, project: Path) -
     assert "x86_64-gnu has no image to pin" in result.err
 
 
-def test_the_file_that_is_named(imagefab: RunImagefab, project: Path, tmp_path: Path) -> None:
+def test_the_file_of_option_file(imagefab: RunImagefab, project: Path, tmp_path: Path) -> None:
     publish(project)
     (tmp_path / "work").mkdir()
     assert imagefab("cross-toml", "--file", str(tmp_path / "work" / "Cross.toml")).code == 0
@@ -134,7 +134,7 @@ def test_a_triple_of_the_user_is_not_misspelt(imagefab: RunImagefab, project: Pa
     assert "rustc" not in imagefab("cross-toml").err
 
 
-def test_a_file_in_small_letters(imagefab: RunImagefab, project: Path) -> None:
+def test_a_file_with_a_lower_case_name(imagefab: RunImagefab, project: Path) -> None:
     publish(project)
     (project / "cross.toml").write_text("")
     assert "warning: there is a cross.toml, but cross reads Cross.toml\n" in imagefab("cross-toml").err

@@ -95,7 +95,7 @@ def test_gc_forgets_projects_that_are_gone(
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_gc_of_a_project_with_a_lock_that_does_not_serve(
+def test_gc_of_a_project_with_a_broken_lock(
     imagefab: RunImagefab, project: Path, other: Path, engine: FakeEngine, tmp_path: Path, how: str
 ) -> None:
     """A lock that is only stale still names packages. What can't be read may name anything, so everything stays."""
@@ -122,7 +122,7 @@ def test_gc_of_a_project_with_a_lock_that_does_not_serve(
         assert "nothing is dropped" in result.err
 
 
-def test_gc_with_a_project_that_cannot_be_looked_into(
+def test_gc_with_a_project_that_cannot_be_read(
     imagefab: RunImagefab, project: Path, other: Path, engine: FakeEngine, tmp_path: Path
 ) -> None:
     imagefab("-C", str(other), "build", "--all")
@@ -152,7 +152,9 @@ def test_gc_has_the_store_alone_before_it_looks(
     assert looked
 
 
-def test_gc_not_while_somebody_works(imagefab: RunImagefab, project: Path, engine: FakeEngine, tmp_path: Path) -> None:
+def test_gc_fails_while_the_store_is_in_use(
+    imagefab: RunImagefab, project: Path, engine: FakeEngine, tmp_path: Path
+) -> None:
     imagefab("build", "riscv64gc-gnu")
     (project / "recipes" / "riscv64gc-gnu.toml").unlink()
     before = sorted((tmp_path / "store" / "blobs").rglob("*"))

@@ -34,7 +34,7 @@ def test_list_outside_of_any_project(imagefab: RunImagefab, nowhere: Path) -> No
     assert not any(nowhere.iterdir())
 
 
-def test_list_says_which_locks_do_not_fit(imagefab: RunImagefab, project: Path) -> None:
+def test_stale_and_missing_locks_are_listed(imagefab: RunImagefab, project: Path) -> None:
     break_lock(project, "stale")
     lock_of(project, "x86_64-gnu").unlink()
     rows = {row["recipe"]: row for row in read_json(imagefab("list", "--json"))["recipes"]}

@@ -140,7 +140,7 @@ def test_exit_codes_of_interrupts_and_errors(
     assert imagefab("list").code == code
 
 
-def test_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def be_ended(session: object) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("still here")

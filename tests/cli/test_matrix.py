@@ -55,7 +55,7 @@ def test_all_recipes_on_all_platforms(imagefab: RunImagefab) -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_some(imagefab: RunImagefab) -> None:
+def test_chosen_recipes_and_platforms(imagefab: RunImagefab) -> None:
     asked = ("aarch64-musl", "x86_64-gnu", "--platform", "linux/arm64/v8")
     assert list_jobs(imagefab("matrix", *asked)) == [("aarch64-musl", "linux/arm64"), ("x86_64-gnu", "linux/arm64")]
     assert list_recipes(imagefab("matrix", *asked, "--format", "names")) == ["aarch64-musl", "x86_64-gnu"]
@@ -69,7 +69,7 @@ def test_a_recipe_has_its_own_platforms(imagefab: RunImagefab, project: Path) ->
 
 
 @pytest.mark.usefixtures("project")
-def test_machines(imagefab: RunImagefab) -> None:
+def test_runners(imagefab: RunImagefab) -> None:
     named = json.loads(imagefab("matrix", "x86_64-gnu", "--runner", "linux/arm64=ours").out)["include"]
     assert [job["runner"] for job in named] == ["ubuntu-24.04", "ours"]
     gitlab = json.loads(imagefab("matrix", "x86_64-gnu", "--format", "gitlab").out)["build"]["parallel"]["matrix"]
@@ -155,7 +155,7 @@ def test_nothing_changed(imagefab: RunImagefab, repository: Path) -> None:
     assert imagefab("matrix", "--changed-since", "HEAD").out == '{"include":[]}\n'
 
 
-def test_what_the_other_branch_changed_is_not_ours(imagefab: RunImagefab, repository: Path) -> None:
+def test_changes_of_the_other_branch_do_not_count(imagefab: RunImagefab, repository: Path) -> None:
     git(repository, "checkout", "-b", "other")
     with (repository / "recipes/x86_64-gnu.toml").open("a") as file:
         file.write("# theirs\n")

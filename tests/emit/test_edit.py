@@ -105,14 +105,14 @@ def test_a_dotted_triple_is_quoted() -> None:
         "[target.a.image]\nname = 'x'\n",
     ],
 )
-def test_what_cannot_be_put_in(text: str) -> None:
+def test_values_that_cannot_be_put_in(text: str) -> None:
     with pytest.raises(EditError):
         put(text)
 
 
 @pytest.mark.parametrize("depth", [100, 200, 300, 400, 500])
 @pytest.mark.parametrize("text", ["[{}]\n", "{} = 1\n"])
-def test_what_is_nested_too_deeply(text: str, depth: int) -> None:
+def test_files_nested_too_deeply(text: str, depth: int) -> None:
     text = text.format(".".join("a" * depth))
     try:
         changed = put(text)

@@ -89,7 +89,7 @@ def test_only_one_gets_them(store: Store) -> None:
         assert abandoned(store) == []
 
 
-def test_a_run_that_died_before_it_said_what_it_is_for(store: Store) -> None:
+def test_a_run_that_died_before_its_claim_was_written(store: Store) -> None:
     """It can't have made anything."""
     for name in ("empty", "locked"):
         (store.folder("claims") / name).mkdir()

@@ -108,7 +108,7 @@ run(Here(folder), Store(folder / "store"), "sleep", "60")
 
 
 @pytest.mark.parametrize("how", ["alone", "with all that would have ended it"])
-def test_what_a_killed_run_left_is_cleared(engine: ScriptEngine, store: Store, how: str, tmp_path: Path) -> None:
+def test_containers_of_a_killed_run_are_removed(engine: ScriptEngine, store: Store, how: str, tmp_path: Path) -> None:
     """By what it is tied to; and when that is killed as well, by the next that runs, which leaves others alone."""
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[2])
     deadline = time.monotonic() + 30

@@ -115,5 +115,5 @@ def test_buildx(said: str | None, ok: bool, detail: str) -> None:
         ("something nobody has seen before", "podman info"),
     ],
 )
-def test_what_mends_podman(log: str, fix: str) -> None:
+def test_fixes_for_podman(log: str, fix: str) -> None:
     assert re.search(fix, mend_podman(log, "podman"))

@@ -62,22 +62,22 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)])
-def test_exit_codes_are_the_commands(script: str, code: int) -> None:
+def test_exit_codes(script: str, code: int) -> None:
     assert subprocess.run(tether(["sh", "-c", script]), check=False).returncode == code
 
 
-def test_streams_are_the_commands() -> None:
+def test_streams() -> None:
     command = tether(["sh", "-c", "cat; echo err >&2"])
     result = subprocess.run(command, input="in", capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("in", "err\n")
 
 
-def test_a_command_that_is_not_there() -> None:
+def test_a_missing_command() -> None:
     result = subprocess.run(tether(["/nowhere"]), capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (NOT_FOUND, "/nowhere: No such file or directory\n")
 
 
-def test_what_goes_on_in_the_background_may_stay(tmp_path: Path) -> None:
+def test_processes_in_the_background_may_stay(tmp_path: Path) -> None:
     """As long as the command ends by itself: Podman leaves a process that keeps an ordinary user's namespaces."""
     file = tmp_path / "pid"
     script = f'"$0" "$@" >/dev/null 2>&1 & while [ ! -s {file} ]; do sleep 0.1; done'
@@ -90,7 +90,7 @@ def test_what_goes_on_in_the_background_may_stay(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("detached", [False, True])
 @pytest.mark.parametrize("how", ["killed", "asked", "too late"])
-def test_all_of_it_ends(how: str, detached: bool, tmp_path: Path) -> None:
+def test_descendants_end(how: str, detached: bool, tmp_path: Path) -> None:
     """With whoever asked for it, when asked to, or when its time is over; also what left its session and its parent."""
     file = tmp_path / "pid"
     stubborn = ["sh", "-c", STUBBORN.format(file=file)]
@@ -113,7 +113,7 @@ def test_all_of_it_ends(how: str, detached: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
+def test_signals_to_the_process_group(tmp_path: Path) -> None:
     """Who is interrupted ends it in good order, and a group that is killed still has somebody to end the rest."""
     file = tmp_path / "pid"
     process = subprocess.Popen(make_parent(["sh", "-c", STUBBORN.format(file=file)]), start_new_session=True)
@@ -126,7 +126,7 @@ def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("how", ["killed", "asked", "too late", "hung up"])
-def test_what_a_daemon_does_for_it_is_ended_first(how: str, tmp_path: Path) -> None:
+def test_the_ending_runs_before_the_command_ends(how: str, tmp_path: Path) -> None:
     """By a command, while the one that it is about is still there; and whatever comes of it."""
     file, said = tmp_path / "pid", tmp_path / "said"
     ending = ["sh", "-c", f'echo out; kill -0 "$(cat {file})" && echo alive >{said}; exit 3']
@@ -151,7 +151,7 @@ def test_what_a_daemon_does_for_it_is_ended_first(how: str, tmp_path: Path) -> N
     wait_until(lambda: not is_alive(number))
 
 
-def test_what_ends_by_itself_needs_no_ending(tmp_path: Path) -> None:
+def test_a_command_that_ends_by_itself_needs_no_ending(tmp_path: Path) -> None:
     command = tether(["sh", "-c", "exit 5"], ending=["touch", str(tmp_path / "ended")])
     assert subprocess.run(command, check=False).returncode == 5
     assert not list(tmp_path.iterdir())
@@ -170,7 +170,7 @@ def test_a_command_for_people_stays_in_their_session(keep: bool) -> None:
     assert mask == "set()"
 
 
-def test_whoever_asked_may_be_gone_before_it_begins() -> None:
+def test_nothing_is_run_for_a_parent_that_is_gone() -> None:
     command = tether(["echo", "begun"])
     assert command[4] == str(os.getpid())
     command[4] = "1"

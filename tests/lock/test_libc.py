@@ -58,7 +58,7 @@ def test_the_newest_counts() -> None:
 @pytest.mark.parametrize(
     ("claim", "good"), [("2.36", True), ("2.41", True), ("2.31", False), ("2.4", False), ("", True)]
 )
-def test_a_claim_is_held(claim: str, good: bool) -> None:
+def test_claims_are_checked(claim: str, good: bool) -> None:
     blueprints = design_blueprints(make_recipe(options=(("glibc", claim),)))
     lock = lock_with("libc6", "2.36-9+deb12u14")
     if good:

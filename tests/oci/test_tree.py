@@ -180,7 +180,7 @@ def test_equal_trees_have_no_difference(tree: Tree) -> None:
 
 
 @given(trees(), trees())
-def test_the_difference_says_nothing_twice(before: Tree, after: Tree) -> None:
+def test_differences_are_minimal(before: Tree, after: Tree) -> None:
     found = difference(before, after)
     assert not set(found.removed) & set(found.changed)
     for path in [*found.changed, *found.removed]:

@@ -146,6 +146,6 @@ def test_any_toml_and_what_loads_is_valid_by_the_schema(project: Project, rules:
 
 
 @given(table=recipes, at=st.integers(0, 400), junk=st.sampled_from(['"', "'", "[", "]", "=", "\n", "#", "\\", '"""']))
-def test_any_slip_of_the_pen(project: Project, rules: Rules, table: dict[str, Any], at: int, junk: str) -> None:
+def test_any_typing_error(project: Project, rules: Rules, table: dict[str, Any], at: int, junk: str) -> None:
     text = write_document(table)
     load(project, (text[:at] + junk + text[at:]).encode(), rules)

@@ -80,7 +80,7 @@ def test_key_and_value_are_found(path: Path, key: tuple[int, int], value: tuple[
     assert outline.find(path) == value
 
 
-def test_what_is_not_there_is_found_by_what_is_around_it() -> None:
+def test_a_missing_key_has_the_position_of_its_table() -> None:
     outline = Outline(DOCUMENT)
     assert outline.find(("sources", 1, "url")) == (26, 1)
     assert outline.find(("nowhere",)) is None
@@ -104,7 +104,7 @@ def test_what_is_not_there_is_found_by_what_is_around_it() -> None:
         (("nowhere",), None),
     ],
 )
-def test_what_a_pair_gives_in_one_piece(path: Path, value: str | None) -> None:
+def test_spans_of_values(path: Path, value: str | None) -> None:
     span = Outline(DOCUMENT).span(path)
     assert (None if span is None else DOCUMENT[slice(*span)]) == value
 

@@ -76,7 +76,7 @@ def test_an_earlier_run_is_continued(serve: Serve, make_fetcher: MakeFetcher, st
 
 
 @pytest.mark.parametrize("held", [b"garbage", CONTENT + b"more", b"x" * len(CONTENT)])
-def test_a_wrong_beginning_is_given_up(serve: Serve, make_fetcher: MakeFetcher, store: Store, held: bytes) -> None:
+def test_a_wrong_partial_file_is_discarded(serve: Serve, make_fetcher: MakeFetcher, store: Store, held: bytes) -> None:
     part(store).write_bytes(held)
     server = serve()
     server.files[PATH] = in_turn(answer(416, b""), answer()) if len(held) == len(CONTENT) else CONTENT
@@ -84,7 +84,7 @@ def test_a_wrong_beginning_is_given_up(serve: Serve, make_fetcher: MakeFetcher, 
     assert_held(store)
 
 
-def test_a_whole_file_that_was_never_adopted(make_fetcher: MakeFetcher, store: Store) -> None:
+def test_a_complete_partial_file_is_used(make_fetcher: MakeFetcher, store: Store) -> None:
     part(store).write_bytes(CONTENT)
     fetch(make_fetcher(DEAD))
     assert_held(store)
@@ -130,7 +130,7 @@ def test_a_source_of_unknown_size_is_continued(serve: Serve, make_fetcher: MakeF
     assert server.asked == ["/sdk.tar bytes=1000-"]
 
 
-def test_two_at_the_same_file(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
+def test_a_second_fetch_of_a_file_waits(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
     """Who comes second waits, and goes on with what the first one left when it died."""
     server = serve()
     server.files[PATH] = CONTENT
@@ -149,7 +149,7 @@ def test_two_at_the_same_file(serve: Serve, make_fetcher: MakeFetcher, store: St
     assert server.asked == [f"{PATH} bytes=1000-"]
 
 
-def test_many_at_the_same_time(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
+def test_many_fetch_one_file_at_once(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
     server = serve()
     server.files[PATH] = CONTENT
     fetchers = [make_fetcher(server.url) for _ in range(8)]
@@ -211,7 +211,7 @@ def test_progress_counts_each_byte_once(serve: Serve, make_fetcher: MakeFetcher,
     assert sum(counted) == len(CONTENT)
 
 
-def test_keeping_may_refuse(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
+def test_a_file_may_be_refused_when_it_is_kept(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
     server = serve()
     server.files[PATH] = CONTENT
     download = Download(label="a", digest=DIGEST, size=len(CONTENT), urls=(server.url + PATH,))

@@ -97,7 +97,7 @@ def test_a_server_that_answers_with_another_range(serve: Serve, make_fetcher: Ma
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
-def test_a_passing_trouble(serve: Serve, make_fetcher: MakeFetcher, store: Store, status: int) -> None:
+def test_a_temporary_failure(serve: Serve, make_fetcher: MakeFetcher, store: Store, status: int) -> None:
     server = serve()
     server.files[PATH] = in_turn(answer(status, b"sorry"), answer())
     fetch(make_fetcher(server.url))
@@ -105,7 +105,7 @@ def test_a_passing_trouble(serve: Serve, make_fetcher: MakeFetcher, store: Store
     assert len(server.asked) == 2
 
 
-def test_a_lasting_trouble(serve: Serve, make_fetcher: MakeFetcher) -> None:
+def test_a_lasting_failure(serve: Serve, make_fetcher: MakeFetcher) -> None:
     server = serve()
     server.files[PATH] = answer(503, b"")
     with pytest.raises(FetchError, match="the server answers 503"):
@@ -114,7 +114,7 @@ def test_a_lasting_trouble(serve: Serve, make_fetcher: MakeFetcher) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 410, 403, 400])
-def test_a_plain_no_is_believed_at_once(serve: Serve, make_fetcher: MakeFetcher, status: int) -> None:
+def test_a_refusal_is_not_tried_again(serve: Serve, make_fetcher: MakeFetcher, status: int) -> None:
     server = serve()
     server.files[PATH] = answer(status, b"")
     with pytest.raises(FetchError):
@@ -146,7 +146,7 @@ def test_a_server_that_stalls(serve: Serve, make_fetcher: MakeFetcher, store: St
     assert good.asked == [f"{PATH} bytes=100-"]
 
 
-def test_a_server_that_trickles(serve: Serve, make_fetcher: MakeFetcher) -> None:
+def test_a_server_that_sends_slowly(serve: Serve, make_fetcher: MakeFetcher) -> None:
     def trickle(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(CONTENT)))
@@ -198,7 +198,7 @@ class TestRedirects:
         ("start", "location"),
         [("https://a/b", "http://a/b"), ("http://a/b", "file:///etc/passwd"), ("https://a/b", "ftp://a")],
     )
-    def test_never_to_less(self, start: str, location: str) -> None:
+    def test_never_to_a_weaker_scheme(self, start: str, location: str) -> None:
         from imagefab.sources.transport import TransferError, _follow
 
         with pytest.raises(TransferError, match="not followed"):
@@ -208,7 +208,7 @@ class TestRedirects:
         "location",
         ["http://[::::]/", "//[/", "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://", "\\", "http://a b/"],
     )
-    def test_never_to_what_is_no_address(self, location: str, serve: Serve, make_fetcher: MakeFetcher) -> None:
+    def test_never_to_a_bad_address(self, location: str, serve: Serve, make_fetcher: MakeFetcher) -> None:
         server = serve()
         server.files[PATH] = answer(302, b"", Location=location)
         with pytest.raises(FetchError, match="cannot fetch a 1"):
@@ -226,7 +226,7 @@ class TestGone:
         fetch(make_fetcher(mirror.url, snapshot=snapshot.url))
         assert_held(store)
 
-    def test_it_is_asked_for_the_date_when_they_were_last_seen(
+    def test_the_snapshot_of_the_date_when_they_were_last_seen(
         self, serve: Serve, make_fetcher: MakeFetcher, store: Store
     ) -> None:
         snapshot = serve()
@@ -238,14 +238,14 @@ class TestGone:
         fetch(make_fetcher(serve().url, snapshot=snapshot.url), seen)
         assert_held(store)
 
-    def test_all_that_are_dead_are_told_at_once(self, serve: Serve, make_fetcher: MakeFetcher) -> None:
+    def test_all_missing_packages_are_reported_at_once(self, serve: Serve, make_fetcher: MakeFetcher) -> None:
         snapshot = serve()
         with pytest.raises(NotServedError) as caught:
             fetch(make_fetcher(serve().url, snapshot=snapshot.url), pin("a", b"1"), pin("b", b"2"))
         assert "a 1 (amd64)" in caught.value.problem and "b 1 (amd64)" in caught.value.problem
         assert caught.value.hint == "run `imagefab lock --upgrade r`"
 
-    def test_other_failures_are_told_apart(self, serve: Serve, make_fetcher: MakeFetcher) -> None:
+    def test_other_failures_are_reported_separately(self, serve: Serve, make_fetcher: MakeFetcher) -> None:
         mirror, snapshot = serve(), serve()
         mirror.files["/pool/b.deb"] = b"x"
         with pytest.raises(SeveralErrors) as caught:

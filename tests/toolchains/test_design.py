@@ -139,7 +139,7 @@ def test_musl() -> None:
     assert env["QEMU_LD_PREFIX"] == "/usr/aarch64-linux-musl"
 
 
-def test_the_recipe_has_the_last_word_and_its_place_is_kept() -> None:
+def test_variables_of_the_recipe_win() -> None:
     base = replace(TOOLS, additions=Additions(env=(("A", "base"), ("B", "base"), ("PKG_CONFIG_ALLOW_CROSS", "0"))))
     env = design(bases=(ROOT, base), additions=Additions(env=(("B", "recipe"), ("PATH", "/x")))).env
     assert (dict(env)["A"], dict(env)["B"], dict(env)["PATH"]) == ("base", "recipe", "/x")
@@ -167,7 +167,7 @@ def test_labels(platform: object, name: str) -> None:
 
 
 @pytest.mark.parametrize(("claim", "said"), [("2.31", "2.31"), ("", None)])
-def test_a_claim_is_said_on_every_platform(claim: str, said: str | None) -> None:
+def test_a_claim_is_a_label_on_every_platform(claim: str, said: str | None) -> None:
     for platform in (AMD64, ARM64):
         labels = dict(design_image(replace(PLAIN, options=(("glibc", claim),)), platform).labels)
         assert labels.get(GLIBC_CLAIM) == said

@@ -81,7 +81,7 @@ def test_long_names(write: Write, form: int) -> None:
         ([entry("./", tarfile.SYMTYPE, "/etc")], "root is not a folder"),
     ],
 )
-def test_files_that_climb_out(write: Write, members: Sequence[tarfile.TarInfo | str], reason: str) -> None:
+def test_paths_that_lead_out(write: Write, members: Sequence[tarfile.TarInfo | str], reason: str) -> None:
     with pytest.raises(FetchError, match=reason) as caught:
         read_all(write(deb(tar(*members))))
     assert caught.value.problem.startswith("a.deb: ")
@@ -170,7 +170,7 @@ GOOD = [
         pytest.param(ar(GOOD[0], ("control.tar", tar("control", content=b"no fields")), GOOD[2]), id="no-fields"),
     ],
 )
-def test_what_is_no_package(write: Write, content: bytes) -> None:
+def test_broken_packages(write: Write, content: bytes) -> None:
     path = write(content)
     with pytest.raises(FetchError, match=r"a\.deb"):
         read_control(path)
@@ -178,7 +178,7 @@ def test_what_is_no_package(write: Write, content: bytes) -> None:
 
 
 @given(st.integers(min_value=0), st.binary(min_size=1, max_size=40))
-def test_any_damage_is_a_clean_error(tmp_path_factory: pytest.TempPathFactory, place: int, change: bytes) -> None:
+def test_any_damage_is_a_fetch_error(tmp_path_factory: pytest.TempPathFactory, place: int, change: bytes) -> None:
     content = bytearray(deb(tar("usr/file", entry("usr/link", tarfile.SYMTYPE, "x"))))
     place %= len(content)
     content[place : place + len(change)] = change
@@ -202,9 +202,7 @@ def test_any_damage_is_a_clean_error(tmp_path_factory: pytest.TempPathFactory, p
         max_size=6,
     )
 )
-def test_whatever_is_given_out_stays_inside(
-    tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, bytes, str]]
-) -> None:
+def test_paths_stay_inside(tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, bytes, str]]) -> None:
     path = tmp_path_factory.mktemp("deb") / "a.deb"
     path.write_bytes(deb(tar(*(entry(*member) for member in members)), pack=lambda data: data, suffix=""))
     links: set[str] = set()

@@ -28,7 +28,7 @@ def write(tmp_path: Path) -> Write:
     return to_file
 
 
-def test_plain_and_the_same(write: Write, tmp_path: Path) -> None:
+def test_a_decoded_package_has_the_same_content(write: Write, tmp_path: Path) -> None:
     source, target = write(deb(tar("./usr/odd", content=b"123"))), tmp_path / "plain.deb"
     decode_package(source, target)
     with target.open("rb") as file:
@@ -52,7 +52,7 @@ def test_bombs(part: str, chunks: int, write: Write, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"!<arch>\n", deb(b"")[:-3], deb(b"x", pack=lambda data: b"no xz at all"), ar(("a", b""))]
 )
-def test_what_is_no_package(content: bytes, write: Write, tmp_path: Path) -> None:
+def test_broken_packages(content: bytes, write: Write, tmp_path: Path) -> None:
     with pytest.raises(DebError, match=r"bad\.deb: "):
         decode_package(write(content), tmp_path / "bad.deb")
 
