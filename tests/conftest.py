@@ -1,4 +1,4 @@
-"""What all tests share: golden files and the option that rewrites them."""
+"""What all tests share: golden files, and the option that rewrites them."""
 
 from __future__ import annotations
 

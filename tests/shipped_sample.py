@@ -1,4 +1,4 @@
-"""The shipped recipes that stand for all of their kind, where to try every one of them would take hours."""
+"""Shipped recipes that stand for all of their kind, where trying every one would take hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flow from recipes to images: several at a time, and what happens to the others when one ends badly."""
+"""Building several recipes at a time, and what happens to the others when one fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which host platforms the nightly is about."""
+"""Which host platforms a refresh builds."""
 
 from __future__ import annotations
 

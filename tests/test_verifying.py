@@ -1,4 +1,4 @@
-"""What is built to compare with, and when it is the same."""
+"""What is built to verify an image, and when the two are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Volatile paths: one table, and the three rooms that follow it say the same of every path."""
+"""Volatile paths: everything that follows the table treats each path the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an image says of itself when nothing is wrong with it."""
+"""An image to check, with nothing wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what an image says and what its probes did to a verdict."""
+"""Verdicts on images, from their labels and variables and what their probes did."""
 
 from __future__ import annotations
 

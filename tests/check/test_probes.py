@@ -1,4 +1,4 @@
-"""Probes as text: nothing that an image says of itself gets out of its quotes."""
+"""Scripts of probes: which there are, and that nothing an image says of itself gets out of its quotes."""
 
 from __future__ import annotations
 

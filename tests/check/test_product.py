@@ -1,4 +1,4 @@
-"""For which Arm processors a program is, as its attributes say."""
+"""The Arm processors that a program is for, read from its attributes."""
 
 from __future__ import annotations
 

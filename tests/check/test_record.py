@@ -1,4 +1,4 @@
-"""images/<recipe>/checked.toml."""
+"""The record of a check, images/<recipe>/checked.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks of a project that are not what they should be, in every way that there is."""
+"""Ways to break the lock of a recipe."""
 
 from __future__ import annotations
 

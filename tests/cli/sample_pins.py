@@ -1,4 +1,4 @@
-"""Images to pin: records of what was published, made up for recipes of a project."""
+"""Images to pin: made-up records of what was published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imagefab cross-toml`: how it edits and checks the file, and what it says of the rest of it."""
+"""`imagefab cross-toml`: how it edits and checks the file, and its remarks on the rest of it."""
 
 from __future__ import annotations
 

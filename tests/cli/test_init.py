@@ -1,4 +1,4 @@
-"""`imagefab init`: what it writes loads, builds on itself, and never takes the place of anything."""
+"""`imagefab init`: what it writes can be loaded, and never replaces a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imagefab lock` and `imagefab render`, and what every verb says of a lock that is not good."""
+"""`imagefab lock` and `imagefab render`, and how verbs fail when a lock is broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program as scripts see it: exit codes, what goes to which stream, and how it ends."""
+"""The program as scripts see it: exit codes, streams and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file of a project that is read can be something else than a file: that is reported, and ends as it should."""
+"""Files of a project that cannot be read: each is reported, with the right exit code."""
 
 from __future__ import annotations
 

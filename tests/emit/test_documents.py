@@ -1,4 +1,4 @@
-"""What is attached to an image, what is recorded of it, and what a refresh reports."""
+"""Documents about images: SBOM, provenance, the record of what was published, the report of a refresh."""
 
 from __future__ import annotations
 

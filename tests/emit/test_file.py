@@ -1,4 +1,4 @@
-"""Files of the user's: what cannot be read or written is said, and what is there is never half-written."""
+"""Files of the user: what cannot be read or written is reported, and no file is half-written."""
 
 from __future__ import annotations
 

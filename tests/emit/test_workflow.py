@@ -1,4 +1,4 @@
-"""Workflows as they are written: their text, and what can be held against them without a CI."""
+"""Workflows for CI services: golden texts, and rules that can be checked without a CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container engine made for tests: what it makes for builds it keeps in a set."""
+"""A fake container engine, which keeps the names of all that it makes for builds in a set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine made for tests: it needs nothing, and does as it is told."""
+"""A fake engine, which builds layers of one file and fails where it should."""
 
 from __future__ import annotations
 

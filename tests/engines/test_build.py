@@ -1,4 +1,4 @@
-"""Building with an engine made for these tests: who builds what, who waits, and what is left after a failure."""
+"""Building with a fake engine: which layers are built, who waits, and what is left after a failure."""
 
 from __future__ import annotations
 

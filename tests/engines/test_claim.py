@@ -1,4 +1,4 @@
-"""Claims: those of runs that are no more are found, and those of others are left alone."""
+"""Claims of runs: those of dead runs are found, all others are left alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands in images that a container engine has, with an engine whose program is a shell script."""
+"""Commands in containers, with an engine whose program is a shell script."""
 
 from __future__ import annotations
 

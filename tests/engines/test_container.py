@@ -1,4 +1,4 @@
-"""What container engines make for builds, and who clears it."""
+"""What container engines make for builds, and how it is removed."""
 
 from __future__ import annotations
 

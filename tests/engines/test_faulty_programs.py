@@ -1,4 +1,4 @@
-"""Engines whose programs are there and do not do what they should."""
+"""Engines whose programs exist and fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What machines say of themselves: emulators, read from a folder made for these tests; versions; complaints."""
+"""Findings about the machine: emulators, versions of programs, errors of Podman and their fixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tied to a process ends with it, however far it has gone."""
+"""Tethered commands end with the process that runs them, and so do all of their descendants."""
 
 from __future__ import annotations
 

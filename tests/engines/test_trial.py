@@ -1,4 +1,4 @@
-"""The program that a trial runs, run on this machine."""
+"""The trial of an engine: its program, run on this machine, and its Dockerfile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The C library that a lock pins."""
+"""The version of the C library that a lock pins."""
 
 from __future__ import annotations
 

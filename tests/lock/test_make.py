@@ -1,4 +1,4 @@
-"""Making locks: what stays, what moves, and what is only the archives' identity."""
+"""Making locks: which pins stay and which move."""
 
 from __future__ import annotations
 

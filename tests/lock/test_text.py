@@ -1,4 +1,4 @@
-"""imagefab.lock as text: one text for one lock, and nothing believed that was not written."""
+"""The text of a lock: one text for one lock, and edits by hand are noticed."""
 
 from __future__ import annotations
 

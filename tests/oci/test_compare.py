@@ -1,4 +1,4 @@
-"""What is said of two images that differ, in content, in compression, in configuration; and of what is no image."""
+"""Comparing images: differences of content, compression and configuration; and what is no image."""
 
 from __future__ import annotations
 

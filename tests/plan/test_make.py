@@ -193,7 +193,7 @@ def test_values_reach_scripts_as_they_are(values: list[str]) -> None:
     ],
 )
 def test_hostile_paths_are_refused(path: str) -> None:
-    """The recipe room says so first, and where; this is the second guard, for what toolchains ask for too."""
+    """Loading a recipe refuses them first, with a position; this also covers what toolchains ask for."""
     with pytest.raises(RecipeError) as caught:
         plan(add(SMALL, files=(FileSpec(path=path, content=b""),)))
     assert caught.value.problem.isprintable()

@@ -1,4 +1,4 @@
-"""Whatever a stranger hands us as a recipe: it loads, or it is refused with an error that has a position."""
+"""Random recipes: each loads, or is refused with an error that has a position."""
 
 from __future__ import annotations
 

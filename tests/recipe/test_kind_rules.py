@@ -1,4 +1,4 @@
-"""What the kinds that there are refuse, told where the recipe says it."""
+"""Recipes that a kind of toolchain refuses, and the positions of the errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes that are right become values; what is wrong is refused, wherever it hides."""
+"""Loading recipes: good ones become values, and bad ones are refused."""
 
 from __future__ import annotations
 

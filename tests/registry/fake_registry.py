@@ -1,4 +1,4 @@
-"""A registry in memory, over real HTTP on loopback, with the habits of real ones. A contract test keeps it honest."""
+"""A fake registry in memory, over real HTTP on loopback, with the habits of real ones."""
 
 from __future__ import annotations
 

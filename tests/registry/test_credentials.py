@@ -1,4 +1,4 @@
-"""Where logins are kept, and what is made of them; whatever is in those files."""
+"""Reading logins from files and helpers, also from broken ones."""
 
 from __future__ import annotations
 

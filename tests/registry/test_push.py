@@ -1,4 +1,4 @@
-"""Pushing, against a registry in memory with all habits that registries have, and with what goes wrong."""
+"""Pushing to a fake registry, with all habits that registries have, and with failures."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ def is_complete(registry: FakeRegistry, parcel: Parcel) -> bool:
     ],
     ids=["plain", "basic", "bearer", "identity", "refresh", "no mounts", "referrers", "small pieces"],
 )
-def test_all_kinds_of_registries(pusher: Pusher, habits: Habits, credentials: Credentials | None, platforms: int) -> None:
+def test_all_kinds_of_registries(
+    pusher: Pusher, habits: Habits, credentials: Credentials | None, platforms: int
+) -> None:
     with serve(habits) as registry:
         parcel = pusher.parcel(registry.host, pusher.images(platforms=platforms), moving_tag="latest")
         pushed = pusher.push(parcel, credentials)
@@ -344,7 +346,9 @@ def test_bad_proxies(pusher: Pusher, proxy: str, monkeypatch: pytest.MonkeyPatch
 def test_a_token_with_a_line_break(pusher: Pusher) -> None:
     """It is not shown either."""
     with serve(Habits(auth="bearer")) as registry, pytest.raises(RegistryError) as caught:
-        pusher.push(pusher.parcel(registry.host, pusher.images()), Credentials(registry_token="TOP\nSECRET", origin="x"))
+        pusher.push(
+            pusher.parcel(registry.host, pusher.images()), Credentials(registry_token="TOP\nSECRET", origin="x")
+        )
     assert "SECRET" not in str(caught.value)
 
 

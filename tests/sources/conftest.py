@@ -1,4 +1,4 @@
-"""Archives made for these tests: packages written as one line each, and a small signed archive on a local server."""
+"""Local servers, packages written as one line each, and a small signed archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file to fetch, and the answers that a server can give to whoever asks for it."""
+"""A file to fetch, and the answers of a server that is asked for it."""
 
 from __future__ import annotations
 

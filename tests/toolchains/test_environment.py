@@ -1,4 +1,4 @@
-"""The CMake file, and how variables are spelt."""
+"""The environment of images: the CMake file and the names of variables."""
 
 from __future__ import annotations
 

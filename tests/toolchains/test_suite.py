@@ -1,4 +1,4 @@
-"""What older suites need that newer ones have, and no other."""
+"""What differs between suites of Debian."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that mean harm, and packages that do not."""
+"""Reading Debian packages, good ones and hostile ones."""
 
 from __future__ import annotations
 

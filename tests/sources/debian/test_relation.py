@@ -1,4 +1,4 @@
-"""Dependency fields."""
+"""Reading stanzas and their fields of dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Release files: whom to believe, and until when."""
+"""Release files: signatures, dates and contents."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def test_a_changed_one(secret: pysequoia.Tsk, keys: tuple[bytes, ...], old: byte
 
 
 def test_another_keys_signature(keys: tuple[bytes, ...]) -> None:
-    stranger = pysequoia.Tsk.generate("Debian Archive <ftpmaster@debian.org>")
+    another = pysequoia.Tsk.generate("Debian Archive <ftpmaster@debian.org>")
     with pytest.raises(FetchError, match="signature"):
-        verify_release(sign(stranger), keys=keys)
+        verify_release(sign(another), keys=keys)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", RELEASE.encode(), b"-----BEGIN PGP SIGNED MESSAGE-----\n"])

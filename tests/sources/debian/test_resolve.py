@@ -1,4 +1,4 @@
-"""Choosing packages: apt's choices, layer by layer, pins kept, and why there is no way when there is none."""
+"""Choosing packages: the same as apt's choices, layer by layer, with pins; and the reasons for failures."""
 
 from __future__ import annotations
 

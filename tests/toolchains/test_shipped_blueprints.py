@@ -1,4 +1,4 @@
-"""Every shipped recipe on every host platform, spelt out: a change here is a change of images, so it is reviewed."""
+"""Blueprints of shipped recipes, as golden texts: a change of one is a change of images."""
 
 from __future__ import annotations
 
