@@ -18,8 +18,8 @@ test: setup ## all tests: units, the real archive, all engines
 	@.venv/bin/pytest -n auto -m "not e2e"
 	@.venv/bin/pytest -n 2 --dist loadfile -v --durations 20 -m e2e
 
-test-fast: setup ## the units only, in a few seconds
-	@.venv/bin/pytest -n auto -m "not e2e and not archive"
+test-fast: setup ## the units only, in less than a minute
+	@.venv/bin/pytest -n auto -m "not e2e and not archive" --ignore tests/e2e
 
 check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/ruff check .
