@@ -1,12 +1,6 @@
-"""Shipped recipes that stand for all of their kind, where trying every one would take hours."""
+"""The shipped recipes that stand for all of their kind, where to try every one of them would take hours."""
 
 from __future__ import annotations
-
-import shutil
-from collections.abc import Iterable
-from pathlib import Path
-
-from imagefab.recipe.project import find_shipped_project
 
 SAMPLE = (
     "aarch64-gnu",
@@ -29,14 +23,3 @@ BOTH_PLATFORMS = ("aarch64-gnu", "x86_64-gnu")
 OTHERS = ("riscv64gc-gnu", "thumbv7m-none", "x86_64-none", "wasm32-unknown",
           "x86_64-windows-gnullvm")  # fmt: skip
 """What tests of their own build."""
-
-
-def copy_project(root: Path, names: Iterable[str]) -> None:
-    """A project with some of the shipped recipes, and all of the bases and schemas."""
-    shipped = find_shipped_project()
-    shutil.copytree(shipped.bases_dir, root / "recipes" / "bases")
-    for schema in shipped.recipes_dir.glob("*.json"):
-        shutil.copy(schema, root / "recipes")
-    for name in names:
-        shutil.copy(shipped.recipes_dir / f"{name}.toml", root / "recipes")
-        shutil.copytree(shipped.images_dir / name, root / "images" / name)

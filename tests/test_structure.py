@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import imagefab
-from tests.shipped_sample import copy_project
+from tests.project_copies import copy_project
 
 SOURCE = Path(imagefab.__file__).parent
 TESTS = Path(__file__).parent

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.engines.fake_engine import FakeEngine
-from tests.shipped_sample import copy_project
+from tests.project_copies import copy_project
 
 from imagefab.cli.main import run_main
 from imagefab.cli.session import Session

@@ -27,8 +27,8 @@ from imagefab.sources.debian.resolve import resolve
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
-from tests.e2e.conftest import ROOT
 from tests.e2e.support.apt import Chosen, Oracle
+from tests.e2e.conftest import ROOT
 from tests.machine import require
 
 pytestmark = pytest.mark.archive

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import CommandLine
-from tests.e2e.support.macos_sdk import NAME, make_sdk
 from tests.e2e.support.rust import Rust
+from tests.e2e.support.macos_sdk import NAME, make_sdk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

@@ -28,8 +28,8 @@ from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import find_mirrors
 from imagefab.toolchains.blueprint import IMAGE_PATH
 from imagefab.toolchains.design import RULES
-from tests.e2e.conftest import ROOT, CommandLine
 from tests.e2e.support.apt import Oracle, make_command, read_answer
+from tests.e2e.conftest import ROOT, CommandLine
 from tests.machine import require
 from tests.shipped_sample import BOTH_PLATFORMS
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import CommandLine, guard_registry, serve_registry
 from tests.e2e.support import proxy
+from tests.e2e.conftest import CommandLine, guard_registry, serve_registry
 from tests.e2e.support.proxy import Handler, Proxy, Rule, stand_before
 from tests.machine import require
 

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from imagefab import __version__
-from tests.e2e.conftest import CommandLine, guard_registry, serve_registry
 from tests.e2e.support.ci import REGISTRY_TOKEN, GitHub, GitLab, Machine, ScriptError
+from tests.e2e.conftest import CommandLine, guard_registry, serve_registry
 from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
