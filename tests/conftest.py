@@ -1,4 +1,4 @@
-"""What all tests share: golden files and the option that rewrites them."""
+"""What all tests share: golden files, and the option that rewrites them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import settings
 
@@ -29,6 +30,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown" and listing and "PYTEST_XDIST_WORKER" not in os.environ:
         with Path(listing).open("a") as file:
             file.write(f"{_SECONDS[report.nodeid]:8.1f} s  {report.nodeid}\n")
+
+
+@pytest.fixture(scope="session")
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with one of the certificates that are trusted: to read all of them takes each client 20 ms."""
+    end = "-----END CERTIFICATE-----\n"
+    first, _, _ = Path(certifi.where()).read_text("utf-8").partition(end)
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_text(first + end, "utf-8")
+    return path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""What a test needs of the machine: skipped where it is missing, and failed where nothing may be skipped."""
+"""Requirements of tests: a test is skipped where one is missing, or fails where nothing may be skipped."""
 
 from __future__ import annotations
 

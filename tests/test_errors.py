@@ -1,4 +1,4 @@
-"""Errors that come together."""
+"""Errors that are raised together."""
 
 from __future__ import annotations
 

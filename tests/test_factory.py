@@ -1,4 +1,4 @@
-"""The flow from recipes to images: several at a time, and what happens to the others when one ends badly."""
+"""Building several recipes at a time, and what happens to the others when one fails."""
 
 from __future__ import annotations
 
@@ -14,17 +14,8 @@ from imagefab.engines.engine import Finding
 from imagefab.errors import EngineError, UsageError
 from imagefab.factory import Outcome, Prepared, Workshop, build_all, list_wanted
 from imagefab.oci.store import Store
-from imagefab.plan.make import make_plan
 from imagefab.progress import SilentProgress
-from tests.plan.builders import make_lock, make_recipe
-
-
-def prepare(name: str = "small") -> Prepared:
-    recipe = make_recipe(name=name)
-    blueprints = factory.design_blueprints(recipe)
-    lock = make_lock(blueprints, recipe=recipe)
-    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
-    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+from tests.sample_recipe import prepare
 
 
 def build(monkeypatch: pytest.MonkeyPatch, one: Callable[[str], str], done: Callable[[Any], None], *names: str) -> Any:
@@ -70,7 +61,9 @@ def test_an_interrupt_does_not_wait_for_what_runs(monkeypatch: pytest.MonkeyPatc
     going_on.set()
 
 
-def test_a_platform_that_cannot_be_built_here_is_told_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_platform_that_cannot_be_built_here_is_reported_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Before an engine is chosen, and before anything is fetched."""
     finding = Finding(what="programs", ok=False, detail="no emulator", fix="get one")
     monkeypatch.setattr("imagefab.engines.inspect.inspect_emulation", lambda platform: finding)

@@ -1,4 +1,4 @@
-"""What lies where a file should be: nothing of it makes a reader wait, or fills the memory."""
+"""Reading files: nothing that is in a file's place makes a reader wait, or fills the memory."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from pathlib import Path
 import pytest
 
 from imagefab.plainfile import BadFileError, NoFileError, has_bytes, read_bytes, read_text
-from tests.unreadable import UNREADABLE, little_memory, put_unreadable
+from tests.unreadable import UNREADABLE, limit_memory, put_unreadable
 
 
-@pytest.mark.parametrize("how", UNREADABLE)
-@pytest.mark.timeout(20)
-def test_odd_files_are_refused(how: str, tmp_path: Path) -> None:
+@pytest.mark.timeout(60)
+def test_what_cannot_be_read_is_refused(tmp_path: Path, subtests: pytest.Subtests) -> None:
     path = tmp_path / "file"
-    problem = put_unreadable(path, how)
-    with little_memory(), pytest.raises(BadFileError) as caught:
-        read_bytes(path)
-    assert not isinstance(caught.value, NoFileError)
-    assert caught.value.problem.startswith(problem)
-    assert not has_bytes(path, b"")
+    for how in UNREADABLE:
+        with subtests.test(how):
+            problem = put_unreadable(path, how)
+            with limit_memory(), pytest.raises(BadFileError) as caught:
+                read_bytes(path)
+            assert not isinstance(caught.value, NoFileError)
+            assert caught.value.problem.startswith(problem)
+            assert not has_bytes(path, b"")
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     for name, problem in (("nothing", "there is no such file"), ("link", "this is a link to nothing")):
         with pytest.raises(NoFileError, match=problem):
@@ -50,6 +51,6 @@ def test_text(tmp_path: Path) -> None:
         read_text(path)
 
 
-def test_no_name_for_a_file(tmp_path: Path) -> None:
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="cannot be read"):
         read_bytes(tmp_path / "a\0b")

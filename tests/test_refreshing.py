@@ -1,4 +1,4 @@
-"""Which host platforms the nightly is about."""
+"""Which host platforms a refresh builds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_is_published_for_the_first_time_is_for_all(prepared: Prepared) -> 
     assert choose_platforms(prepared, None, {"linux/amd64": CHECKED}, publishes=True) == BOTH
 
 
-def test_what_people_have_stays(prepared: Prepared) -> None:
+def test_platforms_that_were_published_stay(prepared: Prepared) -> None:
     for one in (AMD64, ARM64):
         for publishes in (True, False):
             assert choose_platforms(prepared, published(one), {}, publishes=publishes) == (one.name,)

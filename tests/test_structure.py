@@ -1,18 +1,21 @@
-"""The house's rules, held against the source: who may import what, how large a room is, and what starting up loads."""
+"""The project's rules, held against its modules: what each may import, how long it is, and what starting up loads."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import imagefab
+from tests.project_copies import copy_project
 
 SOURCE = Path(imagefab.__file__).parent
+TESTS = Path(__file__).parent
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
 
 OUTSIDE = {"httpx", "docker", "python_on_whales", "subprocess", "socket", "requests", "urllib"}
@@ -27,6 +30,7 @@ PURE = ("plan/make.py", "plan/model.py", "plan/dockerfile.py", "toolchains/", "r
         "progress.py")  # fmt: skip
 """Values in, values out: neither network nor processes, and no file is opened."""
 
+MOST_LINES = 400
 SHUNNED = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 HEAVY = {"httpx", "docker", "python_on_whales", "rich", "jinja2", "tomlkit", "requests", "pysequoia", "deflate"}
 READS_SURROUNDINGS = {
@@ -35,72 +39,91 @@ READS_SURROUNDINGS = {
 }  # fmt: skip
 
 
-def parse(module: str) -> ast.Module:
-    return ast.parse((SOURCE / module).read_text())
+@cache
+def parse(module: str) -> tuple[ast.Module, tuple[ast.AST, ...]]:
+    """A module of the program, and all nodes in it."""
+    tree = ast.parse((SOURCE / module).read_text())
+    return tree, tuple(ast.walk(tree))
 
 
-def list_imports(module: str) -> set[str]:
+@cache
+def list_imports(module: str) -> frozenset[str]:
     """The modules that a file imports, wherever in it."""
     found: set[str] = set()
-    for node in ast.walk(parse(module)):
+    for node in parse(module)[1]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: imports are absolute"
             found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
+
+
+def list_packages(module: str) -> set[str]:
+    """The top-level packages that a file imports from."""
+    return {name.partition(".")[0] for name in list_imports(module)}
 
 
 def list_names(module: str) -> Iterator[str]:
     """`a.b` for every such attribute in a file."""
-    for node in ast.walk(parse(module)):
+    for node in parse(module)[1]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}"
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(REACHING)])
-def test_only_some_rooms_reach_outside(module: str) -> None:
-    tops = {name.partition(".")[0] for name in list_imports(module)}
-    assert not tops & OUTSIDE
+def list_calls(module: str) -> set[str]:
+    """The functions that a file calls by a name without dots."""
+    nodes = parse(module)[1]
+    return {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith(PURE)])
-def test_pure_rooms_open_nothing(module: str) -> None:
-    tops = {name.partition(".")[0] for name in list_imports(module)}
-    assert not tops & (OUTSIDE | {"shutil", "tempfile", "fcntl"})
-    calls = {
-        node.func.id
-        for node in ast.walk(parse(module))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert "open" not in calls
+def assert_none(modules: Iterable[str], find: Callable[[str], Iterable[str]]) -> None:
+    """Fail with a line for each violation of a rule that is found in the modules."""
+    lines = [f"{module}: {violation}" for module in modules for violation in sorted(find(module))]
+    assert not lines, "\n".join(["", *lines])
 
 
-def test_the_pure_rooms_are_there() -> None:
-    assert all(any(module.startswith(prefix) for module in MODULES) for prefix in PURE)
+def test_only_some_packages_reach_outside() -> None:
+    modules = [module for module in MODULES if not module.startswith(REACHING)]
+    assert_none(modules, lambda module: list_packages(module) & OUTSIDE)
+
+
+def test_pure_modules_open_nothing() -> None:
+    modules = [module for module in MODULES if module.startswith(PURE)]
+    shunned = OUTSIDE | {"shutil", "tempfile", "fcntl"}
+    assert_none(modules, lambda module: list_packages(module) & shunned)
+    assert_none(modules, lambda module: list_calls(module) & {"open"})
+
+
+def test_the_pure_modules_exist() -> None:
+    assert [prefix for prefix in PURE if not any(module.startswith(prefix) for module in MODULES)] == []
 
 
 @pytest.mark.parametrize(
-    "room",
+    "module",
     ["plan.make", "plan.dockerfile", "toolchains.design", "lock.text", "oci.tarfmt", "oci.tree", "emit.cross_toml"],
 )
-def test_pure_rooms_bring_nothing_along(room: str) -> None:
+def test_pure_modules_load_nothing_heavy(module: str) -> None:
     """Not even through what they import."""
-    assert not load(f"import imagefab.{room}") & (OUTSIDE | HEAVY) - {"urllib"}
+    assert not load(f"import imagefab.{module}") & (OUTSIDE | HEAVY) - {"urllib"}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("cli/")])
-def test_only_the_command_line_reads_clock_and_environment(module: str) -> None:
-    assert not set(list_names(module)) & READS_SURROUNDINGS
-    assert not list_imports(module) & (READS_SURROUNDINGS | {"os.environ", "os.getenv", "time.time"})
+def test_only_the_command_line_reads_clock_and_environment() -> None:
+    modules = [module for module in MODULES if not module.startswith("cli/")]
+    assert_none(modules, lambda module: set(list_names(module)) & READS_SURROUNDINGS)
+    assert_none(modules, lambda module: list_imports(module) & READS_SURROUNDINGS)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(("cli/", "__main__"))])
-def test_nobody_depends_on_the_command_line(module: str) -> None:
-    assert not any(name.startswith("imagefab.cli") for name in list_imports(module))
+def test_nothing_depends_on_the_command_line() -> None:
+    modules = [module for module in MODULES if not module.startswith(("cli/", "__main__"))]
+
+    def find(module: str) -> list[str]:
+        return [name for name in list_imports(module) if name.startswith("imagefab.cli")]
+
+    assert_none(modules, find)
 
 
-def find_circle(imports: Mapping[str, set[str]]) -> list[str]:
+def find_circle(imports: Mapping[str, Set[str]]) -> list[str]:
     """Modules each of which imports the next, and the last the first."""
     from graphlib import CycleError, TopologicalSorter
 
@@ -123,11 +146,44 @@ def test_no_module_needs_itself() -> None:
     assert not find_circle({f"imagefab.{name}": list_imports(module) & known for module, name in names.items()})
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_modules_are_described_and_not_too_long(module: str) -> None:
-    assert ast.get_docstring(parse(module)), "every module says what it is for"
-    assert len((SOURCE / module).read_text().splitlines()) <= 400, "this is two rooms"
-    assert not set(Path(module).with_suffix("").parts) & SHUNNED
+def check_text(path: Path) -> Iterator[str]:
+    """What is wrong with a module as a text."""
+    text = path.read_text()
+    if not ast.get_docstring(ast.parse(text)):
+        yield "it has no docstring"
+    if (length := len(text.splitlines())) > MOST_LINES:
+        yield f"it has {length} lines; the most are {MOST_LINES}"
+
+
+def list_test_modules() -> list[str]:
+    """All of them, also those of end-to-end tests; of packages, only those that say something."""
+    return sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py") if path.read_bytes())
+
+
+def test_modules_have_a_docstring() -> None:
+    assert_none(MODULES, lambda module: [] if ast.get_docstring(parse(module)[0]) else ["no docstring"])
+    assert_none(list_test_modules(), lambda module: [] if has_docstring(TESTS / module) else ["no docstring"])
+
+
+def has_docstring(path: Path) -> bool:
+    """Whether a file begins with one; faster than to parse it."""
+    return path.read_text("utf-8").startswith('"""')
+
+
+def test_modules_are_not_too_long() -> None:
+    """A module that is longer is about two things."""
+    assert_none(MODULES, lambda module: find_excess(SOURCE / module))
+    assert_none(list_test_modules(), lambda module: find_excess(TESTS / module))
+
+
+def find_excess(path: Path) -> list[str]:
+    count = len(path.read_text().splitlines())
+    return [f"{count} lines, of at most {MOST_LINES}"] if count > MOST_LINES else []
+
+
+def test_names_of_modules_say_something() -> None:
+    assert_none(MODULES, lambda module: set(Path(module).with_suffix("").parts) & SHUNNED)
+    assert_none(list_test_modules(), lambda module: set(Path(module).with_suffix("").parts) & SHUNNED)
 
 
 def load(code: str) -> set[str]:
@@ -143,10 +199,11 @@ def load(code: str) -> set[str]:
     ids=" ".join,
 )
 def test_starting_up_is_light(arguments: list[str], tmp_path: Path) -> None:
+    copy_project(tmp_path / "project", ["aarch64-musl"])
     code = f"""
 from imagefab.cli.main import run_main
 import os
-os.chdir({str(tmp_path)!r})
+os.chdir({str(tmp_path / "project")!r})
 os.environ["IMAGEFAB_STORE"] = {str(tmp_path / "store")!r}
 try:
     run_main({arguments!r})

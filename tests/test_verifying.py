@@ -1,4 +1,4 @@
-"""What is built to compare with, and when it is the same."""
+"""What is built to verify an image, and when the two are the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagefab.emit.published import Published
 from imagefab.oci.image import ImageSet, make_image
 from imagefab.platforms import AMD64, ARM64
 from imagefab.verifying import Given, Verdict, choose_platforms
-from tests.test_factory import prepare
+from tests.sample_recipe import prepare
 
 BOTH = ("linux/amd64", "linux/arm64")
 IMAGES = ImageSet(

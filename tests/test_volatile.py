@@ -1,4 +1,4 @@
-"""Volatile paths: one table, and the three rooms that follow it say the same of every path."""
+"""Volatile paths: everything that follows the table treats each path the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,14 +50,12 @@ KEPT = [
 FOLDERS = ["dev", "proc", "run", "sys", "tmp", "var/cache/apt", "var/lib/apt/lists", "var/log", "var/tmp"]
 
 
-@pytest.mark.parametrize("path", [*MOUNTED, *LEFT_BEHIND])
-def test_what_is_volatile(path: str) -> None:
-    assert is_volatile(path)
+def test_what_is_volatile() -> None:
+    assert [path for path in (*MOUNTED, *LEFT_BEHIND) if not is_volatile(path)] == []
 
 
-@pytest.mark.parametrize("path", [*KEPT, *FOLDERS])
-def test_what_only_looks_volatile(path: str) -> None:
-    assert not is_volatile(path)
+def test_what_only_looks_volatile() -> None:
+    assert [path for path in (*KEPT, *FOLDERS) if is_volatile(path)] == []
 
 
 WORDS = st.sampled_from(

@@ -1,4 +1,4 @@
-"""What can lie where a file should be, and is none that can be read."""
+"""What can be in the place of a file and cannot be read like one."""
 
 from __future__ import annotations
 
@@ -26,20 +26,23 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "circle": (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic links"),
     "below a file": (lambda path: path.symlink_to("/etc/passwd/x"), "cannot be read: Not a directory"),
 }
-"""How it is made at a path, and what is said of it."""
+"""How each is made at a path, and the problem that is reported."""
 
 
 def put_unreadable(path: Path, how: str) -> str:
-    """Put it in a file's place; what is said of it."""
-    path.unlink(missing_ok=True)
+    """Put it in the place of a file, or of another such thing; the problem that is reported."""
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
     make, problem = UNREADABLE[how]
     make(path)
     return problem
 
 
 @contextlib.contextmanager
-def little_memory() -> Iterator[None]:
-    """Whoever reads without an end fails, and takes nobody along."""
+def limit_memory() -> Iterator[None]:
+    """What reads without an end fails, and takes no other process along."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, before[1]))
     try:

@@ -1,4 +1,4 @@
-"""From what an image says and what its probes did to a verdict."""
+"""Verdicts on images, from their labels and variables and what their probes did."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.check.elf import make_elf
+from tests.check.sample_subject import ENV, GOOD, TRIPLE
 
 from imagefab.check.judge import judge
 from imagefab.check.probe import Probe, Product, Row, Verdict
@@ -16,16 +17,6 @@ from imagefab.check.session import Ran
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject, guess_triple
 from imagefab.toolchains.blueprint import GLIBC_CLAIM
 
-TRIPLE = "aarch64-unknown-linux-gnu"
-ENV = {
-    "CC_aarch64_unknown_linux_gnu": "gcc",
-    "AR_aarch64_unknown_linux_gnu": "ar",
-    "CMAKE_TOOLCHAIN_FILE_aarch64_unknown_linux_gnu": "/opt/toolchain.cmake",
-    "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "gcc",
-    "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER": "/linux-runner aarch64",
-    "PKG_CONFIG_ALLOW_CROSS": "1",
-}
-GOOD = Subject(name="image", triple=TRIPLE, env=ENV, labels={FOR_TARGET: TRIPLE, RUNS_WITH: "qemu-user"})
 PROBE = Probe(name="c", what="C works", script="", products=(Product(path="hello"),))
 
 
@@ -85,7 +76,7 @@ def test_no_linker_is_needed_where_rustc_has_its_own() -> None:
     assert row(replace(GOOD, triple=triple, env=env), "environment").verdict is Verdict.PASS
 
 
-def test_a_product_is_looked_at(tmp_path: Path) -> None:
+def test_products_are_examined(tmp_path: Path) -> None:
     def verdict(content: bytes | None, probe: Probe = PROBE) -> Row:
         (tmp_path / "hello").unlink(missing_ok=True)
         if content is not None:
@@ -118,14 +109,14 @@ def test_why_a_probe_failed(result: dict[str, object], told: str, tmp_path: Path
     assert told in found.detail
 
 
-def test_the_last_words_are_the_reason_and_the_last_lines_are_kept(tmp_path: Path) -> None:
+def test_the_last_line_is_the_reason(tmp_path: Path) -> None:
     lines = [f"line {n}" for n in range(100)]
     found = judge(GOOD, [PROBE], {"c": ran(tmp_path, 1, *lines, "gcc: no such option", "")}).rows[-1]
     assert found.detail == "gcc: no such option"
     assert len(found.output) == 12
 
 
-def test_facts_are_believed_only_where_they_look_like_facts(tmp_path: Path) -> None:
+def test_only_plausible_facts_are_kept(tmp_path: Path) -> None:
     probe = Probe(name=FACTS, what="", script="")
     said = ["gcc=14.2.0", "gcc-evil=$(rm)", "x\x1b[2J=1", "noise", "qemu=", "cmake=3.31.6"]
     report = judge(GOOD, [probe], {FACTS: ran(tmp_path, 0, *said)})
@@ -144,7 +135,7 @@ def test_facts_are_believed_only_where_they_look_like_facts(tmp_path: Path) -> N
         ("new", "2.31", "'new', which is no version"),
     ],
 )
-def test_a_claim_is_held(claim: str, found: str, told: str | None, tmp_path: Path) -> None:
+def test_a_claim_of_glibc(claim: str, found: str, told: str | None, tmp_path: Path) -> None:
     subject = replace(GOOD, labels={**GOOD.labels, GLIBC_CLAIM: claim})
     report = judge(subject, [Probe(name=FACTS, what="", script="")], {FACTS: ran(tmp_path, 0, f"glibc={found}")})
     assert report.rows[-1].name == "glibc"
@@ -161,7 +152,7 @@ def test_a_program_that_needs_more_than_the_headers_say(tmp_path: Path, monkeypa
     assert "may need 2.34" in report.rows[-1].detail
 
 
-def test_what_a_strange_image_is_for() -> None:
+def test_the_target_of_an_image_without_labels() -> None:
     linker = "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER"
     assert guess_triple({}, {FOR_TARGET: "x"}) == "x"
     assert guess_triple({linker: "gcc"}, {}) == "riscv64gc-unknown-linux-gnu"

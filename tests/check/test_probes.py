@@ -1,4 +1,4 @@
-"""Probes as text: nothing that an image says of itself gets out of its quotes."""
+"""Scripts of probes: which there are, and that nothing an image says of itself gets out of its quotes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.check.test_judge import ENV, GOOD
+from tests.check.sample_subject import ENV, GOOD
 
 from imagefab.check.probes.choice import list_skips, make_probes
 from imagefab.check.probes.contract import _paths
@@ -21,7 +21,7 @@ def names(subject: Subject, *, rust: bool = True) -> list[str]:
     return [probe.name for probe in make_probes(subject, rust=rust)]
 
 
-def test_which_probes_there_are() -> None:
+def test_probes_of_linux() -> None:
     contract = ["shell", "host-cc", "no-cargo", "any-user", "host-libc", "variables", "apt"]
     assert names(GOOD) == [*contract, "c", "c-static", "shared", "cmake", "bindgen", "rust", "facts"]
     assert names(GOOD, rust=False) == [*contract, "c", "c-static", "shared", "cmake", "bindgen", "facts"]
@@ -37,7 +37,7 @@ def make_bare(triple: str, **env: str) -> Subject:
     return Subject(name="bare", triple=triple, env=own | env, labels={FOR_TARGET: triple, RUNS_WITH: "qemu-system"})
 
 
-def test_which_probes_bare_metal_has() -> None:
+def test_probes_of_bare_metal() -> None:
     booted = ["c", "boot", "exit-code", "c++"]
     assert names(make_bare("thumbv7m-none-eabi"))[7:] == [*booted, "cmake", "bindgen", "rust", "facts"]
     disks = ["boot-bios", "boot-uefi"]
@@ -90,7 +90,7 @@ def test_without_a_vendors_archive_what_needs_it_is_skipped(triple: str, place: 
 
 
 @pytest.mark.parametrize("triple", OTHERS)
-def test_other_systems_have_their_own(triple: str) -> None:
+def test_probes_of_other_systems(triple: str) -> None:
     found = make_probes(make_other(triple), rust=True)
     assert [probe.name for probe in found][7:] == [*OTHERS[triple], "rust", "facts"]
     without = make_probes(replace(make_other(triple), env={}), rust=False)
@@ -113,9 +113,9 @@ def test_scripts_are_good_shell(shell: str) -> None:
     bare = [make_bare(triple, CROSS_DEBUGGER="gdb") for triple in ("x86_64-unknown-none", "thumbv7m-none-eabi")]
     evil = [replace(subject, env=dict.fromkeys(subject.env, hostile)) for subject in bare]
     others = [make_other(triple, value) for triple in OTHERS for value in ("tool", hostile)]
-    for subject in (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *bare, *evil, *others):
-        for probe in make_probes(subject, rust=True):
-            subprocess.run([shell, "-n"], input=probe.script, text=True, check=True)
+    subjects = (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *bare, *evil, *others)
+    for script in {probe.script for subject in subjects for probe in make_probes(subject, rust=True)}:
+        subprocess.run([shell, "-n"], input=script, text=True, check=True)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
@@ -147,7 +147,7 @@ def test_paths_in_variables(value: str, paths: list[str]) -> None:
     assert _paths(value) == paths
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_paths_are_reported(tmp_path: Path) -> None:
     env = {"A": f"{tmp_path}/gone", "B": str(tmp_path), "CC_x": "no-such-compiler -O2", "PATH": "/gone"}
     script = next(p.script for p in make_probes(replace(GOOD, env=env), rust=False) if p.name == "variables")
     ran = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, check=False)

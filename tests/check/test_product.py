@@ -1,4 +1,4 @@
-"""For which Arm processors a program is, as its attributes say."""
+"""The Arm processors that a program is for, read from its attributes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_nothing_newer_than_the_targets_processor(triple: str, number: int, name
 
 
 @pytest.mark.parametrize("attributes", [None, make_arm_attributes(), make_arm_attributes(THUMB, 1)])
-def test_a_program_that_does_not_say(attributes: bytes | None, tmp_path: Path) -> None:
+def test_a_program_without_attributes(attributes: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "program"
     path.write_bytes(make_arm_elf(attributes))
     binary = read_binary(path)
@@ -49,7 +49,7 @@ def test_a_program_that_does_not_say(attributes: bytes | None, tmp_path: Path) -
         b"B",
     ],
 )
-def test_lies_about_lengths_end(attributes: bytes, tmp_path: Path) -> None:
+def test_wrong_lengths(attributes: bytes, tmp_path: Path) -> None:
     path = tmp_path / "program"
     path.write_bytes(make_arm_elf(attributes))
     try:

@@ -1,4 +1,4 @@
-"""images/<recipe>/checked.toml."""
+"""The record of a check, images/<recipe>/checked.toml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPORT = Report(
 CHECKED = make_checked(REPORT, plan=Digest.of_bytes(b"plan"), manifest=Digest.of_bytes(b""), size=10)
 
 
-def test_there_and_back() -> None:
+def test_a_record_is_read_as_it_was_written() -> None:
     found = {"linux/arm64": CHECKED, "linux/amd64": CHECKED}
     text = print_checked("r", found)
     assert read_checked(text) == found
@@ -47,5 +47,5 @@ def test_there_and_back() -> None:
         print_checked("r", {"linux/amd64": CHECKED}).replace("size = 10", 'size = "10"'),
     ],
 )
-def test_what_can_not_be_read_is_no_record(text: str) -> None:
+def test_broken_records(text: str) -> None:
     assert read_checked(text) == {}

@@ -35,7 +35,7 @@ def run(tmp_path: Path, execute: Callable[[Command], str], *probes: Probe) -> di
     return run_probes(probes, tmp_path, {"A": "b"}, execute)
 
 
-def test_codes_and_words(tmp_path: Path, execute: Callable[[Command], str]) -> None:
+def test_exit_codes_and_output(tmp_path: Path, execute: Callable[[Command], str]) -> None:
     found = run(tmp_path, execute, probe("good", 'echo "$A"; echo no >&2'), probe("bad", "false; echo never"))
     assert (found["good"].code, found["good"].output, found["good"].began) == (0, ("b", "no"), True)
     assert (found["bad"].code, found["bad"].output) == (1, ())
@@ -48,7 +48,7 @@ def test_each_has_a_folder_and_no_home(tmp_path: Path, execute: Callable[[Comman
     assert found["two"].code == 0
 
 
-def test_one_that_hangs_is_ended_with_all_that_it_started(
+def test_a_hanging_probe_is_killed_with_its_children(
     tmp_path: Path, execute: Callable[[Command], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "LIMIT", 1)
@@ -59,7 +59,7 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(
     assert "sleep 987" not in listed
 
 
-def test_root_has_a_place_of_its_own(tmp_path: Path) -> None:
+def test_probes_of_root_have_a_folder_of_their_own(tmp_path: Path) -> None:
     commands: list[Command] = []
 
     def execute(command: Command) -> str:
@@ -74,12 +74,12 @@ def test_root_has_a_place_of_its_own(tmp_path: Path) -> None:
     assert not root.network
 
 
-def test_an_image_that_runs_nothing(tmp_path: Path) -> None:
+def test_an_image_without_a_shell(tmp_path: Path) -> None:
     found = run(tmp_path, lambda _: "exec: sh: not found\n", probe("a", ""))
     assert (found["a"].began, found["a"].code, found["a"].output) == (False, None, ("exec: sh: not found",))
 
 
-def test_what_a_stranger_leaves_is_read_with_care(tmp_path: Path) -> None:
+def test_hostile_results_are_read_safely(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
 

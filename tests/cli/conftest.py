@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.engines.builders import FakeEngine
+from tests.engines.fake_engine import FakeEngine
+from tests.project_copies import copy_project
 
 from imagefab.cli.main import run_main
 from imagefab.cli.session import Session
-from imagefab.recipe.project import find_shipped_project
+from imagefab.lock.text import parse_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,21 @@ NAMES = ["aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "aarch64
 
 RunImagefab = Callable[..., Result]
 
+_parse_lock = lru_cache(64)(parse_lock)
+"""Most of the time of a run goes into locks, and in all projects here they are the same."""
+
+
+def read_json(result: Result) -> dict[str, Any]:
+    value = json.loads(result.out)
+    assert value["schema"] == 1
+    assert isinstance(value, dict)
+    return value
+
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A store of its own, no colours, and the signal handlers as they were."""
+    """A store of its own, no colours, no lock parsed twice, and the signal handlers as they were."""
+    monkeypatch.setattr("imagefab.lock.file.parse_lock", _parse_lock)
     monkeypatch.setenv("IMAGEFAB_STORE", str(tmp_path / "store"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     before = signal.getsignal(signal.SIGTERM)
@@ -42,14 +56,17 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with some of the shipped recipes; the working folder is inside of it."""
-    shipped = find_shipped_project()
     root = tmp_path / "project"
-    shutil.copytree(shipped.bases_dir, root / "recipes" / "bases")
-    for schema in shipped.recipes_dir.glob("*.json"):
-        shutil.copy(schema, root / "recipes")
-    for name in NAMES:
-        shutil.copy(shipped.recipes_dir / f"{name}.toml", root / "recipes")
-        shutil.copytree(shipped.images_dir / name, root / "images" / name)
+    copy_project(root, NAMES)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def small_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a single recipe, aarch64-gnu; the working folder is inside of it."""
+    root = tmp_path / "small-project"
+    copy_project(root, ["aarch64-gnu"])
     monkeypatch.chdir(root)
     return root
 
@@ -86,3 +103,15 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(Session, "fetch", lambda self, wanted: None)
     monkeypatch.setattr("imagefab.factory.require_emulation", lambda platform: None)
     return made
+
+
+@pytest.fixture
+def build(imagefab: RunImagefab, engine: FakeEngine) -> Callable[..., str]:
+    """Builds one recipe; its digest."""
+
+    def build_one(recipe: str, *arguments: str) -> str:
+        result = imagefab("-q", "build", recipe, *arguments)
+        assert result.code == 0, result.err
+        return result.out.strip().partition("@")[2]
+
+    return build_one

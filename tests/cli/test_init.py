@@ -1,4 +1,4 @@
-"""`imagefab init`: what it writes loads, builds on itself, and never takes the place of anything."""
+"""`imagefab init`: what it writes can be loaded, and never replaces a file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_it_is_a_project_of_its_own(imagefab: RunImagefab, nowhere: Path) -> Non
     assert imagefab("lock", "--check").code == 4
 
 
-def test_again_nothing_changes(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_a_second_run_changes_nothing(imagefab: RunImagefab, nowhere: Path) -> None:
     imagefab("init")
     before = list_files(nowhere)
     result = imagefab("init")
@@ -67,19 +67,21 @@ def test_again_nothing_changes(imagefab: RunImagefab, nowhere: Path) -> None:
     assert list_files(nowhere) == before
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
-def test_what_is_there_stays(name: str, imagefab: RunImagefab, nowhere: Path) -> None:
-    path = nowhere / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("# mine\n")
-    result = imagefab("init")
-    assert result.code == 0
-    assert path.read_text() == "# mine\n"
-    assert f"{name} written" not in result.err
-    assert list_files(nowhere).keys() == ALL
+def test_files_that_exist_stay_as_they_are(imagefab: RunImagefab, nowhere: Path, subtests: pytest.Subtests) -> None:
+    for number, name in enumerate(sorted(ALL)):
+        with subtests.test(name):
+            folder = nowhere / f"{number}"
+            path = folder / name
+            path.parent.mkdir(parents=True)
+            path.write_text("# mine\n")
+            result = imagefab("-C", str(folder), "init")
+            assert result.code == 0
+            assert path.read_text() == "# mine\n"
+            assert f"{name} written" not in result.err
+            assert list_files(folder).keys() == ALL
 
 
-def test_a_place_for_images_that_settings_do_not_have(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_option_to_where_settings_exist(imagefab: RunImagefab, nowhere: Path) -> None:
     imagefab("init")
     result = imagefab("init", "--to", "ghcr.io/acme/images")
     assert result.code == 0
@@ -89,14 +91,14 @@ def test_a_place_for_images_that_settings_do_not_have(imagefab: RunImagefab, now
     assert "stays as it is" not in imagefab("init", "--to", "ghcr.io/acme/images").err
 
 
-def test_below_the_top_of_a_repository(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_a_folder_inside_of_a_repository(imagefab: RunImagefab, nowhere: Path) -> None:
     (nowhere / ".git").mkdir()
     assert "at the top of a repository" not in imagefab("init").err
     assert f"at the top of a repository, which is {nowhere}" in imagefab("init", "below").err
     assert "at the top of a repository" not in imagefab("init", "beside", "--ci", "none").err
 
 
-def test_what_may_not_be_passed_on_is_not_committed(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_vendors_archives_are_ignored_by_git(imagefab: RunImagefab, nowhere: Path) -> None:
     imagefab("init")
     subprocess.run(["git", "init", "--quiet"], cwd=nowhere, check=True)
     names = ["MacOSX15.0.sdk.tar.xz", "android-ndk-r27c-linux.zip", "splat.tar.gz", "sdks/MacOSX14.5.sdk.tar.bz2"]
@@ -142,12 +144,12 @@ def test_a_folder_that_is_a_file(imagefab: RunImagefab, nowhere: Path) -> None:
     [(["github"], GITHUB), (["gitlab"], GITLAB), (["gitlab", "github", "gitlab"], GITHUB | GITLAB), (["none"], set())],
     ids=["github", "gitlab", "both", "none"],
 )
-def test_some_services(services: list[str], names: set[str], imagefab: RunImagefab, nowhere: Path) -> None:
+def test_services(services: list[str], names: set[str], imagefab: RunImagefab, nowhere: Path) -> None:
     assert imagefab("init", *(f"--ci={service}" for service in services)).code == 0
     assert list_files(nowhere).keys() == ALL - GITHUB - GITLAB | names
 
 
-def test_none_is_none(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_none_excludes_other_services(imagefab: RunImagefab, nowhere: Path) -> None:
     result = imagefab("init", "--ci", "none", "--ci", "github")
     assert result.code == 2
     assert not list_files(nowhere)
@@ -166,7 +168,7 @@ def test_workflows_install_this_version(imagefab: RunImagefab, nowhere: Path) ->
         assert "%" not in text.replace("%s", "")
 
 
-def test_where_images_go(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_the_repository_of_images(imagefab: RunImagefab, nowhere: Path) -> None:
     imagefab("init")
     assert "REGISTRY: ghcr.io\n" in (nowhere / ".github/workflows/images.yml").read_text()
     imagefab("init", "there", "--to", "quay.io/acme/images")
@@ -179,7 +181,7 @@ def test_where_images_go(imagefab: RunImagefab, nowhere: Path) -> None:
     assert "REGISTRY: quay.io\n" in (nowhere / "there/.github/workflows/images.yml").read_text()
 
 
-def test_a_place_that_is_none(imagefab: RunImagefab, nowhere: Path) -> None:
+def test_a_bad_repository(imagefab: RunImagefab, nowhere: Path) -> None:
     result = imagefab("init", "--to", "https://quay.io")
     assert result.code == 2
     assert "--to: " in result.err

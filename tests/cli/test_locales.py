@@ -1,4 +1,4 @@
-"""Terminals and pipes that do not have every letter: nothing is lost but letters, and no verb fails for them."""
+"""Locales whose encoding lacks characters: they are escaped, and no verb fails because of them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ POOR = {
 
 
 @pytest.fixture
-def foreign(project: Path) -> Path:
-    """A project of whose recipes one is described in letters that few encodings have, with a lock that fits."""
-    path = project / "recipes" / "aarch64-gnu.toml"
+def foreign(small_project: Path) -> Path:
+    """A project whose recipe has characters that few encodings have, with a lock that fits."""
+    path = small_project / "recipes" / "aarch64-gnu.toml"
     lines = path.read_text().splitlines()
     lines[1] = f'description = "{DESCRIPTION}"'
-    path.write_text("\n".join([*lines, "[env]", f'LETTERS = "{DESCRIPTION}"', ""]))
-    opened = open_project(project)
+    path.write_text("\n".join([*lines, "[env]", f'TEXT = "{DESCRIPTION}"', ""]))
+    opened = open_project(small_project)
     (recipe,) = load_recipes(opened, RULES, ["aarch64-gnu"])
     lock = lock_path(opened, recipe.name)
     write_lock(lock, replace(read_lock(lock, recipe="x"), inputs=inputs_digest(design_blueprints(recipe))))
-    return project
+    return small_project
 
 
 def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -47,29 +47,29 @@ def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[byt
 
 
 @pytest.mark.parametrize("poor", POOR)
-def test_what_people_read(poor: str, foreign: Path) -> None:
+def test_output_for_people(poor: str, foreign: Path) -> None:
     env, left = POOR[poor]
     encoding = env.get("PYTHONIOENCODING", "ascii").partition(":")[0]
     shown = run(env, "show", "aarch64-gnu")
     assert (shown.returncode, shown.stderr) == (0, b"")
     head, *lines = shown.stdout.decode(encoding).splitlines()
     assert head == f"aarch64-gnu: {left}"
-    assert f"  LETTERS={left}" in lines
+    assert f"  TEXT={left}" in lines
 
 
 @pytest.mark.parametrize("verb", [["show", "aarch64-gnu"], ["list"]], ids=lambda verb: verb[0])
 @pytest.mark.parametrize("poor", POOR)
-def test_what_programs_read(poor: str, verb: list[str], foreign: Path) -> None:
-    """Every letter, in whatever encoding."""
-    told = run(POOR[poor][0], *verb, "--json")
-    assert (told.returncode, told.stderr) == (0, b"")
-    value = json.loads(told.stdout.decode("ascii"))
+def test_json(poor: str, verb: list[str], foreign: Path) -> None:
+    """Every character is there, escaped as JSON does."""
+    listed = run(POOR[poor][0], *verb, "--json")
+    assert (listed.returncode, listed.stderr) == (0, b"")
+    value = json.loads(listed.stdout.decode("ascii"))
     described = value if verb[0] == "show" else value["recipes"][0]
     assert described["description"] == DESCRIPTION
 
 
 @pytest.mark.parametrize("poor", POOR)
-def test_what_is_written_is_the_same_everywhere(poor: str, foreign: Path) -> None:
+def test_files_are_utf8_in_every_locale(poor: str, foreign: Path) -> None:
     path = foreign / "images" / "aarch64-gnu" / "Dockerfile"
     path.unlink()
     assert run(POOR[poor][0], "render", "aarch64-gnu").returncode == 0

@@ -1,4 +1,4 @@
-"""The program as scripts see it: exit codes, what goes to which stream, and how it ends."""
+"""The program as scripts see it: exit codes, streams and signals."""
 
 from __future__ import annotations
 
@@ -20,79 +20,84 @@ from imagefab.errors import RecipeError, SeveralErrors, UsageError
 PROGRAM = [sys.executable, "-m", "imagefab"]
 
 
-def verbs() -> list[str]:
+def list_verbs() -> list[str]:
     text = make_parser().format_help()
     return re.findall(r"^    ([a-z-]+) ", text.partition("verbs:")[2], re.MULTILINE)
 
 
-# -- help and mistakes ------------------------------------------------------------------------------------------------
+# -- help and bad arguments -------------------------------------------------------------------------------------------
 
 
 def test_help(imagefab: RunImagefab) -> None:
     result = imagefab("--help")
     assert (result.code, result.err) == (0, "")
-    assert {"list", "show", "lock", "render", "build", "run", "doctor", "gc"} <= set(verbs())
+    assert {"list", "show", "lock", "render", "build", "run", "doctor", "gc"} <= set(list_verbs())
 
 
-@pytest.mark.parametrize("verb", verbs())
-def test_help_of_verbs(imagefab: RunImagefab, verb: str) -> None:
-    result = imagefab(verb, "--help")
-    assert (result.code, result.err) == (0, "")
-    assert "--store" in result.out
+def test_help_of_verbs(imagefab: RunImagefab, subtests: pytest.Subtests) -> None:
+    for verb in list_verbs():
+        with subtests.test(verb):
+            result = imagefab(verb, "--help")
+            assert (result.code, result.err) == (0, "")
+            assert "--store" in result.out
 
 
 def test_version(imagefab: RunImagefab) -> None:
     assert imagefab("--version").out == f"imagefab {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["bild"],
-        ["--bogus"],
-        ["list", "--bogus"],
-        ["build"],
-        ["build", "--all", "aarch64-gnu"],
-        ["build", "aarch64-gnu", "--engine", "make"],
-        ["build", "aarch64-gnu", "--platform", "linux/sparc"],
-        ["show"],
-        ["lis"],
-        ["-C", "/nowhere/at/all", "list"],
-        ["show", "aarch64-gnu", "extra"],
-    ],
-)
-def test_mistakes(imagefab: RunImagefab, project: Path, arguments: list[str]) -> None:
-    result = imagefab(*arguments)
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("error: ")
+BAD_ARGUMENTS = [
+    [],
+    ["bild"],
+    ["--bogus"],
+    ["list", "--bogus"],
+    ["build"],
+    ["build", "--all", "aarch64-gnu"],
+    ["build", "aarch64-gnu", "--engine", "make"],
+    ["build", "aarch64-gnu", "--platform", "linux/sparc"],
+    ["show"],
+    ["lis"],
+    ["-C", "/nowhere/at/all", "list"],
+    ["show", "aarch64-gnu", "extra"],
+]
 
 
-@pytest.mark.parametrize("verb", [["show"], ["build"], ["lock"], ["lock", "--check"], ["render"], ["run"], ["context"]])
-def test_unknown_recipes(imagefab: RunImagefab, project: Path, verb: list[str]) -> None:
-    more = {"run": ["--", "true"], "context": ["out"]}.get(verb[0], [])
-    result = imagefab(*verb, "aarch64-gnuu", *more)
-    assert (result.code, result.out) == (2, "")
-    assert result.err == "error: no recipe `aarch64-gnuu`\n\nhint: did you mean `aarch64-gnu`?\n"
+def test_bad_arguments(imagefab: RunImagefab, small_project: Path, subtests: pytest.Subtests) -> None:
+    for arguments in BAD_ARGUMENTS:
+        with subtests.test(" ".join(arguments)):
+            result = imagefab(*arguments)
+            assert (result.code, result.out) == (2, "")
+            assert result.err.startswith("error: ")
+
+
+def test_unknown_recipes(imagefab: RunImagefab, project: Path, subtests: pytest.Subtests) -> None:
+    for verb in (["show"], ["build"], ["lock"], ["lock", "--check"], ["render"], ["run"], ["context"]):
+        with subtests.test(" ".join(verb)):
+            more = {"run": ["--", "true"], "context": ["out"]}.get(verb[0], [])
+            result = imagefab(*verb, "aarch64-gnuu", *more)
+            assert (result.code, result.out) == (2, "")
+            assert result.err == "error: no recipe `aarch64-gnuu`\n\nhint: did you mean `aarch64-gnu`?\n"
 
 
 def test_global_options_before_and_after_the_verb(imagefab: RunImagefab, project: Path, nowhere: Path) -> None:
     (project / "recipes" / "private.toml").write_text((project / "recipes" / "aarch64-gnu.toml").read_text())
-    assert "private" not in imagefab("list").out
-    assert "private" in imagefab("-C", str(project), "list").out
-    assert "private" in imagefab("list", "-C", str(project)).out
+    verb = ("matrix", "--format", "names")
+    assert "private" not in imagefab(*verb).out
+    assert "private" in imagefab("-C", str(project), *verb).out
+    assert "private" in imagefab(*verb, "-C", str(project)).out
 
 
-def test_a_working_folder_that_is_gone(nowhere: Path) -> None:
+def test_a_working_folder_that_is_gone(small_project: Path) -> None:
     words = " ".join(["exec", *PROGRAM])
-    for command, code, said in (("list", 2, "error: the working folder is not there any more"), ("-C / list", 0, "")):
+    missing = "error: the working folder is not there any more"
+    for command, code, said in (("list", 2, missing), (f"-C {small_project} list", 0, "")):
         script = f"mkdir gone && cd gone && rmdir ../gone && {words} {command}"
         result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
         assert result.returncode == code, result.stderr
         assert result.stderr.startswith(said)
 
 
-def test_several_errors_are_all_said(imagefab: RunImagefab, project: Path) -> None:
+def test_all_of_several_errors_are_reported(imagefab: RunImagefab, project: Path) -> None:
     for name in ("aarch64-gnu", "x86_64-gnu"):
         (project / "images" / name / "imagefab.lock").unlink()
     result = imagefab("render", "--check")
@@ -100,7 +105,7 @@ def test_several_errors_are_all_said(imagefab: RunImagefab, project: Path) -> No
     assert result.err.count("error: ") == 2
 
 
-def test_bad_recipes_are_said_with_their_place(imagefab: RunImagefab, project: Path) -> None:
+def test_bad_recipes_are_reported_with_their_position(imagefab: RunImagefab, project: Path) -> None:
     path = project / "recipes" / "aarch64-gnu.toml"
     path.write_text(path.read_text().replace("kind =", "kid ="))
     result = imagefab("list")
@@ -108,7 +113,7 @@ def test_bad_recipes_are_said_with_their_place(imagefab: RunImagefab, project: P
     assert re.search(r"^recipes/aarch64-gnu\.toml:4:1: error: ", result.err, re.MULTILINE)
 
 
-# -- ends -------------------------------------------------------------------------------------------------------------
+# -- exits ------------------------------------------------------------------------------------------------------------
 
 
 def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +129,7 @@ def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: 
     ("error", "code"),
     [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0), (SeveralErrors([RecipeError("x"), UsageError("y")]), 3)],
 )
-def test_other_ends(
+def test_exit_codes_of_interrupts_and_errors(
     imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
     def fail(session: object) -> int:
@@ -135,7 +140,7 @@ def test_other_ends(
     assert imagefab("list").code == code
 
 
-def test_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def be_ended(session: object) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("still here")
@@ -149,13 +154,13 @@ def test_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monke
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_streams_that_are_closed(nowhere: Path, redirection: str) -> None:
+def test_closed_streams(small_project: Path, redirection: str) -> None:
     command = f'"$0" -m imagefab list {redirection}'
     result = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_reader_that_has_enough(nowhere: Path) -> None:
+def test_a_reader_that_closes_the_pipe(small_project: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -165,7 +170,7 @@ def test_a_reader_that_has_enough(nowhere: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_errors_without_anybody_to_read_them(nowhere: Path) -> None:
+def test_errors_with_standard_error_closed(nowhere: Path) -> None:
     result = subprocess.run(
         ["sh", "-c", '"$0" -m imagefab bogus 2>&-', sys.executable], capture_output=True, check=False
     )
@@ -176,7 +181,7 @@ def test_errors_without_anybody_to_read_them(nowhere: Path) -> None:
 
 
 def run_on_terminal(*arguments: str, **env: str) -> str:
-    """What the program says on a terminal."""
+    """What the program writes to a terminal."""
     import pty
 
     ours, theirs = pty.openpty()

@@ -55,7 +55,7 @@ def test_all_recipes_on_all_platforms(imagefab: RunImagefab) -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_some(imagefab: RunImagefab) -> None:
+def test_chosen_recipes_and_platforms(imagefab: RunImagefab) -> None:
     asked = ("aarch64-musl", "x86_64-gnu", "--platform", "linux/arm64/v8")
     assert list_jobs(imagefab("matrix", *asked)) == [("aarch64-musl", "linux/arm64"), ("x86_64-gnu", "linux/arm64")]
     assert list_recipes(imagefab("matrix", *asked, "--format", "names")) == ["aarch64-musl", "x86_64-gnu"]
@@ -69,7 +69,7 @@ def test_a_recipe_has_its_own_platforms(imagefab: RunImagefab, project: Path) ->
 
 
 @pytest.mark.usefixtures("project")
-def test_machines(imagefab: RunImagefab) -> None:
+def test_runners(imagefab: RunImagefab) -> None:
     named = json.loads(imagefab("matrix", "x86_64-gnu", "--runner", "linux/arm64=ours").out)["include"]
     assert [job["runner"] for job in named] == ["ubuntu-24.04", "ours"]
     gitlab = json.loads(imagefab("matrix", "x86_64-gnu", "--format", "gitlab").out)["build"]["parallel"]["matrix"]
@@ -103,7 +103,7 @@ def test_json(option: str, imagefab: RunImagefab) -> None:
     ],
     ids=" ".join,
 )
-def test_usage(arguments: list[str], imagefab: RunImagefab) -> None:
+def test_bad_arguments(arguments: list[str], imagefab: RunImagefab) -> None:
     result = imagefab("matrix", *arguments)
     assert (result.code, result.out) == (2, "")
 
@@ -118,27 +118,27 @@ def test_outside_of_a_project(imagefab: RunImagefab) -> None:
 # -- what changed -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("path", "names"),
-    [
-        ("recipes/aarch64-gnu.toml", ["aarch64-gnu"]),
-        ("recipes/bases/bookworm.toml", ["aarch64-gnu-bookworm"]),
-        ("images/x86_64-musl/imagefab.lock", ["x86_64-musl"]),
-        ("images/x86_64-musl/Dockerfile", ["x86_64-musl"]),
-        ("images/x86_64-musl/checked.toml", []),
-        ("images/x86_64-musl/published.toml", []),
-        ("README.md", []),
-    ],
-)
 @pytest.mark.parametrize("committed", [False, True])
-def test_what_changed(path: str, names: list[str], committed: bool, imagefab: RunImagefab, repository: Path) -> None:
-    with (repository / path).open("a") as file:
-        file.write("# one more line\n")
-    if committed:
-        git(repository, "add", ".")
-        git(repository, "commit", "--message", "second")
-    since = "HEAD^" if committed else "HEAD"
-    assert list_recipes(imagefab("matrix", "--changed-since", since, "--format", "names")) == names
+def test_what_changed(committed: bool, imagefab: RunImagefab, repository: Path, subtests: pytest.Subtests) -> None:
+    for path, names in {
+        "recipes/aarch64-gnu.toml": ["aarch64-gnu"],
+        "recipes/bases/bookworm.toml": ["aarch64-gnu-bookworm"],
+        "images/x86_64-musl/imagefab.lock": ["x86_64-musl"],
+        "images/x86_64-musl/Dockerfile": ["x86_64-musl"],
+        "images/x86_64-musl/checked.toml": [],
+        "images/x86_64-musl/published.toml": [],
+        "README.md": [],
+    }.items():
+        with subtests.test(path):
+            with (repository / path).open("a") as file:
+                file.write("# one more line\n")
+            if committed:
+                git(repository, "add", ".")
+                git(repository, "commit", "--message", "second")
+            since = "HEAD^" if committed else "HEAD"
+            assert list_recipes(imagefab("matrix", "--changed-since", since, "--format", "names")) == names
+        git(repository, "reset", "--hard", "HEAD")
+        git(repository, "clean", "--force", "-d")
 
 
 def test_the_same_bases_are_touched_together(imagefab: RunImagefab, repository: Path) -> None:
@@ -155,7 +155,7 @@ def test_nothing_changed(imagefab: RunImagefab, repository: Path) -> None:
     assert imagefab("matrix", "--changed-since", "HEAD").out == '{"include":[]}\n'
 
 
-def test_what_the_other_branch_changed_is_not_ours(imagefab: RunImagefab, repository: Path) -> None:
+def test_changes_of_the_other_branch_do_not_count(imagefab: RunImagefab, repository: Path) -> None:
     git(repository, "checkout", "-b", "other")
     with (repository / "recipes/x86_64-gnu.toml").open("a") as file:
         file.write("# theirs\n")
@@ -167,7 +167,7 @@ def test_what_the_other_branch_changed_is_not_ours(imagefab: RunImagefab, reposi
     assert list_recipes(imagefab("matrix", "--changed-since", "other", "--format", "names")) == ["aarch64-gnu"]
 
 
-def test_an_own_file(imagefab: RunImagefab, repository: Path) -> None:
+def test_a_file_that_a_recipe_names(imagefab: RunImagefab, repository: Path) -> None:
     (repository / "vendor").mkdir()
     (repository / "vendor/licensed.bin").write_bytes(b"1")
     recipe = repository / "recipes/aarch64-gnu.toml"
@@ -187,12 +187,13 @@ def test_a_project_that_is_not_the_top_of_its_repository(imagefab: RunImagefab, 
     assert list_recipes(imagefab("matrix", "--changed-since", "HEAD", "--format", "names")) == ["x86_64-gnu"]
 
 
-@pytest.mark.parametrize("revision", ["gone", "-x", "--output=x", "", "HEAD:recipes"])
 @pytest.mark.usefixtures("repository")
-def test_no_such_revision(revision: str, imagefab: RunImagefab) -> None:
-    result = imagefab("matrix", f"--changed-since={revision}")
-    assert (result.code, result.out) == (2, "")
-    assert "error: git" in result.err
+def test_no_such_revision(imagefab: RunImagefab, subtests: pytest.Subtests) -> None:
+    for revision in ("gone", "-x", "--output=x", "", "HEAD:recipes"):
+        with subtests.test(revision):
+            result = imagefab("matrix", f"--changed-since={revision}")
+            assert (result.code, result.out) == (2, "")
+            assert "error: git" in result.err
 
 
 # -- what is not published --------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.engines import remove_image
 from tests.e2e.support.projects import HEAD, TINY, add_recipe, copy_project
 from tests.e2e.support.stores import copy_store
-from tests.sources.debian.test_deb import ar, deb, entry, tar
+from tests.sources.debian.sample_packages import ar, deb, entry, tar
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 

@@ -54,7 +54,7 @@ def test_the_rest_stays() -> None:
 
 
 @pytest.mark.parametrize("runner", ['"/run arm"', '["/run", "arm"]'])
-def test_a_command_in_words_is_the_same(runner: str) -> None:
+def test_a_command_as_a_list_is_equal(runner: str) -> None:
     text = f"[target.'{THUMB.triple}']\nrunner = {runner}\nlinker = 'arm-none-eabi-gcc'\n"
     assert update_cargo_config(text, [THUMB]) == (text, ())
 

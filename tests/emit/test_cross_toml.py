@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tests.emit.test_edit import cross_tomls
+from tests.emit.sample_cross_tomls import cross_tomls
 
 from imagefab.digest import Digest
 from imagefab.emit.choice import choose_one_each
@@ -101,7 +101,6 @@ def test_other_files_are_for_both(text: str) -> None:
     assert guess_profile(read_data(text)) is RELEASE
 
 
-@settings(max_examples=200, deadline=None)
 @given(cross_tomls(), st.sampled_from([RELEASE, MAIN]))
 def test_any_file(text: str, profile: Profile) -> None:
     """Whatever is there: an update that says what it must, or a refusal; and a second one changes nothing."""
@@ -129,7 +128,6 @@ json = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["target", "build", "x"]), json))
 def test_any_document_can_be_checked(data: dict[str, object]) -> None:
     for profile in PROFILES.values():

@@ -1,4 +1,4 @@
-"""What is attached to an image, what is recorded of it, and what a refresh reports."""
+"""Documents about images: SBOM, provenance, the record of what was published, the report of a refresh."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
     [('plan = "sha256:', 'plan = "sha'), ('manifest = "', 'manifesto = "'), ('layers = [', 'layers = 7 # ['),
      ('[images."linux/amd64"]', 'images = 7\n[x]')],
 )  # fmt: skip
-def test_a_record_that_says_nonsense(old: str, new: str) -> None:
+def test_broken_records(old: str, new: str) -> None:
     text = print_published("one", PUBLISHED)
     assert old in text
     with pytest.raises(StaleError):
@@ -160,7 +160,7 @@ def test_a_report() -> None:
     assert "Published as `ghcr.io/acme/one@sha256:after`" in text
 
 
-def test_a_report_of_nothing() -> None:
+def test_an_empty_report() -> None:
     assert (
         compose_report(3, changes=[], failures=[], dead=[], silent=[], files=[])
         == "# Images refreshed\n\n0 of 3 images changed.\n"

@@ -1,4 +1,4 @@
-"""Files of the user's: what cannot be read or written is said, and what is there is never half-written."""
+"""Files of the user: what cannot be read or written is reported, and no file is half-written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_text_is_read_as_it_is(file: Path) -> None:
     assert str(locate(read, ("build",))) == str(file)
 
 
-def test_no_file_is_an_empty_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_empty_text(tmp_path: Path) -> None:
     read = read_user_file(tmp_path / "Cross.toml")
     assert (read.text, read.data, read.exists) == ("", {}, False)
     write_user_file(read, "x = 1\n")
@@ -48,7 +48,7 @@ def test_no_file_is_an_empty_one(tmp_path: Path) -> None:
         (b"x = 1\n" * 200_000, "Cross.toml: this file is larger than 1 MiB"),
     ],
 )
-def test_what_is_not_toml(file: Path, content: bytes, problem: str) -> None:
+def test_a_file_that_is_not_toml(file: Path, content: bytes, problem: str) -> None:
     file.write_bytes(content)
     with pytest.raises(ImagefabError) as caught:
         read_user_file(file)
@@ -56,7 +56,7 @@ def test_what_is_not_toml(file: Path, content: bytes, problem: str) -> None:
     assert caught.value.exit_code == 3
 
 
-def test_folders_and_pipes_are_no_files(tmp_path: Path) -> None:
+def test_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_text("")
@@ -120,7 +120,7 @@ def test_a_write_that_fails_leaves_the_old_file(file: Path, monkeypatch: pytest.
     assert [path.name for path in file.parent.iterdir()] == ["Cross.toml"]
 
 
-def test_a_file_that_is_not_ours_to_write(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_permission(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = read_user_file(file)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(ImagefabError, match="is not writable"):
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_ours_to_write(file: Path, monkeypatch: pytest.Monkey
     assert file.read_bytes() == TEXT.encode()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     with pytest.raises(ImagefabError) as caught:
         write_user_file(read_user_file(tmp_path / "no" / "such" / "Cross.toml"), "")
     assert caught.value.exit_code == 5

@@ -1,4 +1,4 @@
-"""Jobs, in the forms that CIs take."""
+"""Matrices of jobs, in the formats of CI services."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_github_has_one_line(jobs: tuple[Job, ...]) -> None:
 
 
 def test_no_jobs() -> None:
-    """The workflow compares with these very letters."""
+    """The workflow compares with exactly this text."""
     assert print_github([]) == '{"include":[]}\n'
     assert print_names([]) == ""
     (job,) = yaml.safe_load(print_gitlab([])).values()

@@ -1,4 +1,4 @@
-"""Workflows as they are written: their text, and what can be held against them without a CI."""
+"""Workflows for CI services: golden texts, and rules that can be checked without a CI."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.support.command_line import ROOT
 
 from imagefab.emit.workflow import GITHUB, GITLAB, GITLAB_JOBS, NONE, compose_workflows
 
-GOLDEN = ROOT / "tests/golden/workflows"
+GOLDEN = Path(__file__).parent.parent / "golden" / "workflows"
 FILES = dict(compose_workflows([GITHUB, GITLAB], version="1.2.3", registry="registry.example.org"))
 FLOWS = sorted(name for name in FILES if name.endswith(".yml"))
 WORKFLOWS = [name for name in FLOWS if name.startswith(".github")]
@@ -24,7 +23,7 @@ def test_golden(name: str, check_golden: Callable[[Path, str], None]) -> None:
     check_golden(GOLDEN / name.lstrip(".").replace("/", "-"), FILES[name])
 
 
-def test_each_service_has_its_own() -> None:
+def test_files_of_each_service() -> None:
     assert all(".github" in name for name, _ in compose_workflows([GITHUB], version="1", registry="r"))
     assert all(".gitlab" in name for name, _ in compose_workflows([GITLAB], version="1", registry="r"))
     assert not list(compose_workflows([NONE], version="1", registry="r"))
@@ -91,7 +90,7 @@ def test_no_token_is_an_argument(name: str) -> None:
             assert re.match(r"\W*(login=\$\(printf|\(umask 077; printf|printf) '", line), line
 
 
-def test_needs_are_there() -> None:
+def test_needed_jobs_exist() -> None:
     for name in WORKFLOWS:
         jobs = read(name)["jobs"]
         assert {job["needs"] for job in jobs.values() if "needs" in job} <= jobs.keys()

@@ -1,4 +1,4 @@
-"""Building with an engine made for these tests: who builds what, who waits, and what is left after a failure."""
+"""Building with a fake engine: which layers are built, who waits, and what is left after a failure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.engines.builders import FakeEngine
-from tests.plan.builders import SMALL, make_plans, make_recipe
+from tests.engines.fake_engine import FakeEngine
+from tests.sample_recipe import SMALL, make_plans, make_recipe
 
 from imagefab.engines.build import Built, build_image, find_image, find_layers
 from imagefab.errors import EngineError

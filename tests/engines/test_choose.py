@@ -38,7 +38,7 @@ def have(monkeypatch: pytest.MonkeyPatch, **findings: tuple[Finding, ...]) -> No
         monkeypatch.setitem(ENGINES, name, partial(FakeEngine, name, *findings.get(name, (bad("it"),))))
 
 
-def test_the_fastest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastest_engine_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     have(monkeypatch, sandbox=(GOOD,), docker=(GOOD,), podman=(GOOD,))
     assert choose_engine(AUTO, STORE).name == "sandbox"
     have(monkeypatch, sandbox=(GOOD, bad("overlayfs")), docker=(GOOD,), podman=(GOOD,))
@@ -47,14 +47,14 @@ def test_the_fastest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_engine(AUTO, STORE).name == "podman"
 
 
-def test_the_one_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     have(monkeypatch, sandbox=(GOOD,), podman=(GOOD,))
     assert choose_engine("podman", STORE).name == "podman"
     with pytest.raises(EngineError, match=r"docker does not work here:\n  docker: it: not there"):
         choose_engine("docker", STORE)
 
 
-def test_without_any_all_that_is_missing_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_engine_each_problem_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     have(
         monkeypatch,
         sandbox=(bad("ids", "mend ids"), bad("overlayfs", "modprobe overlay")),
@@ -74,7 +74,7 @@ def test_without_any_all_that_is_missing_is_said_once(monkeypatch: pytest.Monkey
     assert caught.value.exit_code == 5
 
 
-def test_where_nothing_can_be_mended_doctor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hint_names_doctor_where_there_is_no_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     have(monkeypatch)
     with pytest.raises(EngineError) as caught:
         choose_engine(AUTO, STORE)

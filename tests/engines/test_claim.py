@@ -1,4 +1,4 @@
-"""Claims: those of runs that are no more are found, and those of others are left alone."""
+"""Claims of runs: those of dead runs are found, all others are left alone."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_only_one_gets_them(store: Store) -> None:
         assert abandoned(store) == []
 
 
-def test_a_run_that_died_before_it_said_what_it_is_for(store: Store) -> None:
+def test_a_run_that_died_before_its_claim_was_written(store: Store) -> None:
     """It can't have made anything."""
     for name in ("empty", "locked"):
         (store.folder("claims") / name).mkdir()

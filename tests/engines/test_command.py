@@ -1,4 +1,4 @@
-"""Commands in images that a container engine has, with an engine whose program is a shell script."""
+"""Commands in containers, with an engine whose program is a shell script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.test_container import FakeContainerEngine, count_claims
+from tests.engines.fake_container_engine import FakeContainerEngine, count_claims
 
 from imagefab.engines.command import run_in_container
 from imagefab.engines.engine import Command, TimeLimitError
@@ -86,7 +86,7 @@ def test_exit_codes(engine: ScriptEngine, store: Store, script: str, code: int) 
 
 def test_a_command_that_takes_too_long(engine: ScriptEngine, store: Store) -> None:
     with pytest.raises(TimeLimitError):
-        run(engine, store, "sleep", "1000", limit=1)
+        run(engine, store, "sleep", "1000", limit=0.5)
     assert not list(engine.containers.iterdir())
     assert not engine.cleared, "the container was removed at once"
     assert count_claims(store) == 0
@@ -108,7 +108,7 @@ run(Here(folder), Store(folder / "store"), "sleep", "60")
 
 
 @pytest.mark.parametrize("how", ["alone", "with all that would have ended it"])
-def test_what_a_killed_run_left_is_cleared(engine: ScriptEngine, store: Store, how: str, tmp_path: Path) -> None:
+def test_containers_of_a_killed_run_are_removed(engine: ScriptEngine, store: Store, how: str, tmp_path: Path) -> None:
     """By what it is tied to; and when that is killed as well, by the next that runs, which leaves others alone."""
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[2])
     deadline = time.monotonic() + 30

@@ -1,4 +1,4 @@
-"""Layout folders of strangers, as far as they are looked at before an engine gets them."""
+"""Layout folders from elsewhere: what is checked before an engine gets them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unreadable import UNREADABLE, little_memory, put_unreadable
+from tests.unreadable import UNREADABLE, limit_memory, put_unreadable
 
 from imagefab.engines.foreign import BrokenImageError, open_layout
 from imagefab.oci.store import Store
@@ -24,26 +24,28 @@ def layout(tmp_path: Path) -> Path:
 
 
 def refuse(layout: Path) -> str:
-    with little_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, Store(layout / "store")):
+    with limit_memory(), pytest.raises(BrokenImageError) as caught, open_layout(layout, Store(layout / "store")):
         pass
     assert caught.value.exit_code == 8
     return caught.value.problem
 
 
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize("how", UNREADABLE)
-def test_an_index_that_is_no_file(how: str, layout: Path) -> None:
-    problem = put_unreadable(layout / "index.json", how)
-    assert refuse(layout).startswith(f"{layout}/index.json: {problem}")
+@pytest.mark.timeout(60)
+def test_an_unreadable_index(layout: Path, subtests: pytest.Subtests) -> None:
+    for how in UNREADABLE:
+        with subtests.test(how):
+            problem = put_unreadable(layout / "index.json", how)
+            assert refuse(layout).startswith(f"{layout}/index.json: {problem}")
 
 
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize("how", UNREADABLE)
-def test_a_blob_that_is_no_file(how: str, layout: Path) -> None:
+@pytest.mark.timeout(60)
+def test_an_unreadable_blob(layout: Path, subtests: pytest.Subtests) -> None:
     blob = (layout / "manifest").readlink()
-    problem = put_unreadable(blob, how)
-    told = refuse(layout)
-    assert told.startswith(f"{blob}: {problem}" if blob.is_file() else f"{layout}: the blob {blob.name} is missing")
+    for how in UNREADABLE:
+        with subtests.test(how):
+            problem = put_unreadable(blob, how)
+            expected = f"{blob}: {problem}" if blob.is_file() else f"{layout}: the blob {blob.name} is missing"
+            assert refuse(layout).startswith(expected)
 
 
 @pytest.mark.parametrize(

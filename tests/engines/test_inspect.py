@@ -1,4 +1,4 @@
-"""What machines say of themselves: emulators, read from a folder made for these tests; versions; complaints."""
+"""Findings about the machine: emulators, versions of programs, errors of Podman and their fixes."""
 
 from __future__ import annotations
 
@@ -115,5 +115,5 @@ def test_buildx(said: str | None, ok: bool, detail: str) -> None:
         ("something nobody has seen before", "podman info"),
     ],
 )
-def test_what_mends_podman(log: str, fix: str) -> None:
+def test_fixes_for_podman(log: str, fix: str) -> None:
     assert re.search(fix, mend_podman(log, "podman"))

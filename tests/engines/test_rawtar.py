@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.oci.builders import EPOCH, file, folder, link, trees, write
+from tests.oci.sample_trees import EPOCH, file, folder, link, trees, write
 
 from imagefab.engines.rawtar import Span, canonicalise, find_layers, read_raw_layer
 from imagefab.errors import EngineError

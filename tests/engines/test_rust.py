@@ -25,14 +25,14 @@ def make_sysroot(folder: Path, *triples: str) -> Path:
     return folder
 
 
-def test_the_one_that_is_given_must_be_one(tmp_path: Path) -> None:
+def test_a_given_toolchain_is_checked(tmp_path: Path) -> None:
     sysroot = make_sysroot(tmp_path / "rust", HOST)
     assert find_rust(sysroot) == sysroot
     with pytest.raises(UsageError, match="no Rust toolchain"):
         find_rust(tmp_path)
 
 
-def test_the_one_that_rustc_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_toolchain_of_rustc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sysroot = make_sysroot(tmp_path / "rust", HOST)
     monkeypatch.setenv("PATH", f"{sysroot}/bin:/usr/bin:/bin")
     assert find_rust(None) == sysroot
@@ -44,7 +44,7 @@ def test_the_one_that_rustc_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert find_rust(None) is None
 
 
-def test_it_needs_the_hosts_and_the_targets_library(tmp_path: Path) -> None:
+def test_the_libraries_of_host_and_target_are_needed(tmp_path: Path) -> None:
     both = make_sysroot(tmp_path / "both", HOST, "aarch64-unknown-linux-gnu")
     assert lacks_std(both, "aarch64-unknown-linux-gnu", AMD64) is None
     assert lacks_std(both, "riscv64gc-unknown-linux-gnu", AMD64) == "riscv64gc-unknown-linux-gnu"
@@ -52,7 +52,7 @@ def test_it_needs_the_hosts_and_the_targets_library(tmp_path: Path) -> None:
     assert lacks_std(target, "aarch64-unknown-linux-gnu", AMD64) == HOST
 
 
-def test_on_bare_metal_the_core_of_it_is_enough(tmp_path: Path) -> None:
+def test_core_is_enough_for_bare_metal(tmp_path: Path) -> None:
     sysroot = make_sysroot(tmp_path / "rust", HOST)
     assert lacks_std(sysroot, "thumbv7m-none-eabi", AMD64) == "thumbv7m-none-eabi"
     library = sysroot / "lib" / "rustlib" / "thumbv7m-none-eabi" / "lib"

@@ -1,4 +1,4 @@
-"""What is tied to a process ends with it, however far it has gone."""
+"""Tethered commands end with the process that runs them, and so do all of their descendants."""
 
 from __future__ import annotations
 
@@ -12,15 +12,34 @@ from pathlib import Path
 
 import pytest
 
+from imagefab.engines import tether as module
 from imagefab.engines.tether import ENDED, NOT_FOUND, TOO_LATE, tether
 
 STUBBORN = 'trap "" TERM; echo $$ >{file}; while :; do sleep 1; done'
 """A program that does not end when it is asked to, and says what its number is."""
 PARENT = """
 import subprocess, sys
-from imagefab.engines.tether import tether
-subprocess.run(tether(sys.argv[1:]))
+from imagefab.engines import tether
+tether.__file__, ending, *command = sys.argv[1:]
+subprocess.run(tether.tether(command, ending=ending.split("\\n") if ending else []))
 """
+"""Arguments: tether's program, the lines of an ending, and the command."""
+
+
+@pytest.fixture
+def hurried(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked to end has less time for it, or each of these tests would take seconds."""
+    program = Path(module.__file__).read_text()
+    patience = "_PATIENCE, _MOST_PATIENCE = 2.0, "
+    assert patience in program
+    copy = tmp_path_factory.mktemp("tether") / "tether.py"
+    copy.write_text(program.replace(patience, "_PATIENCE, _MOST_PATIENCE = 0.2, "))
+    monkeypatch.setattr(module, "__file__", str(copy))
+
+
+def make_parent(command: list[str], ending: list[str] | None = None) -> list[str]:
+    """A process that runs a tethered command."""
+    return [sys.executable, "-c", PARENT, module.__file__, "\n".join(ending or []), *command]
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -43,22 +62,22 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)])
-def test_exit_codes_are_the_commands(script: str, code: int) -> None:
+def test_exit_codes(script: str, code: int) -> None:
     assert subprocess.run(tether(["sh", "-c", script]), check=False).returncode == code
 
 
-def test_streams_are_the_commands() -> None:
+def test_streams() -> None:
     command = tether(["sh", "-c", "cat; echo err >&2"])
     result = subprocess.run(command, input="in", capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("in", "err\n")
 
 
-def test_a_command_that_is_not_there() -> None:
+def test_a_missing_command() -> None:
     result = subprocess.run(tether(["/nowhere"]), capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (NOT_FOUND, "/nowhere: No such file or directory\n")
 
 
-def test_what_goes_on_in_the_background_may_stay(tmp_path: Path) -> None:
+def test_processes_in_the_background_may_stay(tmp_path: Path) -> None:
     """As long as the command ends by itself: Podman leaves a process that keeps an ordinary user's namespaces."""
     file = tmp_path / "pid"
     script = f'"$0" "$@" >/dev/null 2>&1 & while [ ! -s {file} ]; do sleep 0.1; done'
@@ -68,16 +87,17 @@ def test_what_goes_on_in_the_background_may_stay(tmp_path: Path) -> None:
     os.kill(number, signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("detached", [False, True])
 @pytest.mark.parametrize("how", ["killed", "asked", "too late"])
-def test_all_of_it_ends(how: str, detached: bool, tmp_path: Path) -> None:
+def test_descendants_end(how: str, detached: bool, tmp_path: Path) -> None:
     """With whoever asked for it, when asked to, or when its time is over; also what left its session and its parent."""
     file = tmp_path / "pid"
     stubborn = ["sh", "-c", STUBBORN.format(file=file)]
     command = ["sh", "-c", 'setsid "$0" "$@" & sleep 1000', *stubborn] if detached else stubborn
     match how:
         case "killed":
-            process = subprocess.Popen([sys.executable, "-c", PARENT, *command])
+            process = subprocess.Popen(make_parent(command))
             read_number(file)
             process.kill()
             process.wait()
@@ -87,17 +107,16 @@ def test_all_of_it_ends(how: str, detached: bool, tmp_path: Path) -> None:
             process.terminate()
             assert process.wait() == ENDED
         case "too late":
-            assert subprocess.run(tether(command, limit=1), check=False).returncode == TOO_LATE
+            assert subprocess.run(tether(command, limit=0.5), check=False).returncode == TOO_LATE
     number = read_number(file)
     wait_until(lambda: not is_alive(number))
 
 
-def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("hurried")
+def test_signals_to_the_process_group(tmp_path: Path) -> None:
     """Who is interrupted ends it in good order, and a group that is killed still has somebody to end the rest."""
     file = tmp_path / "pid"
-    process = subprocess.Popen(
-        [sys.executable, "-c", PARENT, "sh", "-c", STUBBORN.format(file=file)], start_new_session=True
-    )
+    process = subprocess.Popen(make_parent(["sh", "-c", STUBBORN.format(file=file)]), start_new_session=True)
     number = read_number(file)
     assert os.getpgid(number) != os.getpgid(process.pid)
     os.killpg(process.pid, signal.SIGKILL)
@@ -105,16 +124,17 @@ def test_signals_to_the_group_do_not_get_past_it(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(number))
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("how", ["killed", "asked", "too late", "hung up"])
-def test_what_a_daemon_does_for_it_is_ended_first(how: str, tmp_path: Path) -> None:
+def test_the_ending_runs_before_the_command_ends(how: str, tmp_path: Path) -> None:
     """By a command, while the one that it is about is still there; and whatever comes of it."""
     file, said = tmp_path / "pid", tmp_path / "said"
     ending = ["sh", "-c", f'echo out; kill -0 "$(cat {file})" && echo alive >{said}; exit 3']
-    command = tether(["sh", "-c", STUBBORN.format(file=file)], limit=1 if how == "too late" else 0, ending=ending)
+    stubborn = ["sh", "-c", STUBBORN.format(file=file)]
     if how == "killed":
-        script = f"import subprocess, sys; from {tether.__module__} import tether; "
-        script += f"subprocess.run(tether(sys.argv[1:], ending={ending!r}))"
-        command = [sys.executable, "-c", script, "sh", "-c", STUBBORN.format(file=file)]
+        command = make_parent(stubborn, ending)
+    else:
+        command = tether(stubborn, limit=0.5 if how == "too late" else 0, ending=ending)
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     read_number(file)
     match how:
@@ -131,7 +151,7 @@ def test_what_a_daemon_does_for_it_is_ended_first(how: str, tmp_path: Path) -> N
     wait_until(lambda: not is_alive(number))
 
 
-def test_what_ends_by_itself_needs_no_ending(tmp_path: Path) -> None:
+def test_a_command_that_ends_by_itself_needs_no_ending(tmp_path: Path) -> None:
     command = tether(["sh", "-c", "exit 5"], ending=["touch", str(tmp_path / "ended")])
     assert subprocess.run(command, check=False).returncode == 5
     assert not list(tmp_path.iterdir())
@@ -150,7 +170,7 @@ def test_a_command_for_people_stays_in_their_session(keep: bool) -> None:
     assert mask == "set()"
 
 
-def test_whoever_asked_may_be_gone_before_it_begins() -> None:
+def test_nothing_is_run_for_a_parent_that_is_gone() -> None:
     command = tether(["echo", "begun"])
     assert command[4] == str(os.getpid())
     command[4] = "1"

@@ -1,4 +1,4 @@
-"""The program that a trial runs, run on this machine."""
+"""The trial of an engine: its program, run on this machine, and its Dockerfile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_program_becomes_nobody(name: str, tmp_path: Path) -> None:
     assert allowed == (0 if os.geteuid() == 0 else 1)
 
 
-def test_it_says_why_it_cannot(tmp_path: Path) -> None:
+def test_the_exit_code_where_nobody_does_not_exist(tmp_path: Path) -> None:
     require(os.geteuid() == 0, "root")
     path = write_trial(tmp_path, machine_platform()).parent / "become-nobody"
     single = subprocess.run(["unshare", "--user", "--map-root-user", path], check=False)

@@ -1,4 +1,4 @@
-"""The lock on disk."""
+"""The file of a lock: reading and writing it."""
 
 from __future__ import annotations
 

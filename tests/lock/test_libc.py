@@ -1,11 +1,11 @@
-"""The C library that a lock pins."""
+"""The version of the C library that a lock pins."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import make_lock, make_recipe, pin
+from tests.sample_recipe import make_lock, make_recipe, pin
 
 from imagefab.errors import OptionError
 from imagefab.factory import design_blueprints
@@ -58,7 +58,7 @@ def test_the_newest_counts() -> None:
 @pytest.mark.parametrize(
     ("claim", "good"), [("2.36", True), ("2.41", True), ("2.31", False), ("2.4", False), ("", True)]
 )
-def test_a_claim_is_held(claim: str, good: bool) -> None:
+def test_claims_are_checked(claim: str, good: bool) -> None:
     blueprints = design_blueprints(make_recipe(options=(("glibc", claim),)))
     lock = lock_with("libc6", "2.36-9+deb12u14")
     if good:

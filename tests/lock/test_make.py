@@ -1,4 +1,4 @@
-"""Making locks: what stays, what moves, and what is only the archives' identity."""
+"""Making locks: which pins stay and which move."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_a_pin_that_the_archive_left_behind_stays(archive: Any) -> None:
     assert {pin.name: pin.seen for pin in newer.platforms[0].layers[0].packages} == seen | {"b": "20260102T000000Z"}
 
 
-def test_a_pin_that_cannot_be_had_moves(archive: Any) -> None:
+def test_a_pin_that_is_not_served_moves(archive: Any) -> None:
     archive.publish(*BOTH)
     old = make_lock(blueprints("a"), archive)
     archive.publish("a 2 all", "b 1 all", days=1)
@@ -259,7 +259,7 @@ def test_where_indexes_are_missing_an_upgrade_does_not_go_back(archive: Any) -> 
     assert versions(new) == ["a=2", "f=2"]
 
 
-def test_a_claim_that_cannot_be_held_gives_no_lock(archive: Any) -> None:
+def test_a_claim_that_does_not_hold_is_an_error(archive: Any) -> None:
     archive.publish("libc6 2.36-9 amd64", "libc6 2.36-9 arm64")
     claims = [
         replace(blueprint, target="aarch64-unknown-linux-gnu", labels=((GLIBC_CLAIM, "2.31"),))

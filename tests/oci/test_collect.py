@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.oci.builders import add_layer, file
+from tests.oci.sample_trees import add_layer, file
 
 from imagefab.digest import Digest
 from imagefab.oci.collect import Kept, collect_garbage

@@ -1,4 +1,4 @@
-"""What is said of two images that differ, in content, in compression, in configuration; and of what is no image."""
+"""Comparing images: differences of content, compression and configuration; and what is no image."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_layer_that_unpacks_without_end(image: LayoutSource) -> None:
     [b"", b"no gzip", gzip.compress(b"no tar" * 1000), gzip.compress(TOP)[:-20]],
     ids=["nothing", "no gzip", "no tar", "half"],
 )
-def test_what_is_no_layer(data: bytes) -> None:
+def test_broken_layers(data: bytes) -> None:
     with pytest.raises(BadImageError):
         compare_layers(io.BytesIO(gzip.compress(BASE)), io.BytesIO(data), most=1 << 30)
 
@@ -153,7 +153,7 @@ def odd_tar(**headers: str) -> bytes:
     ],
     ids=str,
 )
-def test_odd_entries(headers: dict[str, str]) -> None:
+def test_unusual_entries(headers: dict[str, str]) -> None:
     """They are refused, or are only odd; and it ends."""
     with contextlib.suppress(BadImageError):
         compare_layers(io.BytesIO(gzip.compress(BASE)), io.BytesIO(odd_tar(**headers)), most=1 << 30)
@@ -184,7 +184,7 @@ def test_garbage_behind_a_good_manifest(image: LayoutSource) -> None:
         ("config", lambda data: data[:-1]),
     ],
 )
-def test_what_is_no_layout(name: str, change: Change, image: LayoutSource, tmp_path: Path) -> None:
+def test_broken_layouts(name: str, change: Change, image: LayoutSource, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(image.name, tmp_path / "broken"))
     parts = image.images["linux/amd64"]
     digests: dict[str, Digest] = {"manifest": parts.digest, "config": parts.config}

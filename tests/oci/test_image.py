@@ -76,7 +76,7 @@ def test_manifests_lead_to_what_they_name() -> None:
     assert made.size == 2000 + len(made.config) + len(made.manifest)
 
 
-def test_platforms_are_told_apart() -> None:
+def test_an_index_distinguishes_platforms() -> None:
     assert json.loads(image(ARM64).config)["architecture"] == "arm64"
     assert image(ARM64).digest != image(AMD64).digest
 

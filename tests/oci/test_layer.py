@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from tests.oci.builders import EPOCH, add_layer, file, folder, link, trees, write
+from tests.oci.sample_trees import EPOCH, add_layer, file, folder, link, trees, write
 
 from imagefab.digest import Digest
 from imagefab.oci.layer import RECORDS, Layer, decode_listing, find_layer, read_tree
@@ -108,7 +108,7 @@ def test_nodes_survive_a_listing() -> None:
 
 @settings(max_examples=40)
 @given(trees(), trees())
-def test_the_tar_says_what_the_listing_says(one: Tree, two: Tree) -> None:
+def test_the_tar_has_what_the_listing_has(one: Tree, two: Tree) -> None:
     layer, data = write(find_difference(one, two, EPOCH))
     listed = decode_listing(layer.listing)
     after = apply_layer(one, listed)
@@ -147,7 +147,7 @@ def test_a_recorded_layer_is_found(store: Store) -> None:
     assert not list((store.root / "layers").glob(".*"))
 
 
-def test_an_unknown_key_is_nothing_to_warn_of(store: Store) -> None:
+def test_an_unknown_key_is_no_warning(store: Store) -> None:
     warnings: Warnings = []
     assert find_layer(store, KEY, warnings.append) is None
     assert not warnings
@@ -162,7 +162,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("which", ["digest", "listing"])
-def test_a_damaged_layer_is_said_and_dropped(store: Store, which: str, damage: str) -> None:
+def test_a_damaged_layer_is_reported_and_dropped(store: Store, which: str, damage: str) -> None:
     layer = add_layer(store, KEY, TREE)
     DAMAGES[damage](store.blob_path(getattr(layer, which)))
     warnings: Warnings = []
@@ -196,7 +196,7 @@ def test_a_damaged_layer_is_said_and_dropped(store: Store, which: str, damage: s
         {"listing": ["x"]},
     ],
 )
-def test_a_damaged_record_is_said_and_dropped(store: Store, change: dict[str, object]) -> None:
+def test_a_damaged_record_is_reported_and_dropped(store: Store, change: dict[str, object]) -> None:
     add_layer(store, KEY, TREE)
     store.write_record(RECORDS, KEY, {**(store.read_record(RECORDS, KEY) or {}), **change})
     warnings: Warnings = []
@@ -206,14 +206,14 @@ def test_a_damaged_record_is_said_and_dropped(store: Store, change: dict[str, ob
 
 
 @pytest.mark.parametrize("value", [[], "text", 5, {}])
-def test_a_record_that_is_something_else(store: Store, value: object) -> None:
+def test_a_record_of_another_kind(store: Store, value: object) -> None:
     store.write_record(RECORDS, KEY, value)
     warnings: Warnings = []
     assert find_layer(store, KEY, warnings.append) is None
     assert len(warnings) == 1
 
 
-def test_a_record_that_is_cut_off_is_as_good_as_none(store: Store) -> None:
+def test_a_record_that_is_cut_off_is_ignored(store: Store) -> None:
     add_layer(store, KEY, TREE)
     path = store.root / "layers" / f"{KEY.hex}.json"
     path.write_bytes(path.read_bytes()[:20])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oci.builders import EPOCH, add_layer, file, folder
+from tests.oci.sample_trees import EPOCH, add_layer, file, folder
 
 from imagefab.digest import Digest
 from imagefab.errors import UsageError
@@ -68,7 +68,7 @@ def test_a_layout_holds_all_that_it_names(store: Store, tmp_path: Path) -> None:
     assert [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in entries] == ["one", "two"]
 
 
-def test_what_is_there_is_not_replaced(store: Store, tmp_path: Path) -> None:
+def test_existing_layouts_are_not_replaced(store: Store, tmp_path: Path) -> None:
     write_layout([images(store, "one")], tmp_path / "out", store)
     (tmp_path / "out" / "notes.txt").write_text("mine")
     before = (tmp_path / "out" / "index.json").read_bytes()
@@ -79,7 +79,7 @@ def test_what_is_there_is_not_replaced(store: Store, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"out", "store"}
 
 
-def test_an_empty_folder_will_do(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_folder_becomes_a_layout(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
     write_layout([images(store)], Path(), store)
@@ -100,7 +100,7 @@ def test_folders_above_are_made(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])
-def test_what_is_somebody_elses_is_refused(store: Store, tmp_path: Path, what: str) -> None:
+def test_folders_of_others_are_refused(store: Store, tmp_path: Path, what: str) -> None:
     foreign = tmp_path / "out"
     if what == "folder":
         foreign.mkdir()

@@ -284,20 +284,20 @@ def test_many_processes_begin_at_once(store: Store) -> None:
 
 def test_a_new_folder_is_locked_before_others_may_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one process makes its folder, another one has to wait with its clearing."""
-    from imagefab.oci import store as room
+    from imagefab.oci import store as module
 
     other = Store(store.root)
-    clear = room._clear_abandoned
+    clear = module._clear_abandoned
     waited = []
 
     def look(parent: Path, remove: object) -> None:
         thread = threading.Thread(target=lambda: waited.append(other.scratch_folder()))
-        monkeypatch.setattr(room, "_clear_abandoned", clear)
+        monkeypatch.setattr(module, "_clear_abandoned", clear)
         thread.start()
         thread.join(0.1)
         assert thread.is_alive()
 
-    monkeypatch.setattr(room, "_clear_abandoned", look)
+    monkeypatch.setattr(module, "_clear_abandoned", look)
     own = store.scratch_file()
     while not waited:
         time.sleep(0.01)

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.builders import EPOCH, file, folder, link
+from tests.oci.sample_trees import EPOCH, file, folder, link
 
 from imagefab.oci.tarfmt import BLOCK, END, Entry, TarError, TarReader, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import Node
@@ -84,7 +84,7 @@ NODES = st.one_of(
 
 
 @given(st.lists(st.tuples(PATHS, NODES), max_size=5), st.lists(st.integers(0, 4000), max_size=4))
-def test_what_is_written_is_read_again(entries: list[tuple[str, Node]], cuts: list[int]) -> None:
+def test_trees_are_read_as_they_were_written(entries: list[tuple[str, Node]], cuts: list[int]) -> None:
     data = b"".join(encode(path, node) for path, node in entries) + END
     found = read_contents(data, cuts)
     assert [(entry.path, entry.node) for entry, _ in found] == [(path, bare(node)) for path, node in entries]
@@ -164,13 +164,13 @@ def test_pax_records_only_where_ustar_has_no_room() -> None:
     assert len(encode_node("x", file(uid=1 << 21))) == 3 * BLOCK
 
 
-def test_files_larger_than_ustar_can_say() -> None:
+def test_files_too_large_for_ustar() -> None:
     node = Node("file", 0o644, size=9 << 30)
     assert tarfile.TarInfo.frombuf(encode_node("x", node)[-BLOCK:], "utf-8", "strict").size == 0
     assert b"size=9663676416\n" in encode_node("x", node)
 
 
-def test_a_hard_link_says_nothing_of_capabilities() -> None:
+def test_hard_links_have_no_capabilities() -> None:
     """The first name has them; a reader would set them twice."""
     assert len(encode_node("x", file(capability=CAPABILITY), hard_link="a")) == BLOCK
 
@@ -211,7 +211,7 @@ def test_any_end_cut_off(length: int) -> None:
     exhaust(VALID[:length])
 
 
-def test_cut_off_is_said() -> None:
+def test_a_tar_that_is_cut_off() -> None:
     with pytest.raises(TarError):
         read(VALID[: -len(END)])
     with pytest.raises(TarError):

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.builders import EPOCH, file, folder, link, trees
+from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.errors import EngineError
 from imagefab.oci.tree import (
@@ -180,7 +180,7 @@ def test_equal_trees_have_no_difference(tree: Tree) -> None:
 
 
 @given(trees(), trees())
-def test_the_difference_says_nothing_twice(before: Tree, after: Tree) -> None:
+def test_differences_are_minimal(before: Tree, after: Tree) -> None:
     found = difference(before, after)
     assert not set(found.removed) & set(found.changed)
     for path in [*found.changed, *found.removed]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.plan.builders import EPOCH, pin
+from tests.sample_recipe import EPOCH, pin
 
 from imagefab.digest import Digest
 from imagefab.oci.store import Store
@@ -47,7 +47,7 @@ def test_inputs_of_all_kinds(tmp_path: Path, store: Store, link: bool) -> None:
     assert store.check_blob(blob)
 
 
-def test_other_content_has_another_time(tmp_path: Path, store: Store) -> None:
+def test_other_content_has_another_mtime(tmp_path: Path, store: Store) -> None:
     """Of the same size at the same path, it would be taken for the same. And the same content always has the same."""
     times = []
     for number, data in enumerate((b"one", b"two", b"one")):
@@ -66,7 +66,7 @@ def test_a_copy_can_be_changed_without_harm_to_the_store(tmp_path: Path, store: 
     assert store.read_blob(blob) == b"blob"
 
 
-def test_what_the_store_lacks_is_an_error(tmp_path: Path, store: Store) -> None:
+def test_a_blob_missing_in_the_store_is_an_error(tmp_path: Path, store: Store) -> None:
     inputs = [Input(path="x", content=BlobContent(sha256=Digest.of_bytes(b"gone")))]
     with pytest.raises(FileNotFoundError):
         write_context(tmp_path / "c", inputs, epoch=EPOCH, store=store, materialise=pytest.fail, link=True)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Two kinds of toolchain made for these tests, and projects out of texts."""
+"""Two kinds of toolchain for tests, and projects made of texts."""
 
 from __future__ import annotations
 

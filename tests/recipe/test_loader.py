@@ -1,4 +1,4 @@
-"""Recipes that are right become values; what is wrong is refused, wherever it hides."""
+"""Loading recipes: good ones become values, and bad ones are refused."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_no_recipes(tmp_path: Path, rules: Rules) -> None:
     assert load_recipes(project, rules) == ()
 
 
-def test_editors_leftovers_are_no_recipes(write_project: Any, rules: Rules) -> None:
+def test_backups_of_editors_are_no_recipes(write_project: Any, rules: Rules) -> None:
     project = write_project({"recipes/.#good.toml": "?", "recipes/good.toml~": "?"})
     assert list_recipes(project) == ("good",)
 

@@ -1,4 +1,4 @@
-"""What `new` and `init` write loads, and nothing is overwritten."""
+"""Recipes that are written for the user: they load, and nothing is overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that come late are told where the recipe, or its base, says what they are about."""
+"""Positions of errors that are found after a recipe was loaded."""
 
 from __future__ import annotations
 

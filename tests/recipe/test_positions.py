@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imagefab.recipe.positions import Outline, Path, format_path, locate_offset
@@ -80,7 +80,7 @@ def test_key_and_value_are_found(path: Path, key: tuple[int, int], value: tuple[
     assert outline.find(path) == value
 
 
-def test_what_is_not_there_is_found_by_what_is_around_it() -> None:
+def test_a_missing_key_has_the_position_of_its_table() -> None:
     outline = Outline(DOCUMENT)
     assert outline.find(("sources", 1, "url")) == (26, 1)
     assert outline.find(("nowhere",)) is None
@@ -104,7 +104,7 @@ def test_what_is_not_there_is_found_by_what_is_around_it() -> None:
         (("nowhere",), None),
     ],
 )
-def test_what_a_pair_gives_in_one_piece(path: Path, value: str | None) -> None:
+def test_spans_of_values(path: Path, value: str | None) -> None:
     span = Outline(DOCUMENT).span(path)
     assert (None if span is None else DOCUMENT[slice(*span)]) == value
 
@@ -181,7 +181,6 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from walk(child, (*path, step))
 
 
-@settings(max_examples=200, deadline=None)
 @given(toml_documents())
 def test_all_that_tomllib_reads_is_found(text: str) -> None:
     lines = text.split("\n")
@@ -202,7 +201,6 @@ def test_all_that_tomllib_reads_is_found(text: str) -> None:
             assert isinstance(value, dict | list) or isinstance(path[-1], int)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(), st.text(alphabet="[]{}=.,#\"'\\\n ab1")))
 def test_any_text_has_an_outline(text: str) -> None:
     offset = Outline(text).find_statement(len(text))

@@ -204,7 +204,7 @@ def test_schemas_are_schemas_and_described(rules: Rules) -> None:
         assert all(described["description"] for described in schema["properties"].values())
 
 
-def test_write_schemas_says_what_changed(write_project: Any, rules: Rules) -> None:
+def test_write_schemas_returns_what_changed(write_project: Any, rules: Rules) -> None:
     project = write_project({})
     assert len(write_schemas(project, rules)) == 3
     assert write_schemas(project, rules) == []

@@ -1,4 +1,4 @@
-"""Challenges, tokens, and to whom credentials may go."""
+"""Challenges and tokens, and which servers may get credentials."""
 
 from __future__ import annotations
 

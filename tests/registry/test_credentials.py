@@ -1,4 +1,4 @@
-"""Where logins are kept, and what is made of them; whatever is in those files."""
+"""Reading logins from files and helpers, also from broken ones."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_identity_and_registry_tokens(find: Callable[..., Credentials | None]) -
     assert found is not None and found.registry_token == "def"
 
 
-def test_the_hub_has_a_name_of_old(find: Callable[..., Credentials | None]) -> None:
+def test_the_old_name_of_docker_hub(find: Callable[..., Credentials | None]) -> None:
     found = find({"auths": {"https://index.docker.io/v1/": encode("me", "secret")}}, repository=HUB)
     assert found is not None and found.username == "me"
 
@@ -114,23 +114,23 @@ def test_a_helper_that_fails(script: str, find: Callable[..., Any], helper: Call
 
 
 @pytest.mark.parametrize("name", ["nobody-has-this", "../../bin/sh", "a b", ""])
-def test_a_helper_that_is_none(name: str, find: Callable[..., Any]) -> None:
+def test_a_missing_helper(name: str, find: Callable[..., Any]) -> None:
     with pytest.raises(FetchError):
         find({"credHelpers": {"ghcr.io": name}})
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", "7", '{"auths": {"ghcr.io": {"auth": "?"}}}', "[" * 100_000])
-def test_files_that_are_none(config: str, find: Callable[..., Any]) -> None:
+def test_broken_files(config: str, find: Callable[..., Any]) -> None:
     with pytest.raises(FetchError):
         find(config)
 
 
 @pytest.mark.parametrize("config", [{"auths": 7}, {"auths": {"ghcr.io": 7}}, {"credHelpers": 7}, {"credsStore": 7}])
-def test_odd_entries_are_left_out(config: Any, find: Callable[..., Any]) -> None:
+def test_malformed_entries_are_skipped(config: Any, find: Callable[..., Any]) -> None:
     assert find(config) is None
 
 
-def test_line_ends_and_other_characters(find: Callable[..., Any]) -> None:
+def test_control_characters(find: Callable[..., Any]) -> None:
     """Of a file that was written with `echo`; what else no header takes is an error that does not show it."""
     assert find({"auths": {"ghcr.io": {"registrytoken": "abc\n"}}}).registry_token == "abc"
     with pytest.raises(FetchError) as caught:
@@ -138,7 +138,7 @@ def test_line_ends_and_other_characters(find: Callable[..., Any]) -> None:
     assert "Evil" not in f"{caught.value}{caught.value.hint}"
 
 
-def test_where_logins_are() -> None:
+def test_files_of_logins() -> None:
     files = list_login_files({"DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/r"}, Path("/home/me"), 1000)
     assert files[:2] == (Path("/r"), Path("/d/config.json"))
     assert list_login_files({}, Path("/home/me"), 1000)[0] == Path("/home/me/.docker/config.json")

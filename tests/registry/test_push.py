@@ -1,4 +1,4 @@
-"""Pushing, against a registry in memory with all habits that registries have, and with what goes wrong."""
+"""Pushing to a fake registry, with all habits that registries have, and with failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from imagefab.registry.manifests import Manifests
 from imagefab.registry.pull import RegistrySource
 from imagefab.registry.push import Attachment, Parcel, Pushed, find_missing, push
 from imagefab.registry.reference import Reference, Repository
-from tests.registry.fake import (
+from tests.registry.fake_registry import (
     IDENTITY,
     PASSWORD,
     USER,
@@ -50,7 +50,7 @@ class Ring(Keyring):
         return given
 
 
-class House:
+class Pusher:
     """A store with images, and a way to push them."""
 
     def __init__(self, root: Path) -> None:
@@ -102,8 +102,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path / "store")
+def pusher(tmp_path: Path) -> Pusher:
+    return Pusher(tmp_path / "store")
 
 
 def is_complete(registry: FakeRegistry, parcel: Parcel) -> bool:
@@ -137,50 +137,52 @@ def is_complete(registry: FakeRegistry, parcel: Parcel) -> bool:
     ],
     ids=["plain", "basic", "bearer", "identity", "refresh", "no mounts", "referrers", "small pieces"],
 )
-def test_all_habits(house: House, habits: Habits, credentials: Credentials | None, platforms: int) -> None:
+def test_all_kinds_of_registries(
+    pusher: Pusher, habits: Habits, credentials: Credentials | None, platforms: int
+) -> None:
     with serve(habits) as registry:
-        parcel = house.parcel(registry.host, house.images(platforms=platforms), moving_tag="latest")
-        pushed = house.push(parcel, credentials)
+        parcel = pusher.parcel(registry.host, pusher.images(platforms=platforms), moving_tag="latest")
+        pushed = pusher.push(parcel, credentials)
         assert is_complete(registry, parcel)
         assert registry.manifests["team/one", "latest"] == registry.manifests["team/one", parcel.tag]
         assert pushed.sent >= 200_000 * platforms
         before = len(registry.seen)
-        again = house.push(parcel, credentials)
+        again = pusher.push(parcel, credentials)
         assert again.sent == 0
         later = [one for one in registry.seen[before:] if not one.path.startswith("/token")]
         assert {one.method for one in later} <= {"GET", "HEAD"}
 
 
-def test_the_order(house: House) -> None:
+def test_contents_are_pushed_before_what_names_them(pusher: Pusher) -> None:
     """Nothing is named before it is there."""
     with serve() as registry:
-        parcel = house.parcel(registry.host, house.images(platforms=2), moving_tag="latest")
-        house.push(parcel)
+        parcel = pusher.parcel(registry.host, pusher.images(platforms=2), moving_tag="latest")
+        pusher.push(parcel)
         puts = list(registry.methods("^PUT"))
     kinds = ["blob" if "/blobs/" in path else path.rpartition("/")[2] for path in puts]
     index, (one, two) = str(parcel.images.digest), [str(image.digest) for image in parcel.images.images]
     assert kinds == ["blob"] * 6 + [one, two, index, parcel.tag, "latest"]
 
 
-def test_what_a_sibling_has_is_not_sent(house: House) -> None:
+def test_blobs_of_siblings_are_mounted(pusher: Pusher) -> None:
     with serve() as registry:
-        first = house.parcel(registry.host, house.images("one"))
-        house.push(first)
-        images = house.images("two")
+        first = pusher.parcel(registry.host, pusher.images("one"))
+        pusher.push(first)
+        images = pusher.images("two")
         siblings = {layer.digest: (first.repository,) for layer in first.images.images[0].layers}
-        second = house.parcel(registry.host, images, siblings=siblings)
-        pushed = house.push(second)
+        second = pusher.parcel(registry.host, images, siblings=siblings)
+        pushed = pusher.push(second)
         assert is_complete(registry, second)
         assert pushed.blobs_mounted == 1
         assert pushed.sent == 100_000 + len(images.images[0].config)
 
 
-def test_a_mount_that_fails_is_no_trouble(house: House) -> None:
+def test_a_mount_that_fails_is_an_upload(pusher: Pusher) -> None:
     with serve() as registry:
-        images = house.images("two")
+        images = pusher.images("two")
         nobody = Repository(registry.host, "team/nobody")
-        parcel = house.parcel(registry.host, images, siblings={images.images[0].layers[0].digest: (nobody,)})
-        assert house.push(parcel).blobs_mounted == 0
+        parcel = pusher.parcel(registry.host, images, siblings={images.images[0].layers[0].digest: (nobody,)})
+        assert pusher.push(parcel).blobs_mounted == 0
         assert is_complete(registry, parcel)
 
 
@@ -203,11 +205,11 @@ def test_a_mount_that_fails_is_no_trouble(house: House) -> None:
     ids=["500 blob", "503 look", "502 begin", "500 manifest", "429", "401", "forgotten", "cut blob", "cut manifest",
          "cut look", "wrong digest", "wrong bytes"],
 )  # fmt: skip
-def test_what_passes(house: House, faults: list[Fault]) -> None:
+def test_temporary_failures(pusher: Pusher, faults: list[Fault]) -> None:
     with serve() as registry:
         registry.faults += faults
-        parcel = house.parcel(registry.host, house.images(platforms=2))
-        house.push(parcel)
+        parcel = pusher.parcel(registry.host, pusher.images(platforms=2))
+        pusher.push(parcel)
         assert not registry.faults
         assert is_complete(registry, parcel)
 
@@ -226,33 +228,33 @@ def test_what_passes(house: House, faults: list[Fault]) -> None:
     ],
     ids=["500 blob", "500 manifest", "403", "400 manifest", "429", "wrong bytes", "cut blob", "cut manifest"],
 )
-def test_what_does_not_pass(house: House, faults: list[Fault], error: type[Exception]) -> None:
+def test_lasting_failures(pusher: Pusher, faults: list[Fault], error: type[Exception]) -> None:
     """It says so, in the end; no tag leads to something incomplete, and the next push finishes the rest."""
     with serve() as registry:
         registry.faults += faults
-        parcel = house.parcel(registry.host, house.images(platforms=2))
+        parcel = pusher.parcel(registry.host, pusher.images(platforms=2))
         with pytest.raises(error):
-            house.push(parcel)
+            pusher.push(parcel)
         assert ("team/one", parcel.tag) not in registry.manifests
         registry.faults.clear()
-        house.push(parcel)
+        pusher.push(parcel)
         assert is_complete(registry, parcel)
 
 
-def test_nobody_moves_a_tag_with_a_digest(house: House) -> None:
+def test_tags_with_a_digest_are_not_moved(pusher: Pusher) -> None:
     with serve() as registry:
-        other = house.parcel(registry.host, house.images("one", "x"), tag="taken")
-        house.push(other)
+        other = pusher.parcel(registry.host, pusher.images("one", "x"), tag="taken")
+        pusher.push(other)
         with pytest.raises(MismatchError):
-            house.push(house.parcel(registry.host, house.images("one", "y"), tag="taken"))
+            pusher.push(pusher.parcel(registry.host, pusher.images("one", "y"), tag="taken"))
         assert is_complete(registry, other)
 
 
 @pytest.mark.parametrize("referrers", [False, True])
-def test_attachments(house: House, referrers: bool) -> None:
+def test_attachments(pusher: Pusher, referrers: bool) -> None:
     """They name the image, and change nothing about it."""
     with serve(Habits(referrers=referrers)) as registry:
-        images = house.images()
+        images = pusher.images()
         image = images.images[0]
         attachments = tuple(
             Attachment(
@@ -265,8 +267,8 @@ def test_attachments(house: House, referrers: bool) -> None:
             )
             for kind in ("application/spdx+json", "application/vnd.in-toto+json")
         )
-        parcel = house.parcel(registry.host, images, attachments=attachments)
-        house.push(parcel)
+        parcel = pusher.parcel(registry.host, images, attachments=attachments)
+        pusher.push(parcel)
         assert is_complete(registry, parcel)
         client = Client(registry.host, patience=QUICK)
         manifests = Manifests(client, parcel.repository)
@@ -277,17 +279,17 @@ def test_attachments(house: House, referrers: bool) -> None:
             assert manifest["subject"]["digest"] == str(image.digest)
         assert (("team/one", f"sha256-{image.digest.hex}") in registry.manifests) is not referrers
         before = len(registry.seen)
-        house.push(parcel)
+        pusher.push(parcel)
         assert {one.method for one in registry.seen[before:]} == {"GET", "HEAD"}
         client.close()
 
 
 @pytest.mark.parametrize("auth", ["basic", "bearer"])
-def test_who_we_are_is_told_to_nobody_else(house: House, auth: str) -> None:
+def test_credentials_go_to_the_registry_alone(pusher: Pusher, auth: str) -> None:
     """Blobs come from another server, which gets no credentials."""
     with serve(Habits(auth=auth, elsewhere=True)) as registry:
-        parcel = house.parcel(registry.host, house.images())
-        house.push(parcel, LOGIN)
+        parcel = pusher.parcel(registry.host, pusher.images())
+        pusher.push(parcel, LOGIN)
         client = Client(registry.host, keyring=Ring(LOGIN), patience=QUICK)
         source = RegistrySource(Reference(parcel.repository, digest=parcel.images.digest), client)
         assert [layer.digest for layer in source.images["linux/amd64"].layers] == [
@@ -301,62 +303,64 @@ def test_who_we_are_is_told_to_nobody_else(house: House, auth: str) -> None:
 
 @pytest.mark.parametrize("auth", ["basic", "bearer"])
 @pytest.mark.parametrize("credentials", [None, Credentials(username=USER, secret="wrong-secret", origin="x")])
-def test_no_login(house: House, auth: str, credentials: Credentials | None) -> None:
+def test_no_login(pusher: Pusher, auth: str, credentials: Credentials | None) -> None:
     with serve(Habits(auth=auth)) as registry:
         with pytest.raises(DeniedError) as caught:
-            house.push(house.parcel(registry.host, house.images()), credentials)
+            pusher.push(pusher.parcel(registry.host, pusher.images()), credentials)
         assert "login" in str(caught.value.hint)
         assert "wrong-secret" not in f"{caught.value}{caught.value.hint}{caught.value!r}"
         assert not registry.blobs
 
 
-def test_a_registry_that_repeats_secrets(house: House) -> None:
+def test_secrets_in_answers_are_hidden(pusher: Pusher) -> None:
     """What a registry says is shown without what we told it."""
     with serve(Habits(auth="basic")) as registry:
         said = json.dumps({"errors": [{"code": "DENIED", "message": f"your password is {PASSWORD}"}]}).encode()
         registry.faults += answering(400, "PUT", body=said, times=60)
         with pytest.raises(RegistryError) as caught:
-            house.push(house.parcel(registry.host, house.images()), LOGIN)
+            pusher.push(pusher.parcel(registry.host, pusher.images()), LOGIN)
         assert "your password is" in str(caught.value)
         assert PASSWORD not in str(caught.value)
 
 
-def test_this_machine_is_not_reached_through_another(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_for_a_registry_on_this_machine(pusher: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy would see the login, which goes in the clear where it goes nowhere."""
     with serve(Habits(auth="basic")) as registry:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://{registry.other}")
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        parcel = house.parcel(registry.host, house.images())
-        house.push(parcel, LOGIN)
+        parcel = pusher.parcel(registry.host, pusher.images())
+        pusher.push(parcel, LOGIN)
         assert is_complete(registry, parcel)
         assert not registry.seen_elsewhere
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://127.0.0.1:1", "http://[x"])
-def test_a_proxy_that_is_none(house: House, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_proxies(pusher: Pusher, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(RegistryError):
-        house.push(house.parcel("registry.example.org", house.images()))
+        pusher.push(pusher.parcel("registry.example.org", pusher.images()))
 
 
-def test_a_token_that_no_header_takes(house: House) -> None:
+def test_a_token_with_a_line_break(pusher: Pusher) -> None:
     """It is not shown either."""
     with serve(Habits(auth="bearer")) as registry, pytest.raises(RegistryError) as caught:
-        house.push(house.parcel(registry.host, house.images()), Credentials(registry_token="TOP\nSECRET", origin="x"))
+        pusher.push(
+            pusher.parcel(registry.host, pusher.images()), Credentials(registry_token="TOP\nSECRET", origin="x")
+        )
     assert "SECRET" not in str(caught.value)
 
 
-def test_nobody_is_there(house: House) -> None:
+def test_no_registry_answers(pusher: Pusher) -> None:
     with serve() as registry:
         host = registry.host
     with pytest.raises(PassingError) as caught:
-        house.push(house.parcel(host, house.images()))
+        pusher.push(pusher.parcel(host, pusher.images()))
     assert host in str(caught.value)
 
 
-def test_a_slow_answer_ends(house: House) -> None:
+def test_a_slow_answer_ends(pusher: Pusher) -> None:
     with serve() as registry:
         registry.faults += trickling("manifests", times=9)
         client = Client(registry.host, patience=Patience(read=1, whole=0.3, attempts=2, pause=0.01))

@@ -1,4 +1,4 @@
-"""Archives made for these tests: packages written as one line each, and a small signed archive on a local server."""
+"""Local servers, packages written as one line each, and a small signed archive."""
 
 from __future__ import annotations
 
@@ -82,6 +82,12 @@ class Server:
     """The paths asked for, with the range when there was one."""
 
 
+@pytest.fixture(autouse=True)
+def few_authorities(one_authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here speaks TLS with anybody."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[[], Server]]:
     running: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
@@ -91,6 +97,7 @@ def serve() -> Iterator[Callable[[], Server]]:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a body would wait until its header is acknowledged
 
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")

@@ -1,4 +1,4 @@
-"""What git says of changes, and what it can't say."""
+"""The revision of a project, and what git reports as changed."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, OwnFileSpec, Recipe
@@ -51,7 +51,7 @@ def test_programs_have_the_names_that_the_ndk_gives_them(triple: str, compiler: 
     assert dict(made.labels)["org.cross-rs.runs-with"] == "none"
 
 
-def test_an_image_without_an_ndk_has_a_place_for_it_and_may_be_anybodys() -> None:
+def test_an_image_without_an_ndk_has_a_folder_for_it_and_may_be_published() -> None:
     made = design_image(make_android(), AMD64)
     assert PRIVATE not in dict(made.labels)
     assert not any(layer.sources for layer in made.layers)

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.model import Additions, Recipe
@@ -33,13 +33,18 @@ def read_files(made: Blueprint) -> dict[str, str]:
     return {file.path: file.content.decode() for layer in made.layers for file in layer.files}
 
 
-@pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.triple)
-def test_it_is_for_what_runs_on_no_system(target: Target) -> None:
-    assert (RULES["baremetal"].accepts(target) is None) is (target.os == "none")
+def test_it_accepts_targets_without_a_system() -> None:
+    accepted = {triple for triple, target in TARGETS.items() if RULES["baremetal"].accepts(target) is None}
+    assert accepted == {target.triple for target in BARE}
 
 
-@pytest.mark.parametrize("target", BARE, ids=lambda target: target.triple)
-def test_compilers_are_there_by_the_targets_own_name(target: Target) -> None:
+def test_compilers_are_called_after_the_target(subtests: pytest.Subtests) -> None:
+    for target in BARE:
+        with subtests.test(target.triple):
+            check_compilers(target)
+
+
+def check_compilers(target: Target) -> None:
     made = design(target.triple)
     env, files = dict(made.env), read_files(made)
     cc, cxx = ("TARGET_CC", "TARGET_CXX") if "." in target.triple else (
@@ -57,10 +62,11 @@ def test_compilers_are_there_by_the_targets_own_name(target: Target) -> None:
     assert target.stem in MACHINES
 
 
-@pytest.mark.parametrize("target", BARE, ids=lambda target: target.triple)
-def test_both_machines_get_the_same_but_for_what_they_debug_with(target: Target) -> None:
-    assert design(target.triple, debug=True).env == design(target.triple, ARM64, debug=True).env
-    assert design(target.triple).layers == design(target.triple, ARM64).layers
+def test_host_platforms_differ_in_nothing_but_the_debugger(subtests: pytest.Subtests) -> None:
+    for triple in (target.triple for target in BARE):
+        with subtests.test(triple):
+            assert design(triple, debug=True).env == design(triple, ARM64, debug=True).env
+            assert design(triple).layers == design(triple, ARM64).layers
 
 
 def test_no_variable_has_a_dot() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import ROOT, TOOLS, make_recipe
+from tests.sample_recipe import ROOT, TOOLS, make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Recipe
-from imagefab.recipe.target import TARGETS, Target
+from imagefab.recipe.target import TARGETS
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, IMAGE_PATH, Blueprint
 from imagefab.toolchains.design import KINDS, RULES, design_image
 
@@ -138,7 +139,7 @@ def test_musl() -> None:
     assert env["QEMU_LD_PREFIX"] == "/usr/aarch64-linux-musl"
 
 
-def test_the_recipe_has_the_last_word_and_its_place_is_kept() -> None:
+def test_variables_of_the_recipe_win() -> None:
     base = replace(TOOLS, additions=Additions(env=(("A", "base"), ("B", "base"), ("PKG_CONFIG_ALLOW_CROSS", "0"))))
     env = design(bases=(ROOT, base), additions=Additions(env=(("B", "recipe"), ("PATH", "/x")))).env
     assert (dict(env)["A"], dict(env)["B"], dict(env)["PATH"]) == ("base", "recipe", "/x")
@@ -166,7 +167,7 @@ def test_labels(platform: object, name: str) -> None:
 
 
 @pytest.mark.parametrize(("claim", "said"), [("2.31", "2.31"), ("", None)])
-def test_a_claim_is_said_on_every_platform(claim: str, said: str | None) -> None:
+def test_a_claim_is_a_label_on_every_platform(claim: str, said: str | None) -> None:
     for platform in (AMD64, ARM64):
         labels = dict(design_image(replace(PLAIN, options=(("glibc", claim),)), platform).labels)
         assert labels.get(GLIBC_CLAIM) == said
@@ -183,13 +184,14 @@ def test_what_can_be_claimed(claim: str, good: bool) -> None:
 # -- kinds and targets ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", [t for t in TARGETS.values() if t.os == "linux"], ids=lambda target: target.triple)
-def test_every_target_has_exactly_one_c_library(target: Target) -> None:
-    accepted = [name for name in ("gcc", "musl") if RULES[name].accepts(target) is None]
-    if accepted:
-        assert accepted == (["musl"] if target.is_musl else ["gcc"])
-    else:
-        assert target.has_older_processor or (target.is_musl and not target.debian_release_arch)
+def test_every_target_has_exactly_one_c_library(subtests: pytest.Subtests) -> None:
+    for target in (target for target in TARGETS.values() if target.os == "linux"):
+        with subtests.test(target.triple):
+            accepted = [name for name in ("gcc", "musl") if RULES[name].accepts(target) is None]
+            if accepted:
+                assert accepted == (["musl"] if target.is_musl else ["gcc"])
+            else:
+                assert target.has_older_processor or (target.is_musl and not target.debian_release_arch)
 
 
 @pytest.mark.parametrize("triple", ["arm-unknown-linux-gnueabihf", "arm-unknown-linux-musleabihf"])
@@ -209,12 +211,13 @@ def test_lld_does_not_link_for_sparc() -> None:
     assert RULES["gcc"].accepts(target) is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_makes_every_target_that_it_accepts(kind: str) -> None:
-    options = tuple((rule.name, rule.default) for rule in RULES[kind].options)
-    for target in TARGETS.values():
-        if RULES[kind].accepts(target) is None:
-            for platform in (AMD64, ARM64):
+def test_every_kind_makes_every_target_that_it_accepts(subtests: pytest.Subtests) -> None:
+    for kind, target in itertools.product(KINDS, TARGETS.values()):
+        if RULES[kind].accepts(target) is not None:
+            continue
+        options = tuple((rule.name, rule.default) for rule in RULES[kind].options)
+        for platform in (AMD64, ARM64):
+            with subtests.test(f"{kind} for {target.triple} on {platform}"):
                 made = design_image(replace(PLAIN, target=target, kind=kind, options=options), platform)
                 assert len(set(layer_names(made))) == len(made.layers)
                 assert all(value for name, value in made.env if name != "CROSS_TOOLCHAIN_SUFFIX")

@@ -1,11 +1,11 @@
-"""The CMake file, and how variables are spelt."""
+"""The environment of images: the CMake file and the names of variables."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Recipe

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Recipe
@@ -48,7 +48,7 @@ def test_the_compilers_are_those_with_posix_threads() -> None:
     assert b"set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)" in layers["build-systems"].files[0].content
 
 
-def test_without_wine_nothing_is_said_to_run() -> None:
+def test_without_wine_there_is_no_runner() -> None:
     """Debian's Wine for arm64 runs no x86 programs."""
     made = design_image(RECIPE, ARM64)
     assert dict(made.labels)["org.cross-rs.runs-with"] == "none"
@@ -56,7 +56,7 @@ def test_without_wine_nothing_is_said_to_run() -> None:
     assert [layer.name for layer in made.layers if "wine" in layer.name] == []
 
 
-def test_programs_of_32_bits_bring_their_dlls_and_no_linux_libraries() -> None:
+def test_packages_for_32_bit_programs() -> None:
     (layer,) = make_runner(SMALL, AMD64).layers
     assert layer.architectures == ("i386",)
     assert not any(":i386" in package for package in layer.packages)
@@ -143,7 +143,7 @@ def test_dlls_are_found_where_they_are(runner: Runner) -> None:
     assert f"path C:\\mine;{libraries}" in runner.run("a.exe", WINEPATH="C:\\mine").stdout.splitlines()
 
 
-def test_what_users_set_wins(runner: Runner) -> None:
+def test_variables_of_users_win(runner: Runner) -> None:
     mine = runner.folder / "mine"
     said = runner.run("a.exe", WINEPREFIX=str(mine), WINEDEBUG="err+all").stdout
     assert runner.boots == [f"boot {mine}"]
@@ -151,7 +151,7 @@ def test_what_users_set_wins(runner: Runner) -> None:
     assert "debug -all" in runner.run("a.exe").stdout
 
 
-def test_a_prefix_that_can_not_be_made_is_told_and_tried_again(runner: Runner) -> None:
+def test_a_prefix_that_cannot_be_made_is_reported_and_tried_again(runner: Runner) -> None:
     ran = runner.run("a.exe", BOOT="3")
     assert ran.returncode == 1
     assert "Wine can't be set up" in ran.stderr

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.lock.libc import find_libc
 from imagefab.platforms import AMD64, ARM64
@@ -56,14 +56,14 @@ def test_wine_runs_what_it_can(triple: str, platform: object, runner: str) -> No
     assert any("RUNNER" in name for name, _ in made.env) is (runner == "wine")
 
 
-def test_the_runner_looks_for_nothing_of_gccs() -> None:
+def test_the_runner_adds_no_libraries_of_gcc() -> None:
     script = read_files(make_msvc())["/wine-runner"]
     assert "gcc" not in script
     assert "@" not in script.replace('"$@"', "")
     assert subprocess.run(["sh", "-n", "-c", script], check=False).returncode == 0
 
 
-def test_an_image_without_an_sdk_has_a_place_for_it_and_may_be_anybodys() -> None:
+def test_an_image_without_an_sdk_has_a_folder_for_it_and_may_be_published() -> None:
     made = design_image(make_msvc(), AMD64)
     assert PRIVATE not in dict(made.labels)
     assert not any(layer.sources for layer in made.layers)
@@ -92,7 +92,7 @@ def test_an_sdk_is_in_a_layer_of_its_own(triple: str, arch: str) -> None:
     assert f"--target={triple}\n" in read_files(recipe)["/opt/msvc/clang-cl.cfg"]
 
 
-def test_what_users_set_is_looked_at_first(tmp_path: Path) -> None:
+def test_variables_of_users_come_first(tmp_path: Path) -> None:
     """With a stand-in for the compiler that says what it was given."""
     wrapper = read_files(make_msvc())["/usr/local/bin/clang-cl"]
     said = re.sub(r"^exec \S+ (.*)$", r'printf "%s\\n" "$INCLUDE" "$LIB" \1', wrapper, flags=re.MULTILINE)
@@ -124,6 +124,6 @@ def test_the_kind_is_for_microsofts_conventions_alone() -> None:
         assert {triple for triple, target in TARGETS.items() if accepts(target) is None} == set(triples)
 
 
-def test_its_c_library_is_no_package_of_the_archives() -> None:
+def test_the_c_library_is_not_from_the_archive() -> None:
     assert find_libc(None, TARGETS["x86_64-pc-windows-msvc"]) == (None, None)
     assert find_libc(None, TARGETS["x86_64-pc-windows-gnu"])[0] == "mingw-w64"

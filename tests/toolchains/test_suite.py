@@ -1,11 +1,11 @@
-"""What older suites need that newer ones have, and no other."""
+"""What differs between suites of Debian."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import ROOT, TOOLS, make_recipe
+from tests.sample_recipe import ROOT, TOOLS, make_recipe
 
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Archive, Recipe
@@ -49,7 +49,7 @@ def test_the_cross_compiler(suite: str, folders: tuple[str, ...], scripts: int) 
 
 @pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "forky"])
 @pytest.mark.parametrize("target", ["aarch64-unknown-linux-gnu", "i686-unknown-linux-gnu"])
-def test_the_folder_of_headers_is_there_whatever_the_compiler(suite: str, target: str) -> None:
+def test_the_folder_of_headers_exists_for_every_compiler(suite: str, target: str) -> None:
     wanted = {f"-idirafter/usr/include/{TARGETS[target].multiarch}"}
     recipes = {kind: replace(recipe_on(suite, target, kind), options=(("version", "16"),)) for kind in ("gcc", "llvm")}
     for kind, start in (("gcc", "gcc-"), ("llvm", "libraries-")):
@@ -57,7 +57,7 @@ def test_the_folder_of_headers_is_there_whatever_the_compiler(suite: str, target
         assert found == (wanted if suite in ("bullseye", "bookworm") else set())
 
 
-def test_on_its_own_platform_there_is_nothing_to_mend() -> None:
+def test_nothing_to_mend_on_the_targets_own_platform() -> None:
     made = design_image(recipe_on("bullseye"), ARM64)
     assert not any(layer.name.startswith("gcc-") for layer in made.layers)
 

@@ -1,4 +1,4 @@
-"""A vendor's archive, as recipes bring it: as a file, by URL and digest, or not at all; and what is refused."""
+"""Archives of vendors: as a file, by URL and digest, or missing; and what is refused."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, HostPlatform
 from imagefab.recipe.model import Additions
@@ -43,7 +43,7 @@ def read_command(triple: str) -> str:
         ("aarch64-unknown-linux-musl", "-target aarch64-linux-musl"),
     ],
 )
-def test_processors_are_those_that_rustc_means(triple: str, options: str) -> None:
+def test_processors_are_the_ones_of_rustc(triple: str, options: str) -> None:
     assert read_command(triple) == f'exec /opt/zig/zig cc {options} "$@"'
 
 

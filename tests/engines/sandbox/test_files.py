@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from tests.machine import require
-from tests.oci.builders import EPOCH, file, folder, link, trees
+from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
 from imagefab.errors import EngineError
@@ -125,7 +125,7 @@ def test_times_are_rounded_down_and_not_before_1970(tmp_path: Path) -> None:
     assert {path: node.mtime for path, node in scan(tmp_path).items()} == {"before": 0, "nearly": 999_999_999}
 
 
-def test_names_that_mean_something_in_a_layer_are_refused(tmp_path: Path) -> None:
+def test_names_of_whiteouts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp/.wh.x").touch()
     assert set(scan(tmp_path)) == {"tmp"}
@@ -139,7 +139,7 @@ def test_a_device_in_a_layer_is_an_error(tmp_path: Path) -> None:
         unpack(Difference({"null": Node("char", 0o666, device=(1, 3))}, ()), tmp_path / "layer", tmp_path)
 
 
-def test_damaged_layers_are_errors_that_the_worker_tells(tmp_path: Path) -> None:
+def test_damaged_layers_are_errors(tmp_path: Path) -> None:
     (tmp_path / "layer").write_bytes(b"no gzip at all")
     with ThreadPoolExecutor(1) as pool, pytest.raises((ValueError, OSError)):
         unpack_layer(tmp_path / "layer", [14], str(tmp_path), pool)

@@ -1,4 +1,4 @@
-"""Paths of a root file system whose links were made by strangers."""
+"""Paths in a root file system whose links cannot be trusted."""
 
 from __future__ import annotations
 

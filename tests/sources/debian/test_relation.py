@@ -1,4 +1,4 @@
-"""Dependency fields."""
+"""Reading stanzas and their fields of dependencies."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_only_a_versioned_name_satisfies_a_versioned_relation() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a b", "a (= )", "a (~ 1)", "a (>= 1", "(>= 1)", "a:b:c", "-a", "a (>= x:1)"])
-def test_nonsense_is_refused(text: str) -> None:
+def test_bad_relations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a"):
         parse_relation(text)
 
 
-def test_lines_that_go_on() -> None:
+def test_continuation_lines() -> None:
     assert parse_relations("a,\n b (= 1)") == (Relation("a"), Relation("b", None, "=", "1"))
 
 

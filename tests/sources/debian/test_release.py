@@ -1,4 +1,4 @@
-"""Release files: whom to believe, and until when."""
+"""Release files: signatures, dates and contents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def keys(secret: pysequoia.Tsk) -> tuple[bytes, ...]:
     return (bytes(secret.extract_certificate()),)
 
 
-def test_what_is_read(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
+def test_fields(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
     release = read_release(sign(secret), suite="trixie", now=NOW, keys=keys)
     assert release.names == ("trixie", "stable")
     assert f"{release.date:%Y%m%dT%H%M%SZ}" == "20261119T000000Z"
@@ -72,10 +72,10 @@ def test_a_changed_one(secret: pysequoia.Tsk, keys: tuple[bytes, ...], old: byte
     assert "\n" not in caught.value.problem
 
 
-def test_a_stranger_s_signature(keys: tuple[bytes, ...]) -> None:
-    stranger = pysequoia.Tsk.generate("Debian Archive <ftpmaster@debian.org>")
+def test_another_keys_signature(keys: tuple[bytes, ...]) -> None:
+    another = pysequoia.Tsk.generate("Debian Archive <ftpmaster@debian.org>")
     with pytest.raises(FetchError, match="signature"):
-        verify_release(sign(stranger), keys=keys)
+        verify_release(sign(another), keys=keys)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", RELEASE.encode(), b"-----BEGIN PGP SIGNED MESSAGE-----\n"])

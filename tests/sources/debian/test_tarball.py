@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.sources.debian.test_deb import deb, entry, tar
+from tests.sources.debian.sample_packages import deb, entry, tar
 
 from imagefab.sources.debian.ar import DebError
 from imagefab.sources.debian.tarball import take_tarball

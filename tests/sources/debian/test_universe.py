@@ -1,4 +1,4 @@
-"""What satisfies what, and what excludes what, across architectures."""
+"""Which packages satisfy or exclude others, across architectures."""
 
 from __future__ import annotations
 

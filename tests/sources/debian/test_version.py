@@ -1,4 +1,4 @@
-"""Debian's order of versions: known cases, and that it is an order."""
+"""Debian's order of versions: known cases, and that it is a total order."""
 
 from __future__ import annotations
 

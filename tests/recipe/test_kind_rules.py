@@ -1,4 +1,4 @@
-"""What the kinds that there are refuse, told where the recipe says it."""
+"""Recipes that a kind of toolchain refuses, and the positions of the errors."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ GNU = "x86_64-unknown-linux-gnu"
         ("x86_64-pc-windows-gnullvm", "2.17", "programs for `x86_64-pc-windows-gnullvm` do not use glibc", "leave it"),
     ],
 )
-def test_the_glibc_that_zig_has(target: str, glibc: str, problem: str, hint: str, write_project: Any) -> None:
+def test_glibc_versions_of_zig(target: str, glibc: str, problem: str, hint: str, write_project: Any) -> None:
     ((line, column, said, told),) = refuse(write_project, target, ZIG, "[options]", f'glibc = "{glibc}"')
     assert (line, column, said) == (6, 9, problem)
     assert hint in told
@@ -86,7 +86,7 @@ def test_from_the_first_to_the_newest(target: str, glibc: str, write_project: An
 
 
 @pytest.mark.parametrize(("version", "good"), [("0.16.0", False), ("0.17.1", False), ("0.18.0", True), ("1.0", True)])
-def test_what_a_later_zig_has_is_its_own_affair(version: str, good: bool, write_project: Any) -> None:
+def test_glibc_versions_of_later_zigs_are_not_checked(version: str, good: bool, write_project: Any) -> None:
     found = refuse(write_project, GNU, ZIG, "[options]", f'version = "{version}"', 'glibc = "2.45"')
     assert good is not bool(found)
 
@@ -100,7 +100,7 @@ def test_options_that_nothing_uses(write_project: Any) -> None:
     assert not refuse(write_project, GNU, ZIG, "[options]", 'zigbuild = "0.24.0"', "preset = false")
 
 
-def test_all_that_is_wrong_is_told_at_once(write_project: Any) -> None:
+def test_all_errors_are_reported_at_once(write_project: Any) -> None:
     lines = ("[options]", 'glibc = "2.17"', 'zigbuild = "0.24.0"', 'version = "new"')
     assert len(refuse(write_project, "x86_64-unknown-linux-musl", ZIG, *lines)) == 3
 
@@ -135,7 +135,7 @@ def test_wine_runs_no_programs_for_arm(kind: str, target: str, good: bool, write
         ("mingw", "x86_64-pc-windows-gnu", (), False),
     ],
 )
-def test_a_suite_for_an_emulator_that_there_is_not(
+def test_a_suite_that_has_no_emulator(
     kind: str, target: str, lines: tuple[str, ...], good: bool, write_project: Any
 ) -> None:
     found = refuse(write_project, target, kind, 'qemu-suite = "trixie-backports"', *lines)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.plan.builders import make_recipe
+from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.target import TARGETS

@@ -1,4 +1,4 @@
-"""Programs of engines, made for tests: shell scripts on a PATH with nothing else that an engine is."""
+"""Fake programs of engines: shell scripts on a PATH that has no real engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry in memory, over real HTTP on loopback, with the habits of real ones. A contract test keeps it honest."""
+"""A fake registry in memory, over real HTTP on loopback, with the habits of real ones."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
     registry: FakeRegistry
     is_other = False
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body that follows its header would wait for the client's delayed acknowledgement
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -1,16 +1,17 @@
-"""What --bind says."""
+"""`imagefab run`: its options."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import RunImagefab
 
 from imagefab.cli.run import read_binds
 from imagefab.errors import UsageError
 
 
-def test_what_is_to_be_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a:b", "sdk", "home/ndk"):
         (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -37,11 +38,17 @@ def test_what_is_to_be_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("~no-such-user/sdk:/opt/sdk", "can't bind ~no-such-user/sdk"),
     ],
 )
-def test_what_makes_no_sense(asked: str, problem: str) -> None:
+def test_binds_that_are_refused(asked: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         read_binds([asked])
 
 
-def test_one_place_for_two_things(tmp_path: Path) -> None:
+def test_two_binds_at_one_place(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't both be /opt/sdk"):
         read_binds([f"{tmp_path}:/opt/sdk", f"{tmp_path}:/opt/sdk/"])
+
+
+def test_options_of_run_go_before_the_recipe(imagefab: RunImagefab, project: Path) -> None:
+    result = imagefab("run", "aarch64-gnu", "--engine", "sandbox", "--", "id")
+    assert result.code == 2
+    assert "--engine comes after the recipe" in result.err

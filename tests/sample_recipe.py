@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from imagefab.digest import Digest
-from imagefab.factory import design_blueprints
+from imagefab.factory import Prepared, design_blueprints
 from imagefab.lock.model import ArchivePin, LayerLock, Lock, PackagePin, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest
 from imagefab.plan.make import make_plan
@@ -115,3 +115,11 @@ def make_plans(recipe: Recipe) -> tuple[Plan, ...]:
     blueprints = design_blueprints(recipe)
     lock = make_lock(blueprints, recipe=recipe)
     return tuple(make_plan(blueprint, lock) for blueprint in blueprints)
+
+
+def prepare(name: str = "small") -> Prepared:
+    """The recipe under another name, with all that a build of it needs."""
+    recipe = make_recipe(name=name)
+    blueprints = design_blueprints(recipe)
+    lock = make_lock(blueprints, recipe=recipe)
+    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=make_plans(recipe))

@@ -59,7 +59,7 @@ def test_two_machines(imagefab: RunImagefab, project: Path, handed: Path) -> Non
     assert read_own(project) == records
 
 
-def test_each_machine_knows_of_its_own_only(imagefab: RunImagefab, project: Path, handed: Path) -> None:
+def test_each_machine_knows_only_its_own_platform(imagefab: RunImagefab, project: Path, handed: Path) -> None:
     """What the others hand on of a platform is what they found in the checkout, and may be out of date."""
     old = {platform: make_record(project, platform, failed=("c++",)) for platform in BOTH}
     (project / "images" / NAME / "checked.toml").write_text(print_checked(NAME, old))
@@ -70,7 +70,7 @@ def test_each_machine_knows_of_its_own_only(imagefab: RunImagefab, project: Path
     assert read_own(project) == new
 
 
-def test_of_two_that_differ_the_bad_one_counts(imagefab: RunImagefab, project: Path, handed: Path) -> None:
+def test_of_two_records_the_failed_one_counts(imagefab: RunImagefab, project: Path, handed: Path) -> None:
     good, bad = make_record(project, BOTH[0]), make_record(project, BOTH[0], failed=("c++",))
     hand_over(handed, "one", amd64=good)
     hand_over(handed, "two", amd64=bad)
@@ -78,7 +78,7 @@ def test_of_two_that_differ_the_bad_one_counts(imagefab: RunImagefab, project: P
     assert read_own(project) == {BOTH[0]: bad}
 
 
-def test_of_another_image(imagefab: RunImagefab, project: Path, handed: Path) -> None:
+def test_records_of_another_image_are_ignored(imagefab: RunImagefab, project: Path, handed: Path) -> None:
     other = replace(make_record(project, BOTH[0]), plan=Digest.of_bytes(b"another"))
     hand_over(handed, "one", amd64=other)
     result = imagefab("check", NAME, "--take", str(handed))
@@ -87,19 +87,19 @@ def test_of_another_image(imagefab: RunImagefab, project: Path, handed: Path) ->
     assert not (project / "images" / NAME / "checked.toml").exists()
 
 
-@pytest.mark.timeout(30)
-@pytest.mark.parametrize("how", UNREADABLE)
+@pytest.mark.timeout(60)
 @pytest.mark.usefixtures("project")
-def test_odd_files(how: str, imagefab: RunImagefab, handed: Path) -> None:
+def test_unreadable_records(imagefab: RunImagefab, handed: Path, subtests: pytest.Subtests) -> None:
     (handed / "one").mkdir(parents=True)
-    put_unreadable(handed / "one/checked.toml", how)
-    result = imagefab("check", NAME, "--take", str(handed))
-    if how in ("circle", "below a file"):
-        # Where nothing is, there is nothing to take.
-        assert result.code == 0
-        return
-    assert (result.code, result.out) == (2, "")
-    assert f"{handed}/one/checked.toml: " in result.err
+    for how in UNREADABLE:
+        with subtests.test(how):
+            put_unreadable(handed / "one/checked.toml", how)
+            result = imagefab("check", NAME, "--take", str(handed))
+            if how in ("circle", "below a file"):
+                assert result.code == 0, "nothing is there, so there is nothing to take"
+            else:
+                assert (result.code, result.out) == (2, "")
+                assert f"{handed}/one/checked.toml: " in result.err
 
 
 @pytest.mark.usefixtures("project")

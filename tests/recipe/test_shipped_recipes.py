@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import jsonschema
-import pytest
 
 from imagefab.recipe.loader import list_recipes, load_recipes
 from imagefab.recipe.project import find_shipped_project
@@ -19,16 +21,18 @@ def test_all_recipes_load() -> None:
     assert "aarch64-musl" in list_recipes(PROJECT)
 
 
-@pytest.mark.parametrize("name", render_schemas(RULES))
-def test_schemas_are_up_to_date(name: str) -> None:
-    text = render_schemas(RULES)[name]
-    assert (PROJECT.recipes_dir / name).read_text("utf-8") == text, "write_schemas(project, RULES) writes them anew"
+def test_schemas_are_up_to_date() -> None:
+    schemas = render_schemas(RULES)
+    stale = [name for name, text in schemas.items() if (PROJECT.recipes_dir / name).read_text("utf-8") != text]
+    assert not stale, "`make schemas` writes them"
 
 
-def test_files_begin_with_their_schema() -> None:
-    for path in PROJECT.recipes_dir.rglob("*.toml"):
+def test_recipes_name_their_schema() -> None:
+    def names_schema(path: Path) -> bool:
         first, _, _ = path.read_text("utf-8").partition("\n")
-        assert (path.parent / first.removeprefix("#:schema ")).is_file(), path
+        return (path.parent / first.removeprefix("#:schema ")).is_file()
+
+    assert [path for path in PROJECT.recipes_dir.rglob("*.toml") if not names_schema(path)] == []
 
 
 def test_images_fetch_nothing_from_a_host_that_only_redirects() -> None:
@@ -39,7 +43,5 @@ def test_images_fetch_nothing_from_a_host_that_only_redirects() -> None:
 
 
 def test_schemas_are_schemas() -> None:
-    import json
-
     for text in render_schemas(RULES).values():
         jsonschema.Draft202012Validator.check_schema(json.loads(text))

@@ -1,4 +1,4 @@
-"""An engine made for tests: it needs nothing, and does as it is told."""
+"""A fake engine, which builds layers of one file and fails where it should."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.oci.builders import EPOCH, file
+from tests.oci.sample_trees import EPOCH, file
 
 from imagefab.engines.engine import BuildRequest, Finding
 from imagefab.errors import EngineError

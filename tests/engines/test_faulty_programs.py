@@ -1,4 +1,4 @@
-"""Engines whose programs are there and do not do what they should."""
+"""Engines whose programs exist and fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.programs import PutProgram, make_path
+from tests.engines.fake_programs import PutProgram, make_path
 
 from imagefab.engines.choose import choose_engine
 from imagefab.engines.docker import DockerEngine
@@ -78,7 +78,7 @@ def test_a_buildx_that_is_just_new_enough(put: PutProgram) -> None:
         ("echo 'Error: storage driver imaginary' >&2; echo 'bye' >&2;", "podman info: Error: storage driver imaginary"),
     ],
 )
-def test_a_podman_that_does_nothing_leaves_nothing(said: str, detail: str, put: PutProgram, store: Store) -> None:
+def test_a_podman_that_fails_at_once_leaves_nothing(said: str, detail: str, put: PutProgram, store: Store) -> None:
     """However often it is tried."""
     put("podman", f'[ "$1" = --version ] && echo "podman version 5.0" && exit; {said} exit 1')
     for _ in range(3):
@@ -100,7 +100,7 @@ def test_a_podman_that_does_not_build_leaves_nothing(put: PutProgram, store: Sto
         assert not list_claims(store)
 
 
-def test_what_one_storage_of_podman_has_another_has_not(
+def test_storages_of_podman_are_different_engines(
     put: PutProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put("podman", 'echo "$GRAPH"')

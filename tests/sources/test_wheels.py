@@ -1,4 +1,4 @@
-"""Wheels through the real pip, from a folder in the index's place; and files that the user has."""
+"""Wheels that the real pip downloads, from a folder in the place of an index."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from imagefab.digest import Digest
-from imagefab.errors import FetchError, RecipeError
+from imagefab.errors import FetchError
 from imagefab.oci.store import Store
 from imagefab.platforms import AMD64, ARM64
-from imagefab.recipe.model import OwnFileSpec, WheelSpec
+from imagefab.recipe.model import WheelSpec
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.gather import WantedSource, fetch_sources
-from imagefab.sources.own import pin_own_file
 from imagefab.sources.wheels import pin_wheel
 
 MakeFetcher = Callable[..., Fetcher]
@@ -80,48 +79,3 @@ def test_a_wheel_that_no_index_has(make_fetcher: MakeFetcher) -> None:
     with pytest.raises(FetchError, match=r"No matching distribution found for tool==1\.5") as caught:
         pin_wheel(make_fetcher(), TOOL, AMD64)
     assert "pip index versions tool" in (caught.value.hint or "")
-
-
-def test_a_file_of_the_users(tmp_path: Path, make_fetcher: MakeFetcher, store: Store) -> None:
-    path = tmp_path / "sdk.tar"
-    path.write_bytes(b"first")
-    spec = OwnFileSpec(name="sdk.tar", path=str(path))
-    first = pin_own_file(store, spec, None)
-    assert first == Digest.of_bytes(b"first")
-    path.unlink()
-    assert pin_own_file(store, spec, first) == first, "who has the lock need not have the file"
-    wanted = WantedSource(source=spec, platform=AMD64, digest=first)
-    fetch_sources(make_fetcher(offline=True), [wanted])
-    store.drop_blob(first)
-    with pytest.raises(FetchError, match=r"sdk\.tar is not there") as caught:
-        fetch_sources(make_fetcher(), [wanted])
-    assert first.hex in (caught.value.hint or "")
-    path.write_bytes(b"second")
-    with pytest.raises(FetchError, match="not the file that the lock names"):
-        fetch_sources(make_fetcher(), [wanted])
-    assert pin_own_file(store, spec, first) == Digest.of_bytes(b"second")
-
-
-def test_a_zip_file_that_is_not_what_its_name_says(tmp_path: Path, store: Store) -> None:
-    path = tmp_path / "ndk-r27.zip"
-    spec = OwnFileSpec(name=path.name, path=str(path), tops=("ndk-r27",))
-    path.write_bytes(b"no zip file")
-    with pytest.raises(RecipeError, match=r"ndk-r27\.zip is no zip file"):
-        pin_own_file(store, spec, None)
-    for top in ("ndk-r26", "ndk-r27"):
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr(f"{top}/source.properties", "")
-        if top == "ndk-r26":
-            with pytest.raises(RecipeError, match=r"should have the folder ndk-r27 in it, and has ndk-r26") as caught:
-                pin_own_file(store, spec, None)
-            assert "zip -ry ndk-r27.zip ndk-r27" in (caught.value.hint or "")
-    assert pin_own_file(store, spec, None) == Digest.of_bytes(path.read_bytes())
-
-
-@pytest.mark.parametrize("place", ["missing", ".", "pipe"])
-def test_what_is_no_file(place: str, tmp_path: Path, store: Store) -> None:
-    import os
-
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(RecipeError, match=r"is not there|no plain file"):
-        pin_own_file(store, OwnFileSpec(name="x", path=str(tmp_path / place)), None)
