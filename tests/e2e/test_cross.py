@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.projects import copy_project
 from tests.e2e.support.rust import Rust, provide_cross
 from tests.machine import require
 
@@ -50,13 +51,15 @@ class Workspace:
 
 
 @pytest.fixture(scope="module")
-def workspace(warm: CommandLine, docker: None, rust: Rust, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def workspace(shipped: CommandLine, docker: None, rust: Rust, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     require(shutil.which("cc") is not None, "cc")
     cross = provide_cross(rust)
-    warm.run("build", *RECIPES.values(), "--engine", "sandbox", "--load")
-    folder = tmp_path_factory.mktemp("cross") / "workspace"
+    scratch = tmp_path_factory.mktemp("cross")
+    line = copy_project(shipped, scratch / "project")
+    line.run("build", *RECIPES.values(), "--engine", "sandbox", "--load")
+    folder = scratch / "workspace"
     shutil.copytree(Path(__file__).parent / "support/workspace", folder)
-    warm.run("cross-toml", *RECIPES.values(), "--local", "--file", folder / "Cross.toml")
+    line.run("cross-toml", *RECIPES.values(), "--local", "--file", folder / "Cross.toml")
     subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=folder, env=rust.environment(), check=True)
     return Workspace(folder, cross, make_environment(rust, folder))
 
@@ -96,14 +99,13 @@ def test_cross(triple: str, workspace: Workspace, request: pytest.FixtureRequest
     assert f"(/target/{triple}/debug/deps/sums-" in tested.stderr
 
 
-def test_cross_runs_what_was_published(workspace: Workspace, warm: CommandLine, registry: str, tmp_path: Path) -> None:
+def test_cross_runs_what_was_published(workspace: Workspace, warm: CommandLine, place: str, tmp_path: Path) -> None:
     """From a registry, by the digest that was published; and it is the very image that was built."""
-    line = warm.at(Path(shutil.copytree(warm.folder, tmp_path / "project")))
-    reference = line.run("publish", "x86_64-gnu", "--to", f"{registry}/cross", "--unchecked").stdout.strip()
+    reference = warm.run("publish", "x86_64-gnu", "--to", place, "--unchecked").stdout.strip()
     folder = Path(shutil.copytree(workspace.folder, tmp_path / "workspace", ignore=shutil.ignore_patterns("target")))
     (folder / "Cross.toml").unlink()
-    assert line.run("cross-toml", "x86_64-gnu", "--file", folder / "Cross.toml").stdout.strip() == reference
-    built = line.build("x86_64-gnu")["platforms"]
+    assert warm.run("cross-toml", "x86_64-gnu", "--file", folder / "Cross.toml").stdout.strip() == reference
+    built = warm.build("x86_64-gnu")["platforms"]
     (config,) = (one["config"] for one in built.values())
     try:
         ran = replace(workspace, folder=folder).run(

@@ -16,15 +16,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker")]
 
 
 @pytest.fixture
-def shared(pair: CommandLine, place: str) -> CommandLine:
+def sharing(pair: CommandLine, place: str) -> CommandLine:
     (pair.folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{place}/layers"\n')
     return pair
 
 
-def test_what_one_builds_the_other_takes(shared: CommandLine, tmp_path: Path) -> None:
+def test_what_one_builds_the_other_takes(sharing: CommandLine, tmp_path: Path) -> None:
     """The second machine has another engine, and builds only what nobody has built: the same image comes out."""
-    built = shared.build("one", "--push-layers")
-    elsewhere = CommandLine(tmp_path / "elsewhere", shared.folder)
+    built = sharing.build("one", "--push-layers")
+    elsewhere = CommandLine(tmp_path / "elsewhere", sharing.folder)
     done = elsewhere.run("build", "one", "--engine", "docker", "--json")
     (image,) = json.loads(done.stdout)["images"]
     assert image["digest"] == built["digest"]
@@ -33,25 +33,25 @@ def test_what_one_builds_the_other_takes(shared: CommandLine, tmp_path: Path) ->
     sibling = elsewhere.build("two", "--engine", "docker", "--push-layers")
     layers = sibling["platforms"]["linux/amd64"]["layers"]
     assert [layer["cached"] for layer in layers] == [True] * (len(layers) - 1) + [False]
-    assert sibling["digest"] == shared.build("two")["digest"]
+    assert sibling["digest"] == sharing.build("two")["digest"]
     # And back: the first one's way, from a third store.
-    third = CommandLine(tmp_path / "third", shared.folder)
+    third = CommandLine(tmp_path / "third", sharing.folder)
     assert third.build("two", "--engine", "sandbox")["engine"] is None
 
 
-def test_a_share_that_does_not_work(shared: CommandLine, tmp_path: Path) -> None:
+def test_a_share_that_does_not_work(sharing: CommandLine, tmp_path: Path) -> None:
     """Nobody answers: it is said, and layers are built. To give them away fails."""
-    (shared.folder / "imagefab.toml").write_text('[publish]\nlayers = "127.0.0.1:1/no/layers"\n')
-    shared.run("build", "one")
-    shared.run("build", "one", "--push-layers", code=6)
-    (shared.folder / "imagefab.toml").write_text("")
-    shared.run("build", "one", "--push-layers", code=2)
+    (sharing.folder / "imagefab.toml").write_text('[publish]\nlayers = "127.0.0.1:1/no/layers"\n')
+    sharing.run("build", "one")
+    sharing.run("build", "one", "--push-layers", code=6)
+    (sharing.folder / "imagefab.toml").write_text("")
+    sharing.run("build", "one", "--push-layers", code=2)
 
 
-def test_what_lies_there_is_not_believed(shared: CommandLine, registry: str, tmp_path: Path) -> None:
+def test_what_lies_there_is_not_believed(sharing: CommandLine, registry: str, tmp_path: Path) -> None:
     """A layer that is not what its record says never gets into a store."""
-    shared.build("one", "--push-layers")
-    place = re.search(r'layers = "[^/]+/(.*)"', (shared.folder / "imagefab.toml").read_text())
+    sharing.build("one", "--push-layers")
+    place = re.search(r'layers = "[^/]+/(.*)"', (sharing.folder / "imagefab.toml").read_text())
     assert place is not None
     tags = json.loads(_get(f"http://{registry}/v2/{place[1]}/tags/list"))["tags"]
     manifest = json.loads(_get(f"http://{registry}/v2/{place[1]}/manifests/{tags[0]}"))
@@ -62,10 +62,10 @@ def test_what_lies_there_is_not_believed(shared: CommandLine, registry: str, tmp
     assert record["key"] == f"sha256:{tags[0]}"
     for forged in (wrong, wrong | {"key": record["key"], "diff_id": record["diff_id"]}):
         _put_manifest(registry, place[1], tags[0], manifest | {"layers": other["layers"]}, forged, tmp_path)
-        line = CommandLine(tmp_path / f"store-{forged['key'][7:15]}", shared.folder)
+        line = CommandLine(tmp_path / f"store-{forged['key'][7:15]}", sharing.folder)
         built = line.run("build", "one")
         assert "layer" in built.stderr
-        assert built.stdout == shared.run("build", "one").stdout
+        assert built.stdout == sharing.run("build", "one").stdout
 
 
 def _get(url: str) -> bytes:
