@@ -91,10 +91,10 @@ def test_cross(triple: str, workspace: Workspace, request: pytest.FixtureRequest
     assert f"Running `/linux-runner {arch} /target/{triple}/debug/program`" in ran.stderr
 
     tested = workspace.run("test", "--target", triple)
-    assert re.findall(r"^test (.*) \.\.\. (\w+)$", tested.stdout, re.MULTILINE) == [
+    assert sorted(re.findall(r"^test (.*) \.\.\. (\w+)$", tested.stdout, re.MULTILINE)) == [
+        ("sums/src/lib.rs - sum (line 9)", "ok"),
         ("tests::adds_up", "ok"),
         ("tests::unwinds - should panic", "ok"),
-        ("sums/src/lib.rs - sum (line 9)", "ok"),
     ]
     assert f"(/target/{triple}/debug/deps/sums-" in tested.stderr
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root", "docker", "podman
 def test_the_folder_is_there_and_exit_codes_get_through(engine: str, tiny: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / "mounted"
     folder.mkdir()
-    script = 'test "$(id -u)" = "$1" && test -n "$CROSS_DEB_ARCH" && pwd >where && exit 7'
+    script = 'test "$(id -u)" = "$1" && test -n "$CC_x86_64_unknown_linux_gnu" && pwd >where && exit 7'
     uid = str(os.getuid())
     words = ("run", "--mount", folder, "--engine", engine, "tiny", "--")
     tiny.run(*words, "sh", "-c", script, "sh", uid, code=7)
@@ -78,8 +78,8 @@ def test_a_shell_is_one_to_work_in(engine: str, tiny: CommandLine, tmp_path: Pat
         os.execv(command[0], command)
     seen = wait_for(terminal, b"# ")
     # The program that is to end says itself that it runs: before it has the terminal, bash would have the Ctrl-C.
-    os.write(terminal, b"echo $((6 * 7)); sh -c 'echo $CROSS_DEB_ARCH; sleep 100'\n")
-    seen = wait_for(terminal, b"amd64\r\n")
+    os.write(terminal, b"echo $((6 * 7)); sh -c 'echo $CC_x86_64_unknown_linux_gnu; sleep 100'\n")
+    seen = wait_for(terminal, b"\nx86_64-linux-gnu-gcc\r\n")
     assert b"42\r\n" in seen
     os.write(terminal, b"\x03")
     wait_for(terminal, b"# ")

@@ -49,9 +49,20 @@ _ARCHIVES = (
 )
 _PROGRAM = """\
 #!/bin/sh
-here=$(dirname "$(dirname "$(readlink -f "$0")")")/libexec
+{prelude}here=$(dirname "$(dirname "$(readlink -f "$0")")")/libexec
 exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/{name}" "$@"
 """
+_RENAME = """\
+for word do
+    shift
+    case $word in
+        --test-runtool) set -- "$@" -Zunstable-options --runtool; export RUSTC_BOOTSTRAP=1 ;;
+        --test-runtool-arg) set -- "$@" --runtool-arg ;;
+        *) set -- "$@" "$word" ;;
+    esac
+done
+"""
+"""What today's cargo calls by other names than this rustdoc knows."""
 _LINKER = """\
 #!/bin/sh
 exec /usr/lib/llvm-19/bin/lld "$@"
@@ -132,7 +143,7 @@ def _lay_out(system: Path, sysroot: Path, cargo: Path) -> None:
         library.rename(sysroot / "libexec" / library.name)
     for name in ("rustc", "rustdoc"):
         (system / "bin" / name).rename(sysroot / "libexec" / name)
-        (sysroot / "bin" / name).write_text(_PROGRAM.format(name=name))
+        (sysroot / "bin" / name).write_text(_PROGRAM.format(name=name, prelude=_RENAME if name == "rustdoc" else ""))
         (sysroot / "bin" / name).chmod(0o755)
     shutil.copy(cargo, sysroot / "bin" / "cargo")
     linker = sysroot / "lib" / "rustlib" / HOST / "bin" / "rust-lld"
