@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench.daemon import provide_docker
 from tests.bench.measures import Bench
-from tests.bench.process import end, wait_until, watch_signals
+from tests.bench.process import end, say, wait_until, watch_signals
 
 
 def main() -> int:
@@ -21,7 +22,8 @@ def main() -> int:
     name = f"bench-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix=f"imagefab-{name}-") as place:
         folder = Path(place)
-        with start_registry(folder) as registry:
+        with provide_docker(folder, name) as docker, start_registry(folder) as registry:
+            say(docker)
             bench = Bench(folder, name, registry)
             try:
                 bench.prepare()
