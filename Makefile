@@ -39,7 +39,7 @@ format: setup
 
 bench: setup ## ratios against what one would do otherwise, in one run
 	@.ci/setup-tests
-	@.venv/bin/python tests/bench.py
+	@.venv/bin/python -m tests.bench
 
 table: setup ## write the README's table of recipes again, from what the last checks found
 	@.venv/bin/imagefab list --markdown --into README.md

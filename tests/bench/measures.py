@@ -1,4 +1,4 @@
-"""`make bench`: how long things take against what one would do otherwise, as ratios of medians, in one run.
+"""What the bench measures: how long things take against what one would do otherwise, as ratios of medians, in one run.
 
 The other way is a Dockerfile with the same packages, installed by apt-get on a Debian base image that is there already,
 built by buildx without cache, and pushed to a registry on this machine (or saved). What imagefab builds includes the
@@ -12,42 +12,34 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tarfile
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from imagefab.oci.compress import MEMBER, compress_member
+from imagefab.oci.image import LOCAL_NAMESPACE
+from tests.bench.process import mkdir, run, say, timed
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RUNS = int(os.environ.get("IMAGEFAB_BENCH_RUNS", "3"))
 RECIPE, SIBLING, MUSL = "aarch64-gnu", "riscv64gc-gnu", "aarch64-musl"
-REGISTRY = "127.0.0.1:5056"
-BASE_TAG = "localhost/imagefab-bench-base:latest"
-NAIVE_TAG = f"{REGISTRY}/bench/naive:latest"
 PACKAGES = "gcc g++ libc6-dev make cmake ninja-build pkg-config perl file g++-aarch64-linux-gnu"
 """The emulator is left out: the other way would have to install all of them."""
 
 
-def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="imagefab-bench-") as name:
-        bench = Bench(Path(name))
-        with bench.registry():
-            bench.prepare()
-            bench.measure()
-        bench.clean()
-    return 0
-
-
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str, registry: str) -> None:
+        """`name` is in all that is put into Docker, `registry` the address of one with its files in `folder`."""
         self.folder = folder
+        self.name = name
+        self.place = f"{registry}/{name}"
+        self.naive = f"{self.place}/naive:latest"
+        self.base, self.one, self.more = f"{name}-base", f"{name}-one", f"{name}-more"
+        """Recipes of the bench's own: the base alone, RECIPE once more, and with one layer more."""
         self.packages = folder / "packages"
         self.medians: dict[str, float] = {}
 
@@ -65,16 +57,16 @@ class Bench:
     def _load_base(self) -> None:
         """The base layer alone, as the Debian image that people have."""
         (self.folder / "project/recipes/bases/bench.toml").write_text('description = "b"\nbase = "debian-trixie"\n')
-        (self.folder / "project/recipes/bench.toml").write_text(
+        self.recipe(self.base).write_text(
             'description = "the base alone"\ntarget = "x86_64-unknown-linux-gnu"\nkind = "gcc"\nbase = "bench"\n'
             'platforms = ["linux/amd64"]\nrunner = "none"\n'
         )
-        self.imagefab(self.packages, "lock", "bench")
-        self.imagefab(self.packages, "build", "bench", "--load")
-        run("docker", "tag", "localhost/imagefab/bench:latest", BASE_TAG)
-        names = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "localhost/imagefab/bench")
-        run("docker", "rmi", *names.split())
-        (self.folder / "project/recipes/bench.toml").unlink()
+        self.imagefab(self.packages, "lock", self.base)
+        self.imagefab(self.packages, "build", self.base, "--load")
+        self.recipe(self.base).unlink()
+
+    def recipe(self, name: str) -> Path:
+        return self.folder / f"project/recipes/{name}.toml"
 
     def store(self) -> Path:
         """A store with the packages in it and nothing built or derived."""
@@ -91,23 +83,14 @@ class Bench:
     def imagefab(self, store: Path, *arguments: str) -> None:
         run(sys.executable, "-m", "imagefab", "-C", self.folder / "project", "--store", store, "-q", *arguments)
 
-    @contextmanager
-    def registry(self) -> Iterator[None]:
-        config = self.folder / "registry.yml"
-        config.write_text(
-            "version: 0.1\nlog: {accesslog: {disabled: true}, level: error}\n"
-            f"storage: {{filesystem: {{rootdirectory: {self.folder}/registry}}}}\nhttp: {{addr: '{REGISTRY}'}}\n"
-        )
-        with subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL) as process:
-            time.sleep(1)
-            try:
-                yield
-            finally:
-                process.terminate()
-
     def clean(self) -> None:
-        for tag in (NAIVE_TAG, BASE_TAG):
-            subprocess.run(["docker", "rmi", tag], capture_output=True, check=False)
+        self.forget(self.name)
+
+    def forget(self, part: str) -> None:
+        """Remove the images from Docker that have this in their names."""
+        names = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        if found := [name for name in names if part in name]:
+            run("docker", "rmi", *found)
 
     # -- measuring ----------------------------------------------------------------------------------------------------
 
@@ -156,30 +139,29 @@ class Bench:
 
     def publishing(self) -> None:
         """The same image to the same registry, by both: to an empty one, with one layer new, with nothing new."""
-        recipe = (self.folder / f"project/recipes/{RECIPE}.toml").read_text()
-        more = '\n[[files]]\npath = "/opt/file"\ncontent = "more"\n'
-        (self.folder / "project/recipes/more.toml").write_text(recipe + more)
-        self.imagefab(self.packages, "lock", "more")
-        self.imagefab(self.packages, "build", RECIPE, "more", "--load")
+        text = self.recipe(RECIPE).read_text()
+        self.recipe(self.one).write_text(text)
+        self.recipe(self.more).write_text(f'{text}\n[[files]]\npath = "/opt/file"\ncontent = "more"\n')
+        self.imagefab(self.packages, "lock", self.one, self.more)
+        self.imagefab(self.packages, "build", self.one, self.more, "--load")
         for name, known, recipes in (
-            ("to an empty registry", (), RECIPE),
-            ("with one layer new", (RECIPE,), "more"),
-            ("with nothing new", (RECIPE,), RECIPE),
+            ("to an empty registry", (), self.one),
+            ("with one layer new", (self.one,), self.more),
+            ("with nothing new", (self.one,), self.one),
         ):
             self.median(f"docker push, {name}", partial(self.docker_push, known, recipes))
             self.median(f"publish, {name}", partial(self.publish, known, recipes), against=f"docker push, {name}")
-        for loaded in (RECIPE, "more"):
-            names = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", f"localhost/imagefab/{loaded}")
-            run("docker", "rmi", *names.split())
-        self.median("verify", lambda: timed(lambda: self.imagefab(self.packages, "verify", RECIPE)))
+        self.forget(self.one)
+        self.forget(self.more)
+        self.median("verify", lambda: timed(lambda: self.imagefab(self.packages, "verify", self.one)))
         self.median("refresh of all, nothing new", self.refresh, against="apt-get update")
 
     def docker_push(self, known: Sequence[str], recipe: str) -> float:
         shutil.rmtree(self.folder / "registry", ignore_errors=True)
         # The engine remembers what it pushed where; a new name makes it look.
-        place = f"{REGISTRY}/bench/run-{time.monotonic_ns()}"
+        place = f"{self.place}/run-{time.monotonic_ns()}"
         for one in (*known, recipe):
-            run("docker", "tag", f"localhost/imagefab/{one}:latest", f"{place}:{one}")
+            run("docker", "tag", loaded(one), f"{place}:{one}")
         for one in known:
             run("docker", "push", f"{place}:{one}")
         seconds = timed(lambda: run("docker", "push", f"{place}:{recipe}"))
@@ -188,17 +170,20 @@ class Bench:
 
     def publish(self, known: Sequence[str], recipe: str) -> float:
         shutil.rmtree(self.folder / "registry", ignore_errors=True)
-        for name in (RECIPE, "more"):
+        for name in (self.one, self.more):
             (self.folder / "project/images" / name / "published.toml").unlink(missing_ok=True)
-        to = ("--to", f"{REGISTRY}/bench/ours", "--unchecked", "--no-attach")
+        to = ("--to", f"{self.place}/ours", "--unchecked", "--no-attach")
         for one in known:
             self.imagefab(self.packages, "publish", one, *to)
         return timed(lambda: self.imagefab(self.packages, "publish", recipe, *to))
 
     def refresh(self) -> float:
-        (self.folder / f"project/images/{RECIPE}/published.toml").unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "project/images/more", ignore_errors=True)
-        (self.folder / "project/recipes/more.toml").unlink(missing_ok=True)
+        for name in (self.one, self.more):
+            shutil.rmtree(self.folder / "project/images" / name, ignore_errors=True)
+            self.recipe(name).unlink(missing_ok=True)
+        # What was checked before the archives moved would be built and checked again, all of it.
+        for checked in (self.folder / "project/images").glob("*/checked.toml"):
+            checked.unlink()
         self.imagefab(self.packages, "render")
         return timed(lambda: self.imagefab(self.packages, "refresh", "--all"))
 
@@ -247,29 +232,32 @@ class Bench:
             )
         )
         (folder / "Dockerfile").write_text(
-            f"FROM {BASE_TAG}\n"
+            f"FROM {loaded(self.base)}\n"
             "COPY debian.sources /etc/apt/sources.list.d/debian.sources\n"
             "RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "
             f"{PACKAGES} && rm -rf /var/lib/apt/lists/*\n"
         )
-        build = ("docker", "buildx", "build", "--no-cache", "--network", "host", "--load", "--tag", NAIVE_TAG)
+        build = ("docker", "buildx", "build", "--no-cache", "--network", "host", "--load", "--tag", self.naive)
         run(*build, folder)
 
     def naive_push(self) -> float:
         shutil.rmtree(self.folder / "registry", ignore_errors=True)
 
+        self.forget(self.naive)
+
         def work() -> None:
             self.naive_build()
-            run("docker", "push", NAIVE_TAG)
+            run("docker", "push", self.naive)
 
         return timed(work)
 
     def naive_save(self) -> float:
         target = self.folder / "naive.tar"
+        self.forget(self.naive)
 
         def work() -> None:
             self.naive_build()
-            run("docker", "save", "--output", target, NAIVE_TAG)
+            run("docker", "save", "--output", target, self.naive)
 
         seconds = timed(work)
         target.unlink()
@@ -279,13 +267,13 @@ class Bench:
         """Only the reading of indexes, which locking does too, in a container of the base."""
         sources = self.folder / "naive/debian.sources"
         command = ("docker", "run", "--rm", "--network", "host")
-        mounted = ("--volume", f"{sources}:/etc/apt/sources.list.d/debian.sources:ro", BASE_TAG)
+        mounted = ("--volume", f"{sources}:/etc/apt/sources.list.d/debian.sources:ro", loaded(self.base))
         return timed(lambda: run(*command, *mounted, "apt-get", "update"))
 
     def layer(self) -> Path:
         """The toolchain layer of the other way, plain."""
         saved = self.folder / "saved.tar"
-        run("docker", "save", "--output", saved, NAIVE_TAG)
+        run("docker", "save", "--output", saved, self.naive)
         with tarfile.open(saved) as tar:
             largest = max((m for m in tar if m.isreg()), key=lambda member: member.size)
             tar.extract(largest, self.folder / "layer", filter="data")
@@ -297,8 +285,8 @@ class Bench:
         del plain
         shutil.rmtree(self.folder / "registry", ignore_errors=True)
         # The engine remembers what it pushed where; a new name makes it look.
-        tag = f"{REGISTRY}/bench/run-{time.monotonic_ns()}:latest"
-        run("docker", "tag", NAIVE_TAG, tag)
+        tag = f"{self.place}/run-{time.monotonic_ns()}:latest"
+        run("docker", "tag", self.naive, tag)
         seconds = timed(lambda: run("docker", "push", tag))
         run("docker", "rmi", tag)
         return seconds
@@ -311,6 +299,11 @@ def compress_all(plain: Path) -> float:
             sum(len(member) for member in pool.map(compress_member, chunks))
 
     return timed(work)
+
+
+def loaded(recipe: str) -> str:
+    """What Docker calls the image of a recipe that `--load` put into it."""
+    return f"{LOCAL_NAMESPACE}/{recipe}:latest"
 
 
 def is_extract(path: Path) -> bool:
@@ -326,30 +319,3 @@ def host_mirrors() -> list[tuple[str, str]]:
         (mirrors.urls("debian", "")[0], "trixie trixie-updates"),
         (mirrors.urls("debian-security", "")[0], "trixie-security"),
     ]
-
-
-def timed(work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
-
-
-def run(*command: str | Path) -> str:
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
-    return result.stdout
-
-
-def mkdir(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
