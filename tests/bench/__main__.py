@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.daemon import provide_docker
 from tests.bench.measures import Bench
-from tests.bench.process import end, say, wait_until, watch_signals
+from tests.own_docker import provide_docker
+from tests.process import end, say, wait_until, watch_signals
 
 
 def main() -> int:

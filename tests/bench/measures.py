@@ -22,7 +22,7 @@ from pathlib import Path
 
 from imagefab.oci.compress import MEMBER, compress_member
 from imagefab.oci.image import LOCAL_NAMESPACE
-from tests.bench.process import mkdir, run, say, timed
+from tests.process import mkdir, run, say, timed
 
 ROOT = Path(__file__).parents[2]
 RUNS = int(os.environ.get("IMAGEFAB_BENCH_RUNS", "3"))

@@ -1,4 +1,4 @@
-"""Run programs and time them; a bench that is interrupted ends what it runs, and cleans up."""
+"""Run programs and time them; whoever is interrupted ends what they run, and cleans up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATIENCE = 30
 
 
 def watch_signals() -> None:
-    """The first signal ends the bench, and no other one disturbs it while it cleans up."""
+    """The first signal ends this program, and no other one disturbs it while it cleans up."""
     watched = [
         number
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -31,7 +31,7 @@ def watch_signals() -> None:
 
 
 def run(*command: str | Path) -> str:
-    """What the program prints. It gets no Ctrl-C of its own, but is asked to end when the bench ends."""
+    """What the program prints. It gets no Ctrl-C of its own, but is asked to end when this program ends."""
     words = [str(word) for word in command]
     with subprocess.Popen(
         words,

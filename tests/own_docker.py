@@ -1,7 +1,11 @@
-"""The Docker to compare with, on overlay2: the machine's own where it is, or else a daemon of the bench's own.
+"""A Docker on overlay2, for a bench or a run of tests: the machine's own where it is, or else a daemon of their own.
 
-Other storage drivers are slower, fuse-overlayfs by far, and hardly anybody runs them. What a daemon of the bench's own
-has is in the bench's folder, except for its bridge: a daemon without one deletes docker0, which is another daemon's.
+Other storage drivers are slower, fuse-overlayfs by far, and hardly anybody runs them. What the daemon has is in one
+folder, which goes with it, except for its bridge: a daemon without one deletes docker0, which is another daemon's.
+
+    python -m tests.own_docker COMMAND…
+
+runs a command that finds such a Docker, and a Podman with storage of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +14,16 @@ import ipaddress
 import json
 import os
 import random
+import secrets
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.bench.process import end, mkdir, run, wait_until
+from tests.process import end, mkdir, run, say, wait_until, watch_signals
 
 DRIVER = "overlay2"
 _RANGES = ipaddress.IPv4Network("198.18.0.0/15")
@@ -36,10 +43,10 @@ def provide_docker(folder: Path, name: str) -> Iterator[str]:
         yield f"Docker {version} on {driver}, the machine's own"
         return
     if os.geteuid() != 0:
-        sys.exit(f"Docker {version} is on {driver}; to start a daemon on {DRIVER}, the bench has to be run as root")
+        sys.exit(f"Docker {version} is on {driver}; to start a daemon on {DRIVER}, this has to be run as root")
     with _start_daemon(mkdir(folder / "docker"), name) as address, _use(address, folder / "buildx"):
         ours = "{} on {}".format(*_describe())
-        yield f"Docker {ours}, a daemon of the bench's own; the machine's is on {driver}"
+        yield f"Docker {ours}, a daemon of its own; the machine's is on {driver}"
 
 
 def _describe() -> list[str]:
@@ -84,7 +91,7 @@ def _start_daemon(home: Path, name: str) -> Iterator[str]:
             "containerd-plugins-namespace": f"{name}-plugins",
         }
         daemon = ["dockerd", *(f"--{option}={value}" for option, value in options.items())]
-        # It does not outlive the bench, not even one that is killed.
+        # It does not outlive whoever started it, not even one that is killed.
         command = ["setpriv", "--pdeathsig", "TERM", *daemon]
         with subprocess.Popen(command, stdout=out, stderr=out, text=True, process_group=0) as process:
             try:
@@ -133,3 +140,30 @@ def _unmount_after(home: Path) -> Iterator[None]:
         for target in sorted((mount["target"] for mount in found), reverse=True):
             if Path(target).is_relative_to(home):
                 run("umount", "--lazy", target)
+
+
+@contextmanager
+def provide_podman(folder: Path) -> Iterator[None]:
+    """Podman and Buildah started meanwhile keep images and containers there."""
+    config = mkdir(folder) / "storage.conf"
+    config.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n')
+    with _unmount_after(folder):
+        os.environ["CONTAINERS_STORAGE_CONF"] = str(config)
+        yield
+
+
+def main(command: Sequence[str]) -> int:
+    """Where there is no Docker, or no root to start one, the command has what there is."""
+    watch_signals()
+    name = f"own-{secrets.token_hex(4)}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imagefab-engines-")))
+        if os.geteuid() == 0:
+            if shutil.which("docker") and _answers(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")):
+                say(stack.enter_context(provide_docker(folder, name)))
+            stack.enter_context(provide_podman(folder / "podman"))
+        return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
