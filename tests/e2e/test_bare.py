@@ -33,11 +33,11 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
 ALSO = {"no emulator": {"exit-code", "c++", "cmake"}, "no start": {"exit-code", "c++", "cmake"}}
 
 
-@pytest.mark.parametrize(
-    "case",
-    # A debugger that says nothing is waited for.
-    [case if case != "no debugger" else pytest.param(case, marks=pytest.mark.prove) for case in BROKEN],
-)
+SLOW = ("no start", "no firmware", "no debugger")
+"""What does not begin, or says nothing, is waited for."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=[pytest.mark.prove] if c in SLOW else []) for c in BROKEN])
 def test_a_broken_image_is_caught(case: str, warm: CommandLine, project: Callable[[str], Path]) -> None:
     name, change, probe, reason = BROKEN[case]
     recipe = (ROOT / "recipes" / f"{name}.toml").read_text()

@@ -140,9 +140,10 @@ def test_a_layout(warm: CommandLine, tmp_path: Path) -> None:
     assert "imagefab-check" not in listed
 
 
-def test_engines_judge_alike(warm: CommandLine, docker: None, podman: None) -> None:
-    reports = [warm.check("aarch64-gnu", "--engine", engine) for engine in ("sandbox", "docker", "podman")]
-    assert reports[0] == reports[1] == reports[2]
+@pytest.mark.usefixtures("docker", "podman")
+@pytest.mark.parametrize("engine", ["docker", pytest.param("podman", marks=pytest.mark.prove)])
+def test_engines_judge_alike(engine: str, warm: CommandLine) -> None:
+    assert warm.check("aarch64-gnu", "--engine", engine) == warm.check("aarch64-gnu", "--engine", "sandbox")
 
 
 def test_what_a_check_finds_is_kept_and_shown(warm: CommandLine) -> None:

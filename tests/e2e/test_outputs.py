@@ -27,19 +27,19 @@ def tag(unique: str) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("docker")
-def test_the_context_builds_without_imagefab(warm: CommandLine, tag: str, tmp_path: Path) -> None:
+def test_the_context_builds_without_imagefab(pair: CommandLine, tag: str, tmp_path: Path) -> None:
     """A plain buildx build of the folder that imagefab lays out gives an image that says and does the same."""
     context = tmp_path / "context"
-    warm.run("context", "aarch64-gnu", context, "--platform", "linux/amd64")
-    assert (context / "Dockerfile").read_text() == (warm.folder / "images/aarch64-gnu/Dockerfile").read_text()
+    pair.run("context", "one", context, "--platform", "linux/amd64")
+    assert (context / "Dockerfile").read_text() == (pair.folder / "images/one/Dockerfile").read_text()
     build = ["docker", "buildx", "build", "--network", "none", "--load", "--tag", tag, str(context)]
     subprocess.run(build, check=True, capture_output=True)
     plain = json.loads(subprocess.run(["docker", "inspect", tag], check=True, capture_output=True).stdout)[0]
-    shown = warm.json("show", "aarch64-gnu")
-    assert dict(pair.split("=", 1) for pair in plain["Config"]["Env"]) == shown["env"]
+    shown = pair.json("show", "one")
+    assert dict(variable.split("=", 1) for variable in plain["Config"]["Env"]) == shown["env"]
     assert plain["Config"]["Labels"] == shown["labels"]
-    run = ["docker", "run", "--rm", "--network", "none", tag, "aarch64-linux-gnu-gcc", "--version"]
-    assert "14." in subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    run = ["docker", "run", "--rm", "--network", "none", tag, "sh", "-c", "dpkg --audit && cat /opt/name"]
+    assert subprocess.run(run, check=True, capture_output=True, text=True).stdout == "one"
 
 
 @pytest.mark.usefixtures("docker", "podman")
