@@ -78,7 +78,7 @@ def test_a_shell_is_one_to_work_in(engine: str, tiny: CommandLine, tmp_path: Pat
         os.execv(command[0], command)
     seen = wait_for(terminal, b"# ")
     # The program that is to end says itself that it runs: before it has the terminal, bash would have the Ctrl-C.
-    os.write(terminal, b"echo $((6 * 7)); sh -c 'echo $CC_x86_64_unknown_linux_gnu; sleep 100'\n")
+    os.write(terminal, b"echo $((6 * 7)); sh -c 'echo $CC_x86_64_unknown_linux_gnu; exec sleep 100'\n")
     seen = wait_for(terminal, b"\nx86_64-linux-gnu-gcc\r\n")
     assert b"42\r\n" in seen
     os.write(terminal, b"\x03")
