@@ -22,7 +22,7 @@ test-fast: setup ## the units only, in less than a minute
 prove: setup ## what takes hours, for RECIPES="…" and PLATFORMS="…" or all; it goes on where it was, FRESH=1 begins anew
 	@.ci/setup-tests
 	@[ -z "$(FRESH)" ] || rm -rf .cache/prove/results.json
-	@RECIPES="$(RECIPES)" PLATFORMS="$(PLATFORMS)" .venv/bin/python -m pytest -p tests.prove.plugin -m prove --durations 0
+	@RECIPES="$(RECIPES)" PLATFORMS="$(PLATFORMS)" .venv/bin/python -m tests.own_docker .venv/bin/python -m pytest -p tests.prove.plugin -m prove --durations 0
 
 check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/ruff check .

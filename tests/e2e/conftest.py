@@ -17,7 +17,7 @@ from tests.e2e.support.engines import use_engines
 from tests.e2e.support.everything import RECIPES, Circumstances, make_everything
 from tests.e2e.support.projects import NAMED, TINY, copy_project, make_project, write_recipe
 from tests.e2e.support.registry import serve_registry
-from tests.e2e.support.rust import Rust, provide_debian_rust, provide_rust
+from tests.e2e.support.rust import Rust, provide_debian_rust, provide_full_rust, provide_rust
 from tests.e2e.support.shared import Shared, find_shared
 from tests.e2e.support.stores import copy_packages, copy_store
 from tests.machine import require
@@ -230,6 +230,13 @@ def debian_rust() -> Rust:
     _require_rust()
     require(shutil.which("dpkg-deb") is not None, "dpkg-deb")
     return provide_debian_rust()
+
+
+@pytest.fixture(scope="session")
+def full_rust() -> Rust:
+    """The same, with the std of Windows, macOS and a microcontroller, for `make prove`."""
+    _require_rust()
+    return provide_full_rust()
 
 
 def _require_rust() -> None:

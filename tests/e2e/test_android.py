@@ -69,6 +69,7 @@ def test_an_image_with_an_ndk(triple: str, warm: CommandLine, project: Callable[
     assert labels == [f"dev.imagefab.private={zipped.name}"] * 2, "on both host platforms"
 
 
+@pytest.mark.prove
 def test_an_ndk_can_be_bound_and_one_without_the_api_level_is_refused(
     warm: CommandLine, project: Callable[..., Path], tmp_path: Path
 ) -> None:

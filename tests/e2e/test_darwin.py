@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.support.command_line import CommandLine, list_probes
 from tests.e2e.support.macos_sdk import NAME, make_sdk
-from tests.e2e.support.rust import Rust, provide_more_std
+from tests.e2e.support.rust import Rust
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -110,13 +110,12 @@ def test_an_sdk_can_be_bound(
 
 
 @pytest.mark.prove
-def test_rust(warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path, debian_rust: Rust) -> None:
+def test_rust(warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path, full_rust: Rust) -> None:
     sdk = make_sdk(tmp_path)
     line = warm.at(project(RECIPE.format(target="aarch64-apple-darwin", sdk=sdk), "macos"))
     line.run("lock", "macos")
     line.run("build", "macos")
-    rust = provide_more_std(debian_rust, ["aarch64-apple-darwin"])
-    assert "rust" in list_probes(line.check("macos", "--rust", rust.sysroot), "pass")
+    assert "rust" in list_probes(line.check("macos", "--rust", full_rust.sysroot), "pass")
 
 
 def test_a_file_that_is_not_what_its_name_says(

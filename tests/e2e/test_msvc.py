@@ -118,6 +118,7 @@ def test_an_sdk_from_the_web_is_held_to_its_digest(
     assert ran.stdout.splitlines() == ["from a program of MSVC's sort"]
 
 
+@pytest.mark.prove
 def test_an_sdk_can_be_bound(warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
     line = build_plain(warm, project, "x86_64")
     build_sdk(line, "x86_64", tmp_path / "sdk", tmp_path / "splat.tar.gz")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support.command_line import ROOT, CommandLine, list_probes
-from tests.e2e.support.rust import Rust, provide_more_std
+from tests.e2e.support.rust import Rust
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -58,13 +58,12 @@ def test_programs_start_together_and_may_make_windows(warm: CommandLine, tmp_pat
 
 
 @pytest.mark.prove
-def test_rust_without_gcc(warm: CommandLine, debian_rust: Rust) -> None:
+def test_rust_without_gcc(warm: CommandLine, full_rust: Rust) -> None:
     """A crate with a C dependency, and its tests, by LLVM's linker and runtime."""
     shutil.copy(ROOT / "recipes/x86_64-windows-gnullvm.toml", warm.folder / "recipes")
     warm.run("lock", "x86_64-windows-gnullvm")
     warm.run("build", "x86_64-windows-gnullvm")
-    rust = provide_more_std(debian_rust, ["x86_64-pc-windows-gnullvm"])
-    report = warm.check("x86_64-windows-gnullvm", "--rust", rust.sysroot)
+    report = warm.check("x86_64-windows-gnullvm", "--rust", full_rust.sysroot)
     assert "rust" in list_probes(report, "pass"), report
 
 

@@ -43,7 +43,7 @@ class Author:
     """Who works on the project."""
 
     def __init__(self, folder: Path, origin: Path) -> None:
-        self.folder = folder / "work"
+        self.folder, self.origin = folder / "work", origin
         self.line = CommandLine(folder / "authors-store", self.folder)
         origin.mkdir()
         self._run("init", "--quiet", "--bare", "--initial-branch=main", folder=origin)
@@ -124,8 +124,8 @@ DOCKERFILE = "images/native/Dockerfile"
 IMAGES, REFRESH = ".github/workflows/images.yml", ".github/workflows/refresh.yml"
 
 
-def test_github(author: Author, guarded: str, tmp_path: Path) -> None:
-    machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=tmp_path / "origin.git")
+def test_github(author: Author, guarded: str, flagship: CommandLine, tmp_path: Path) -> None:
+    machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=author.origin, cache=flagship.store)
     asked = GitHub(machine, "pull_request", "refs/pull/1/merge")
     asked.run(IMAGES)
     assert not machine.read_opened()
@@ -168,9 +168,9 @@ def test_github(author: Author, guarded: str, tmp_path: Path) -> None:
     assert installed == {f"pip install imagefab=={__version__}"}
 
 
-def test_github_says_no(author: Author, guarded: str, tmp_path: Path) -> None:
+def test_github_says_no(author: Author, guarded: str, flagship: CommandLine, tmp_path: Path) -> None:
     """A stale lock ends the pull request's job before anything is built."""
-    machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=tmp_path / "origin.git")
+    machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=author.origin, cache=flagship.store)
     author.merge("change")
     with (author.folder / "recipes/native.toml").open("a") as file:
         file.write('[env]\nA = "b"\n')
@@ -180,8 +180,8 @@ def test_github_says_no(author: Author, guarded: str, tmp_path: Path) -> None:
         GitHub(machine, "push", "refs/heads/main").run(IMAGES)
 
 
-def test_gitlab(author: Author, guarded: str, tmp_path: Path) -> None:
-    machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=tmp_path / "origin.git")
+def test_gitlab(author: Author, guarded: str, flagship: CommandLine, tmp_path: Path) -> None:
+    machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=author.origin, cache=flagship.store)
     base = author.ask("rev-parse", "main")
     request = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
     asked = GitLab(machine, "refs/heads/change", request)
@@ -194,7 +194,7 @@ def test_gitlab(author: Author, guarded: str, tmp_path: Path) -> None:
     merged.run("plan")
     merged.run_child("build", "publish")
     assert "nothing to build" in merged.told["publish"]
-    options = (tmp_path / "origin.git/options").read_text()
+    options = (author.origin / "options").read_text()
     assert "merge_request.create" in options
     assert "merge_request.target=main" in options
     assert "merge_request.title=Record what was published" in options

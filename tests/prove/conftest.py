@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import docker, flagship, podman, root, shared, shipped, warm
+from tests.e2e.conftest import docker, flagship, full_rust, podman, root, shared, shipped, warm
 
-__all__ = ["docker", "flagship", "podman", "root", "shared", "shipped", "warm"]
+__all__ = ["docker", "flagship", "full_rust", "podman", "root", "shared", "shipped", "warm"]

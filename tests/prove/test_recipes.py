@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
 from imagefab.toolchains.design import RULES
 from tests.e2e.support.command_line import ROOT, CommandLine, list_failures
-from tests.e2e.support.rust import Rust, provide_debian_rust
+from tests.e2e.support.rust import Rust
 
 pytestmark = [pytest.mark.prove, pytest.mark.e2e]
 
@@ -32,16 +31,10 @@ def proving() -> CommandLine:
     return CommandLine(STORE, ROOT)
 
 
-@pytest.fixture(scope="session")
-def sysroot() -> Path:
-    rust: Rust = provide_debian_rust()
-    return rust.sysroot
-
-
 @pytest.mark.parametrize(("recipe", "platform"), list(list_cases()))
-def test_recipe(recipe: str, platform: str, proving: CommandLine, sysroot: Path) -> None:
+def test_recipe(recipe: str, platform: str, proving: CommandLine, full_rust: Rust) -> None:
     proving.run("build", recipe, "--platform", platform, "--engine", "sandbox")
     # The tests' toolchain is for x86_64 hosts.
-    rust = ("--rust", sysroot) if parse_platform(platform) == machine_platform() else ()
+    rust = ("--rust", full_rust.sysroot) if parse_platform(platform) == machine_platform() else ()
     report = proving.check(recipe, "--platform", platform, "--engine", "sandbox", *rust)
     assert not list_failures(report)

@@ -20,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.support.stores import copy_store
+
 _GH = """\
 #!{python}
 import argparse, json, os, pathlib, sys
@@ -64,6 +66,8 @@ class Machine:
     folder: Path
     registry: str
     origin: Path
+    cache: Path
+    """The store that an earlier pipeline left in the CI's cache."""
     recorded: Path = field(init=False)
     opened: Path = field(init=False)
     """What gh was told."""
@@ -260,10 +264,9 @@ class _Work:
                 assert given["path"] == self._variables["IMAGEFAB_STORE"] == ".imagefab"
                 caches = self._hub._folder / "caches"
                 caches.mkdir(exist_ok=True)
-                for key in (given["key"], *given["restore-keys"].split()):
-                    if found := sorted(caches.glob(f"{key}*")):
-                        shutil.copytree(found[-1], self._checkout / ".imagefab", copy_function=os.link)
-                        break
+                keys = (given["key"], *given["restore-keys"].split())
+                found = next((found for key in keys if (found := sorted(caches.glob(f"{key}*")))), [])
+                copy_store(found[-1] if found else self._hub._machine.cache, self._checkout / ".imagefab")
                 self._saved.append(caches / given["key"])
             case "actions/upload-artifact":
                 target = self._artifacts / given["name"]
@@ -338,9 +341,9 @@ class GitLab:
         artifacts = self._root / "artifacts"
         if artifacts.exists():
             shutil.copytree(artifacts, folder, dirs_exist_ok=True)
-        if "cache" in job and self._cache.exists():
+        if "cache" in job:
             assert job["cache"]["paths"] == [".imagefab"]
-            shutil.copytree(self._cache, folder / ".imagefab", copy_function=os.link)
+            copy_store(self._cache if self._cache.exists() else self._machine.cache, folder / ".imagefab")
         variables = {**self._variables, **{key: str(value) for key, value in flow["variables"].items()}, **turn}
         told = self._machine.run("\n".join(flow["default"]["before_script"] + job["script"]), folder, variables)
         if "cache" in job and not self._cache.exists():

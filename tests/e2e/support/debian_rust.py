@@ -1,8 +1,8 @@
 """A Rust toolchain with the std of foreign targets, out of Debian's archive: what rustup's server would give.
 
-rustc and the std for the GNU triples and for WebAssembly are packages; the std for musl and for Windows, and core for a
-microcontroller, are built from their source with -Zbuild-std, once. Put together they are a sysroot like those of
-rustup:
+rustc and the std for the GNU triples and for WebAssembly are packages; the std for musl is built from its source with
+-Zbuild-std, once, and for `make prove` those for Windows and macOS, and core for a microcontroller. Put together they
+are a sysroot like those of rustup:
 
 - rustc and rustdoc run through the loader and the libraries of their own suite, which lie beside them in libexec. So
   they run on hosts with an older C library, and in any image, and no variable reaches the linker that they start.
@@ -95,8 +95,7 @@ def make_sysroot(sysroot: Path, cargo: Path, environment: Mapping[str, str]) -> 
     system = scratch / "root" / "usr"
     _lay_out(system, sysroot, cargo)
     _lay_out_source(system, sysroot, environment)
-    build_std(sysroot, [MUSL, WINDOWS], environment)
-    build_std(sysroot, [BARE], environment, parts="core")
+    build_std(sysroot, [MUSL], environment)
     _add_start_files(system, sysroot / "lib" / "rustlib" / MUSL / "lib" / "self-contained")
     shutil.rmtree(scratch)
 
@@ -160,6 +159,11 @@ def _lay_out_source(system: Path, sysroot: Path, environment: Mapping[str, str])
     (library,) = (system / "src").glob("rustc-*/library")
     library.rename(place / "library")
     _run(["cargo", "vendor", "--locked", "--quiet", "vendor"], place / "library", environment)
+
+
+def add_more_std(sysroot: Path, environment: Mapping[str, str]) -> None:
+    build_std(sysroot, [WINDOWS, "x86_64-pc-windows-gnullvm", "aarch64-apple-darwin"], environment)
+    build_std(sysroot, [BARE], environment, parts="core")
 
 
 def build_std(

@@ -41,7 +41,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from tests.e2e.support import debian_rust
-from tests.e2e.support.debian_rust import build_std, make_sysroot
+from tests.e2e.support.debian_rust import add_more_std, make_sysroot
 
 CROSS = "0.2.5"
 TOOLCHAIN = "imagefab"
@@ -90,7 +90,7 @@ def provide_rust() -> Rust:
 
 
 def provide_debian_rust() -> Rust:
-    """For x86_64 and aarch64 with the GNU C library, for aarch64 with musl, for Windows and for WebAssembly."""
+    """For x86_64 and aarch64 with the GNU C library, for aarch64 with musl, and for WebAssembly."""
     cargo = _find_sysroot() / "bin" / "cargo"
 
     def install(folder: Path) -> None:
@@ -101,15 +101,16 @@ def provide_debian_rust() -> Rust:
     return Rust(keep_folder("debian-rust", made_from, install))
 
 
-def provide_more_std(rust: Rust, targets: Sequence[str]) -> Rust:
-    """The same toolchain, with std for more targets built from its source."""
+def provide_full_rust() -> Rust:
+    """For Windows, macOS and a microcontroller as well, which takes minutes."""
+    rust = provide_debian_rust()
 
     def install(folder: Path) -> None:
         made = Rust(folder)
         shutil.copytree(rust.sysroot, made.sysroot, symlinks=True, copy_function=_link_or_copy)
-        build_std(made.sysroot, targets, made.environment())
+        add_more_std(made.sysroot, made.environment())
 
-    return Rust(keep_folder("more-rust", [str(rust.home), *targets], install))
+    return Rust(keep_folder("full-rust", [str(rust.home)], install))
 
 
 def provide_cross(rust: Rust) -> Path:
