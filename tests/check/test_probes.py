@@ -13,6 +13,7 @@ from tests.check.sample_subject import ENV, GOOD
 
 from imagefab.check.probes.choice import list_skips, make_probes
 from imagefab.check.probes.contract import _paths
+from imagefab.check.probes.headers import find_time_size
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
 from imagefab.recipe.target import TARGETS
 
@@ -23,11 +24,29 @@ def names(subject: Subject, *, rust: bool = True) -> list[str]:
 
 def test_probes_of_linux() -> None:
     contract = ["shell", "host-cc", "no-cargo", "any-user", "host-libc", "variables", "apt"]
-    assert names(GOOD) == [*contract, "c", "c-static", "shared", "cmake", "bindgen", "rust", "facts"]
-    assert names(GOOD, rust=False) == [*contract, "c", "c-static", "shared", "cmake", "bindgen", "facts"]
+    own = [*contract, "c", "c-static", "shared", "cmake", "bindgen", "sizes", "kernel-headers"]
+    assert names(GOOD) == [*own, "rust", "facts"]
+    assert names(GOOD, rust=False) == [*own, "facts"]
     assert "c++" in names(replace(GOOD, env=ENV | {"CXX_aarch64_unknown_linux_gnu": "g++"}))
     assert "entrypoint" in names(replace(GOOD, entrypoint=("/entry", "x")))
     assert names(replace(GOOD, env={}), rust=False) == [*contract, "facts"]
+
+
+@pytest.mark.parametrize(
+    ("triple", "variables", "size"),
+    [
+        ("armv7-unknown-linux-gnueabihf", {}, 4),
+        ("armv7-unknown-linux-gnueabihf", {"RUST_LIBC_UNSTABLE_GNU_TIME_BITS": "64"}, 8),
+        ("armv7-unknown-linux-gnueabihf", {"CARGO_CFG_LIBC_UNSTABLE_GNU_TIME_BITS": "64"}, 8),
+        ("armv7-unknown-linux-gnueabihf", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 4),
+        ("i686-unknown-linux-musl", {}, 4),
+        ("i686-unknown-linux-musl", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 8),
+        ("aarch64-unknown-linux-gnu", {}, None),
+        ("x86_64-unknown-freebsd", {}, None),
+    ],
+)
+def test_what_rusts_libc_crate_takes_time_for(triple: str, variables: dict[str, str], size: int | None) -> None:
+    assert find_time_size(Subject(name="image", triple=triple, env=variables, labels={})) == size
 
 
 def make_bare(triple: str, **env: str) -> Subject:
@@ -50,7 +69,7 @@ def test_probes_of_bare_metal() -> None:
 
 def test_a_debugger_is_tried_where_the_image_names_one() -> None:
     assert "debug" not in names(GOOD)
-    for runs_with, word in (("qemu-user", "QEMU_GDB="), ("native", "-ex run")):
+    for runs_with, word in (("qemu-user", "CROSS_GDB="), ("native", "-ex run")):
         subject = replace(GOOD, env=ENV | {"CROSS_DEBUGGER": "gdb"}, labels={**GOOD.labels, RUNS_WITH: runs_with})
         (probe,) = [probe for probe in make_probes(subject, rust=False) if probe.name == "debug"]
         assert word in probe.script

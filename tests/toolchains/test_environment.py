@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Recipe
 from imagefab.recipe.target import TARGETS
 from imagefab.toolchains.design import design_image
-from imagefab.toolchains.environment import CMAKE_FILE, variable
+from imagefab.toolchains.environment import CARGO_FILE, CMAKE_FILE, make_cargo_file, variable
 
 GNU = make_recipe(additions=Additions())
 MUSL = make_recipe(target=TARGETS["x86_64-unknown-linux-musl"], kind="musl", additions=Additions())
@@ -56,3 +57,15 @@ def test_without_a_runner_nothing_is_tried() -> None:
 )
 def test_variables(triple: str, name: str) -> None:
     assert variable("CC", replace(TARGETS["aarch64-unknown-linux-gnu"], triple=triple)) == name
+
+
+def test_kernels_with_a_target_of_their_own_find_a_runner() -> None:
+    recipe = make_recipe(target=TARGETS["x86_64-unknown-none"], kind="baremetal", additions=Additions())
+    files = {file.path: file.content.decode() for file in design_image(recipe, AMD64).layers[-1].files}
+    found = tomllib.loads(files[CARGO_FILE])
+    assert found == {"target": {'cfg(target_os = "none")': {"runner": "/qemu-runner x86_64"}}}
+
+
+@pytest.mark.parametrize("triple", ["aarch64-unknown-linux-gnu", "thumbv7m-none-eabi"])
+def test_others_find_theirs_by_their_triple(triple: str) -> None:
+    assert make_cargo_file(TARGETS[triple], ("/runner", "x")) == ""

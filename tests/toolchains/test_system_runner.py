@@ -160,9 +160,9 @@ def test_an_application_for_uefi_is_put_on_a_disk(pc: Runner) -> None:
 def test_a_debugger_is_waited_for(name: str, request: pytest.FixtureRequest) -> None:
     runner: Runner = request.getfixturevalue(name)
     program = runner.program("kernel")
-    assert "[-S][-gdb][tcp::1234]" in runner.run(program, QEMU_GDB="1234")[0]
-    assert "[-S][-gdb][unix:/tmp/x,server=on,wait=off]" in runner.run(program, QEMU_GDB="/tmp/x")[0]
-    assert "[-S]" not in runner.run(program, QEMU_GDB="")[0]
+    assert "[-S][-gdb][tcp::1234]" in runner.run(program, CROSS_GDB="1234")[0]
+    assert "[-S][-gdb][unix:/tmp/x,server=on,wait=off]" in runner.run(program, CROSS_GDB="/tmp/x")[0]
+    assert "[-S]" not in runner.run(program, CROSS_GDB="")[0]
 
 
 @pytest.mark.parametrize("name", ["arm", "pc"])

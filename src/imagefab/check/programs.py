@@ -129,6 +129,7 @@ PARSE_C = """\
 /* Parses a header as bindgen does: through libclang, with the arguments that it is given. */
 #include <dlfcn.h>
 #include <stdio.h>
+#include <string.h>
 
 struct text {
     const void *data;
@@ -143,9 +144,41 @@ typedef unsigned get_severity(void *);
 typedef struct text format_diagnostic(void *, unsigned);
 typedef const char *read_text(struct text);
 
+struct cursor {
+    int kind, extra;
+    const void *data[3];
+};
+
+struct type {
+    int kind;
+    void *data[2];
+};
+
+typedef struct cursor get_top(void *);
+typedef int visit(struct cursor, struct cursor, void *);
+typedef unsigned visit_children(struct cursor, visit *, void *);
+typedef struct text get_spelling(struct cursor);
+typedef struct type get_type(struct cursor);
+typedef long long get_size(struct type);
+
+static void *library;
+
+/* For `char size_of_x[sizeof(x)]` it says `x` and the size. */
+static int say_size(struct cursor cursor, struct cursor parent, void *prefix)
+{
+    get_spelling *spelling = (get_spelling *)dlsym(library, "clang_getCursorSpelling");
+    get_type *type = (get_type *)dlsym(library, "clang_getCursorType");
+    get_size *size = (get_size *)dlsym(library, "clang_Type_getSizeOf");
+    read_text *read = (read_text *)dlsym(library, "clang_getCString");
+    const char *name = read(spelling(cursor));
+    if (strncmp(name, prefix, strlen(prefix)) == 0)
+        printf("%s %lld\\n", name + strlen(prefix), size(type(cursor)));
+    return 1;
+}
+
 int main(int count, char **words)
 {
-    void *library = dlopen(words[1], RTLD_NOW);
+    library = dlopen(words[1], RTLD_NOW);
     if (!library) {
         fprintf(stderr, "%s\\n", dlerror());
         return 1;
@@ -171,8 +204,77 @@ int main(int count, char **words)
             errors++;
         }
     }
+    get_top *top = (get_top *)dlsym(library, "clang_getTranslationUnitCursor");
+    visit_children *visit_all = (visit_children *)dlsym(library, "clang_visitChildren");
+    visit_all(top(unit), say_size, "size_of_");
     return errors != 0;
 }
+"""
+
+SIZES_H = """\
+/* A row for each type, as text in the object file; and an array of its size, for libclang. */
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <time.h>
+
+struct row {
+    char mark[8], name[16], digits[3], end;
+};
+#define DIGITS(n) { '0' + (n) / 100 % 10, '0' + (n) / 10 % 10, '0' + (n) % 10 }
+#define ROW(name, type) { "size-of", name, DIGITS(sizeof(type)), '\\n' }
+
+const struct row sizes[] = {
+    ROW("time_t", time_t),
+    ROW("off_t", off_t),
+    ROW("ino_t", ino_t),
+    ROW("stat", struct stat),
+    ROW("timeval", struct timeval),
+};
+extern char size_of_time_t[sizeof(time_t)];
+extern char size_of_off_t[sizeof(off_t)];
+extern char size_of_ino_t[sizeof(ino_t)];
+extern char size_of_stat[sizeof(struct stat)];
+extern char size_of_timeval[sizeof(struct timeval)];
+"""
+
+SIZES_RS = """\
+#![no_std]
+//! The same rows, as Rust's libc crate has the types.
+#[repr(C)]
+pub struct Row {
+    mark: [u8; 8],
+    name: [u8; 16],
+    digits: [u8; 3],
+    end: u8,
+}
+
+const fn row<T>(name: &[u8; 16]) -> Row {
+    let size = core::mem::size_of::<T>();
+    let digits = [b'0' + (size / 100 % 10) as u8, b'0' + (size / 10 % 10) as u8, b'0' + (size % 10) as u8];
+    Row { mark: *b"size-of\\0", name: *name, digits, end: b'\\n' }
+}
+
+#[no_mangle]
+pub static SIZES: [Row; 5] = [
+    row::<libc::time_t>(b"time_t\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0"),
+    row::<libc::off_t>(b"off_t\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0"),
+    row::<libc::ino_t>(b"ino_t\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0"),
+    row::<libc::stat>(b"stat\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0"),
+    row::<libc::timeval>(b"timeval\\0\\0\\0\\0\\0\\0\\0\\0\\0"),
+];
+"""
+
+SIZES_TOML = """\
+[package]
+name = "sizes"
+version = "0.1.0"
+edition = "2021"
+
+[workspace]
+
+[dependencies]
+libc = { version = "0.2", default-features = false }
 """
 
 CARGO_TOML = """\

@@ -31,6 +31,11 @@ class Target:
         return self.triple.partition("-")[0]
 
     @property
+    def bits(self) -> int:
+        """How many a pointer has."""
+        return 32 if self.stem in _STEMS_OF_32_BITS or self.stem.startswith(_PREFIXES_OF_32_BITS) else 64
+
+    @property
     def underscored(self) -> str:
         """As `cc` and `cmake` crates spell it in variables."""
         return self.triple.replace("-", "_")
@@ -86,6 +91,8 @@ class Target:
         return self.triple.endswith("-msvc")
 
 
+_STEMS_OF_32_BITS = ("i686", "powerpc", "mips", "mipsel")
+_PREFIXES_OF_32_BITS = ("arm", "thumb", "riscv32", "wasm32")
 _CMAKE_SYSTEMS = {
     "linux": "Linux",
     "windows": "Windows",

@@ -1,6 +1,7 @@
 """The debugger, where a recipe asks for one: for the target's programs, under the runner or on the machine itself.
 
-Runners wait for it where QEMU_GDB says: QEMU's user mode knows that variable by itself.
+Runners wait for it where CROSS_GDB says. QEMU's user mode has a variable of its own, QEMU_GDB; where the whole image
+runs under an emulator, that emulator would take it.
 """
 
 from __future__ import annotations

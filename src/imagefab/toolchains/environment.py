@@ -19,8 +19,11 @@ from imagefab.toolchains.debugger import VARIABLE, name_debugger
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.runners.runner import Runner
 from imagefab.toolchains.toolchain import Toolchain
+from imagefab.toolchains.widths import list_width_defines, list_width_variables
 
 CMAKE_FILE = "/opt/toolchain.cmake"
+CARGO_FILE = "/.cargo/config.toml"
+"""Cargo looks into all folders above the project's, wherever that is mounted."""
 
 _OBJECT_FLAGS = "-ffunction-sections -fdata-sections"
 
@@ -54,15 +57,16 @@ def make_environment(
         "CROSS_TOOLCHAIN_SUFFIX": "",
         "CROSS_SYSROOT": toolchain.sysroot,
     }
-    if toolchain.bindgen:
+    if arguments := (*toolchain.bindgen, *list_width_defines(recipe)):
         # bindgen spells its variable with the triple as it is or with dashes as underscores, or without it.
         suffix = "" if "." in target.triple else f"_{target.underscored}"
-        env[f"BINDGEN_EXTRA_CLANG_ARGS{suffix}"] = " ".join(toolchain.bindgen)
+        env[f"BINDGEN_EXTRA_CLANG_ARGS{suffix}"] = " ".join(arguments)
     env |= {"PKG_CONFIG_PATH": toolchain.pkg_config, "PKG_CONFIG_ALLOW_CROSS": "1"}
     if target.debian_arch and not is_native(target, platform):
         env["CROSS_DEB_ARCH"] = target.debian_arch
     if debugger := name_debugger(recipe, platform):
         env[VARIABLE] = debugger
+    env |= dict(list_width_variables(recipe))
     env |= dict(toolchain.env)
     for base in recipe.bases:
         env |= dict(base.additions.env)
@@ -77,12 +81,27 @@ def variable(stem: str, target: Target) -> str:
 
 def make_build_systems_layer(recipe: Recipe, toolchain: Toolchain, runner: Runner) -> LayerSpec:
     cmake = make_cmake_file(recipe.target, toolchain, runner.command)
+    cargo = make_cargo_file(recipe.target, runner.command)
     return LayerSpec(
         name="build-systems",
         comment="what CMake and pkg-config ask about the target",
         folders=(toolchain.pkg_config,),
-        files=(FileSpec(path=CMAKE_FILE, content=cmake.encode(), mode=0o644),),
+        files=(
+            FileSpec(path=CMAKE_FILE, content=cmake.encode(), mode=0o644),
+            *([FileSpec(path=CARGO_FILE, content=cargo.encode(), mode=0o644)] if cargo else []),
+        ),
     )
+
+
+def make_cargo_file(target: Target, runner: tuple[str, ...]) -> str:
+    """For kernels with a target of their own, whose triple no variable of the image's has. Empty for other systems.
+
+    Whoever sets a runner under the same name has that one. Microcontrollers have no targets of their own, and their
+    projects set runners under other names, beside which cargo takes no second.
+    """
+    if target.os != "none" or not runner or target.stem not in ("x86_64", "aarch64"):
+        return ""
+    return f'[target.\'cfg(target_os = "none")\']\nrunner = "{" ".join(runner)}"\n'
 
 
 def make_cmake_file(target: Target, toolchain: Toolchain, runner: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from imagefab.toolchains.gcc import explain_libraries, include_multiarch
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
+from imagefab.toolchains.widths import list_width_defines
 
 VERSION = OptionRule(
     name="version", type=str, default="19",
@@ -58,7 +59,7 @@ def make_llvm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         layers=(
             clang_layer(version),
             _libraries_layer(target, find_suite(recipe), native=native),
-            _wrappers_layer(target, version),
+            _wrappers_layer(recipe, version),
         ),
         linker=f"{prefix}clang",
         cc=f"{prefix}clang",
@@ -91,9 +92,10 @@ def _libraries_layer(target: Target, suite: Suite, *, native: bool) -> LayerSpec
     )
 
 
-def _wrappers_layer(target: Target, version: str) -> LayerSpec:
-    gnu = target.gnu_triplet
-    config = _CONFIG.format(triple=target.triple, gnu=gnu)
+def _wrappers_layer(recipe: Recipe, version: str) -> LayerSpec:
+    gnu = recipe.target.gnu_triplet
+    config = _CONFIG.format(triple=recipe.target.triple, gnu=gnu)
+    config += "".join(f"{define}\n" for define in list_width_defines(recipe))
     wrappers = (
         FileSpec(
             path=f"/usr/local/bin/{gnu}-{tool}",

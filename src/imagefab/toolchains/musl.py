@@ -144,6 +144,16 @@ mkdir /usr/{musl}
 ln -s ../include/{musl} /usr/{musl}/include
 ln -s ../lib/{musl} /usr/{musl}/lib
 ln -s . /usr/{musl}/usr
+# The kernel's headers, which musl leaves to the kernel; of those in scsi it has its own.
+cd /usr/include/{musl}
+for folder in {kernel}; do
+    for name in asm asm-generic drm linux misc mtd rdma regulator sound video xen; do
+        if [ -d "$folder/$name" ] && [ ! -e "$name" ]; then ln -s "$folder/$name" "$name"; fi
+    done
+    for file in "$folder"/scsi/*; do
+        if [ -e "$file" ] && [ ! -e "scsi/${{file##*/}}" ]; then ln -s "../$file" scsi; fi
+    done
+done
 [ -e /usr/lib/{musl}/ld-musl-{loader}.so.1 ] || ln -s libc.so /usr/lib/{musl}/ld-musl-{loader}.so.1
 cd /tmp
 {gnu}-ar rcs /usr/lib/{musl}/libgcc_musl.a
@@ -222,7 +232,12 @@ def _musl_layer(target: Target, *, native: bool) -> LayerSpec:
             FileSpec(path=f"{library}/libgcc_musl.c", content=_LIBRARY.encode(), mode=0o644),
             *wrappers,
         ),
-        run=(RunSpec(name="tools, sysroot, and what libgcc asks of musl", script=_fill(_FINISH_C, target).decode()),),
+        run=(
+            RunSpec(
+                name="tools, sysroot, and what libgcc asks of musl",
+                script=_fill(_FINISH_C, target, kernel=_find_kernel_headers(target, native=native)).decode(),
+            ),
+        ),
     )
 
 
@@ -243,12 +258,18 @@ def _cxx_layer(target: Target, version: int) -> LayerSpec:
     )
 
 
-def _fill(template: str, target: Target, tool: str = "") -> bytes:
+def _find_kernel_headers(target: Target, *, native: bool) -> str:
+    """The folders that have them, as seen from musl's headers: the cross compiler's, or the image's own."""
+    return f"../{target.multiarch} .." if native else f"../../{target.gnu_triplet}/include"
+
+
+def _fill(template: str, target: Target, tool: str = "", kernel: str = "") -> bytes:
     return template.format(
         gnu=target.gnu_triplet,
         musl=target.musl_triplet,
         loader=_LOADERS.get(target.debian_arch, target.debian_arch),
         tool=tool,
+        kernel=kernel,
         flags=_FLAGS.get(target.debian_arch, ""),
     ).encode()
 

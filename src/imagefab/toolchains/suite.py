@@ -22,6 +22,8 @@ class Suite:
     """Programs can ask picolibc to begin and to speak through semihosting."""
     has_default_picolibc: bool = False
     """picolibc's libraries for the variant that GCC takes for the default are there under that variant's name too."""
+    has_wide_time: bool = True
+    """Its GCC and libraries have 64 bits for time and file offsets on 32-bit targets, i386 aside."""
     riscv_machines: str = "qemu-system-riscv"
     """The package with QEMU's RISC-V machines."""
     emulators: str = "qemu-user"
@@ -37,6 +39,7 @@ _SUITES = {
         has_all_headers=False,
         has_nostdlibcxx=False,
         has_semihosting=False,
+        has_wide_time=False,
         riscv_machines="qemu-system-misc",
         emulators="qemu-user-static",
         emulator_suffix="-static",
@@ -46,6 +49,7 @@ _SUITES = {
         has_all_headers=False,
         has_nostdlibcxx=False,
         has_default_picolibc=True,
+        has_wide_time=False,
         riscv_machines="qemu-system-misc",
         emulators="qemu-user-static",
         emulator_suffix="-static",

@@ -7,8 +7,8 @@ Python package index, pinned like all sources.
 
 - It takes no triple but its own, so options that name one (the cc crate adds them) are left out.
 - rustc links GCC's unwinder by its file name, and brings its own start files for musl; Zig has both itself.
-- Zig keeps what it builds, C libraries among it, in a cache. It goes to cargo's target folder when there is one: that
-  stays when a container goes.
+- Zig keeps what it compiles, C libraries among it, in a cache. It goes to cargo's target folder when there is one: that
+  stays when a container goes. zig_cache.py says how the image brings what is compiled first.
 
 For Windows, Zig is the LLVM flavour: headers and import libraries of mingw-w64, the C library that Windows itself has,
 LLVM's unwinder and C++ library, all linked statically. rustc names libraries of mingw-w64's that Zig links unasked, and
@@ -30,8 +30,8 @@ from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.toolchain import Kind, Toolchain
+from imagefab.toolchains.zig_cache import FIND_CACHE, ZIG, make_cache_layer
 
-_ZIG = "/opt/zig"
 _ZIG_VERSION = "0.17.0"
 _STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
 _FAMILIES = {
@@ -63,7 +63,6 @@ unzip -q "$SOURCES/ziglang.whl" 'ziglang/*' -d /tmp/zig
 mv /tmp/zig/ziglang {zig}
 chmod -R u=rwX,go=rX {zig}
 chmod 755 {zig}/zig
-ln -s {zig}/zig /usr/local/bin/zig
 for tool in ar ranlib objcopy; do
     printf '#!/bin/sh\\nexec {zig}/zig %s "$@"\\n' $tool >/usr/local/bin/zig-$tool
     chmod 755 /usr/local/bin/zig-$tool
@@ -74,17 +73,13 @@ unzip -q -j "$SOURCES/cargo-zigbuild.whl" '*/scripts/cargo-zigbuild' -d /usr/loc
 chmod 755 /usr/local/bin/cargo-zigbuild
 """
 
-_CACHE = """\
-if [ -z "${ZIG_GLOBAL_CACHE_DIR:-}" ]; then
-    if [ -n "${CARGO_TARGET_DIR:-}" ] && mkdir -p "$CARGO_TARGET_DIR/.zig-cache" 2>/dev/null; then
-        ZIG_GLOBAL_CACHE_DIR=$CARGO_TARGET_DIR/.zig-cache
-    else
-        ZIG_GLOBAL_CACHE_DIR=/tmp/zig-cache-$(id -u)
-    fi
-    export ZIG_GLOBAL_CACHE_DIR
-fi
-: "${ZIG_LOCAL_CACHE_DIR:=$ZIG_GLOBAL_CACHE_DIR}"
+_CACHE = f"""\
+{FIND_CACHE}: "${{ZIG_LOCAL_CACHE_DIR:=$ZIG_GLOBAL_CACHE_DIR}}"
 export ZIG_LOCAL_CACHE_DIR
+"""
+_ZIG_SCRIPT = f"""\
+#!/bin/sh
+{FIND_CACHE}exec {ZIG}/zig "$@"
 """
 _WRAPPER = """\
 #!/bin/sh
@@ -182,6 +177,7 @@ def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
             *([] if preset else [_zigbuild_layer(str(options["zigbuild"]))]),
             *_libraries_layer(target, platform),
             _wrappers_layer(target, name),
+            make_cache_layer(target, name, _name_compilers(target, name, preset=preset)),
         ),
         linker="zig-cc",
         cc="zig-cc",
@@ -195,7 +191,7 @@ def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         labels=((GLIBC_CLAIM, str(options["glibc"])),) if preset and has_glibc else (),
         has_own_libc=True,
         cmake=(("CMAKE_RC_COMPILER", "zig-windres"),) if target.os == "windows" else (),
-        env=(("CARGO_ZIGBUILD_ZIG_PATH", f"{_ZIG}/zig"),),
+        env=(("CARGO_ZIGBUILD_ZIG_PATH", "/usr/local/bin/zig"),),
     )
 
 
@@ -204,8 +200,9 @@ def _zig_layer(version: str) -> LayerSpec:
         name=f"zig-{version}",
         comment=f"Zig {version}, with the C libraries that it carries",
         packages=("unzip",),
+        files=(FileSpec(path="/usr/local/bin/zig", content=_ZIG_SCRIPT.encode(), mode=0o755),),
         sources=(WheelSpec(name="ziglang.whl", project="ziglang", version=version),),
-        run=(RunSpec(name="unpack Zig", script=_UNPACK.format(zig=_ZIG), sources=("ziglang.whl",)),),
+        run=(RunSpec(name="unpack Zig", script=_UNPACK.format(zig=ZIG), sources=("ziglang.whl",)),),
     )
 
 
@@ -248,20 +245,28 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
             cache=_CACHE,
             unasked=_UNASKED if windows else "",
             tool=tool,
-            zig=_ZIG,
+            zig=ZIG,
             target=name,
             cpu=f" -mcpu={cpu}" if cpu else "",
         )
         for tool in ("cc", "c++")
     }
     if windows:
-        scripts["windres"] = _WINDRES.format(cache=_CACHE, zig=_ZIG, arch=target.stem)
-        scripts["dlltool"] = _DLLTOOL.format(zig=_ZIG)
+        scripts["windres"] = _WINDRES.format(cache=_CACHE, zig=ZIG, arch=target.stem)
+        scripts["dlltool"] = _DLLTOOL.format(zig=ZIG)
     wrappers = tuple(
         FileSpec(path=f"/usr/local/bin/zig-{tool}", content=script.encode(), mode=0o755)
         for tool, script in scripts.items()
     )
     return LayerSpec(name=f"zig-{target.triple}", comment=f"Zig's compilers for {target.triple}", files=wrappers)
+
+
+def _name_compilers(target: Target, name: str, *, preset: bool) -> dict[str, str]:
+    """By language. cargo-zigbuild names a target without a version of the C library, unless its user asks for one."""
+    if preset:
+        return {"c": "zig-cc", "c++": "zig-c++"}
+    plain = name.partition(".")[0]
+    return {"c": f"zig cc -target {plain}", "c++": f"zig c++ -target {plain}"}
 
 
 def _zig_target(target: Target, glibc: str) -> str:
@@ -296,13 +301,13 @@ def _include(target: Target) -> list[str]:
         return [
             f"--target={target.stem}-w64-windows-gnu",
             LIBCLANG_HEADERS,
-            f"-isystem{_ZIG}/lib/libc/include/any-windows-any",
+            f"-isystem{ZIG}/lib/libc/include/any-windows-any",
         ]
     else:
         folders = [f"{target.stem if target.os == 'netbsd' else family}-{target.os}-none", f"generic-{target.os}"]
     if target.os == "linux":
         folders += [f"{family}-linux-any", "any-linux-any"]
-    return ["-nostdlibinc", *(f"-isystem{_ZIG}/lib/libc/include/{folder}" for folder in folders)]
+    return ["-nostdlibinc", *(f"-isystem{ZIG}/lib/libc/include/{folder}" for folder in folders)]
 
 
 def _accepts(target: Target) -> str | None:

@@ -103,7 +103,7 @@ def make_sysroot(sysroot: Path, cargo: Path, environment: Mapping[str, str]) -> 
 def _unpack(scratch: Path) -> None:
     store = Store(scratch / "store")
     with Fetcher(store=store, mirrors=find_mirrors(), progress=SilentProgress()) as fetcher:
-        universe = ArchiveReader(fetcher, now=datetime.now(UTC)).open_universe(_ARCHIVES, ("amd64", "arm64"))
+        universe = ArchiveReader(fetcher, now=datetime.now(UTC)).open_universe(_ARCHIVES, ("amd64", "arm64", "armhf"))
         archives = {pin.name: pin for pin in universe.pins}
         pins = [package.pin() for package in _choose(universe)]
         fetcher.fetch_blobs([package_download(fetcher.mirrors, archives, pin) for pin in pins], label="Rust")
@@ -114,9 +114,10 @@ def _unpack(scratch: Path) -> None:
 
 def _choose(universe: Universe) -> Iterator[Package]:
     """One version for all: an update may be there for one architecture first."""
-    foreign = {package.version: package for package in universe.versions("libstd-rust-dev", "arm64")}
-    std = next(p for p in universe.versions("libstd-rust-dev", "amd64") if p.version in foreign)
-    yield from (std, foreign[std.version])
+    name = "libstd-rust-dev"
+    foreign = [{p.version: p for p in universe.versions(name, architecture)} for architecture in ("arm64", "armhf")]
+    std = next(p for p in universe.versions(name, "amd64") if all(p.version in found for found in foreign))
+    yield from (std, *(found[std.version] for found in foreign))
     for name in ("rustc", "rust-src", "libstd-rust-dev-wasm32"):
         yield next(p for p in universe.versions(name, "amd64") if p.version == std.version)
     yield universe.versions("musl-dev", "arm64")[0]

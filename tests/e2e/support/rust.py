@@ -90,7 +90,7 @@ def provide_rust() -> Rust:
 
 
 def provide_debian_rust() -> Rust:
-    """For x86_64 and aarch64 with the GNU C library, for aarch64 with musl, and for WebAssembly."""
+    """For x86_64, aarch64 and armv7 with the GNU C library, for aarch64 with musl, and for WebAssembly."""
     cargo = _find_sysroot() / "bin" / "cargo"
 
     def install(folder: Path) -> None:

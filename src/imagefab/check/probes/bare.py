@@ -9,7 +9,7 @@ from imagefab.check import kernels, programs
 from imagefab.check.kernels import Start, find_start
 from imagefab.check.probe import Probe, Product
 from imagefab.check.probes.debug import make_debug_probe
-from imagefab.check.probes.hosted import make_bindgen_probe
+from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.text import words, write
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
-from imagefab.check.probes.hosted import make_bindgen_probe, make_cmake_probe
+from imagefab.check.probes.headers import make_bindgen_probe
+from imagefab.check.probes.hosted import make_cmake_probe
 from imagefab.check.probes.text import words, write
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject

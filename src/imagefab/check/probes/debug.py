@@ -17,7 +17,7 @@ grep 'exited normally' told
 grep -a '{said}' told
 """
 _REMOTE = """\
-QEMU_GDB=$PWD/gdb.socket timeout 60 {runner} "$PWD/{program}" >said &
+CROSS_GDB=$PWD/gdb.socket timeout 60 {runner} "$PWD/{program}" >said &
 runner=$!
 waited=0
 until [ -S gdb.socket ] || [ "$waited" = 100 ]; do

@@ -8,19 +8,10 @@ from collections.abc import Iterator
 from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.debug import make_debug_probe
+from imagefab.check.probes.headers import make_bindgen_probe, make_header_probes
 from imagefab.check.probes.text import run, words, write
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject
-
-_CLANG_ARCHITECTURES = {"riscv64gc": "riscv64", "riscv32imac": "riscv32", "armv7": "armv7", "i686": "i686"}
-_PARSE = """
-library=
-for found in "${LIBCLANG_PATH:-/nowhere}"/libclang*.so* /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang*.so*; do
-    if [ -z "$library" ] && [ -e "$found" ]; then library=$found; fi
-done
-[ -n "$library" ] || { echo "there is no libclang"; exit 1; }
-cc -w parse.c -o parse -ldl
-"""
 
 
 def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
@@ -71,6 +62,7 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     bits = pointer_bits(subject.triple)
     if bits:
         yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))
+        yield from make_header_probes(subject, cc)
 
 
 def lacks_static(subject: Subject) -> bool:
@@ -115,24 +107,4 @@ def make_cmake_probe(
         + "cmake --build build\n"
         + run(subject, f"build/probe{suffix}", said),
         products=(Product(path=product or f"build/probe{suffix}"),),
-    )
-
-
-def make_bindgen_probe(subject: Subject, header: str) -> Probe:
-    stem, _, rest = subject.triple.partition("-")
-    arguments = [
-        f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
-        *shlex.split(
-            subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.triple}")
-            or subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.underscored}")
-            or subject.env.get("BINDGEN_EXTRA_CLANG_ARGS", "")
-        ),
-    ]
-    return Probe(
-        name="bindgen",
-        what="libclang parses the target's headers with the arguments that bindgen is given",
-        script=write("parse.c", programs.PARSE_C)
-        + write("header.h", header)
-        + _PARSE
-        + f'./parse "$library" header.h {shlex.join(arguments)}\n',
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from imagefab.check import programs
 from imagefab.check.probe import Probe, Product
-from imagefab.check.probes.hosted import make_bindgen_probe, make_cmake_probe
+from imagefab.check.probes.headers import make_bindgen_probe
+from imagefab.check.probes.hosted import make_cmake_probe
 from imagefab.check.probes.text import run, words, write
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject

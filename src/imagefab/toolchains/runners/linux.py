@@ -17,7 +17,7 @@ RUNNER = "/linux-runner"
 
 _SCRIPT = """\
 #!/bin/sh
-# Runs a program for ARCH. CROSS_RUNNER chooses how: {choices}; empty or unset takes the first.
+# Runs a program for ARCH. CROSS_RUNNER chooses how: {choices}; empty or unset takes the first.{gdb}
 set -eu
 if [ $# -lt 2 ]; then
     echo "usage: linux-runner ARCH PROGRAM [ARGUMENT...]" >&2
@@ -34,6 +34,7 @@ case ${{CROSS_RUNNER:-{default}}} in
 esac
 """
 
+_GDB = "\n# QEMU waits for a debugger at CROSS_GDB, a port or a path."
 _NATIVE = """\
 native)
     exec "$@"
@@ -41,7 +42,7 @@ native)
 
 _QEMU = """\
 qemu-user)
-    exec /usr/bin/qemu-{qemu} -L "${{QEMU_LD_PREFIX:-{sysroot}}}" "$@"
+    exec /usr/bin/qemu-{qemu} ${{CROSS_GDB:+-g "$CROSS_GDB"}} -L "${{QEMU_LD_PREFIX:-{sysroot}}}" "$@"
     ;;
 native)
     # The kernel finds the emulator, where the host has registered one.
@@ -55,7 +56,7 @@ def is_native(target: Target, platform: HostPlatform) -> bool:
 
 
 def make_native(recipe: Recipe, platform: HostPlatform) -> Runner:
-    script = _SCRIPT.format(choices="native", default="native", cases=_NATIVE)
+    script = _SCRIPT.format(choices="native", default="native", cases=_NATIVE, gdb="")
     comment = "runs programs as they are: the host platform is the target"
     return _make_runner("native", recipe.target, script, comment, choices=("native",))
 
@@ -63,7 +64,7 @@ def make_native(recipe: Recipe, platform: HostPlatform) -> Runner:
 def make_qemu_user(recipe: Recipe, platform: HostPlatform) -> Runner:
     target = recipe.target
     cases = _QEMU.format(qemu=target.qemu, sysroot=f"/usr/{target.gnu_triplet}")
-    script = _SCRIPT.format(choices="qemu-user native", default="qemu-user", cases=cases)
+    script = _SCRIPT.format(choices="qemu-user native", default="qemu-user", cases=cases, gdb=_GDB)
     emulator, suite = f"/usr/bin/qemu-{target.qemu}", find_suite(recipe)
     extract = ExtractSpec(package=suite.emulators, member=f"{emulator}{suite.emulator_suffix}", path=emulator)
     return _make_runner(

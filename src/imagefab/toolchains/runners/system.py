@@ -91,7 +91,7 @@ path-exclude=/usr/share/applications/*
 _BEGIN = """\
 #!/bin/sh
 # Boots a program for MACHINE under QEMU. CROSS_RUNNER chooses how: {choices}; empty or unset takes the first.
-# QEMU_GDB=PORT (or a path, for a socket) waits for a debugger; QEMU_TIMEOUT=SECONDS ends what does not end by itself,
+# CROSS_GDB=PORT (or a path, for a socket) waits for a debugger; QEMU_TIMEOUT=SECONDS ends what does not end by itself,
 # with exit code 124; QEMU_OPTIONS are more options for QEMU, between spaces.
 set -eu
 if [ $# -lt 2 ]; then
@@ -121,10 +121,10 @@ case $machine in
     ;;
 esac
 debug=
-case ${{QEMU_GDB:-}} in
+case ${{CROSS_GDB:-}} in
 "") ;;
-*/*) debug="-S -gdb unix:$QEMU_GDB,server=on,wait=off" ;;
-*) debug="-S -gdb tcp::$QEMU_GDB" ;;
+*/*) debug="-S -gdb unix:$CROSS_GDB,server=on,wait=off" ;;
+*) debug="-S -gdb tcp::$CROSS_GDB" ;;
 esac
 limit=
 if [ -n "${{QEMU_TIMEOUT:-}}" ]; then
