@@ -1,4 +1,4 @@
-"""Time and file offsets on 32-bit Linux: C, libclang and Rust's libc crate take them for equally wide, or checks fail."""
+"""Time and file offsets on 32-bit Linux: C, libclang and the libc crate take them for equally wide, or a check fails."""
 
 from __future__ import annotations
 
