@@ -1,4 +1,4 @@
-"""Time and file offsets on 32-bit Linux: C, libclang and the libc crate take them for equally wide, or a check fails."""
+"""Time and file offsets on 32-bit Linux: C, libclang and the libc crate take them for equally wide, or checks fail."""
 
 from __future__ import annotations
 

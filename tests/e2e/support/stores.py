@@ -37,7 +37,7 @@ def copy_packages(line: CommandLine, store: Path, *recipes: str) -> Path:
 
 
 def copy_store(store: Path, target: Path) -> Path:
-    """Another store with the same blobs, which nobody else writes to. Locks are its own: a link would be the same lock."""
+    """Another store with the same blobs, which nobody else writes to. Locks are its own: a link is the same lock."""
     target.mkdir(parents=True)
     for part in store.iterdir():
         if part.name not in ("locks", "tmp"):
