@@ -315,7 +315,8 @@ def record_check(project: Project, plan: Plan, checked: Checked, progress: Progr
     if found.get(plan.platform.name) == checked:
         return
     try:
-        write_atomic(path, print_checked(plan.recipe, found | {plan.platform.name: checked}).encode())
+        text = print_checked(plan.recipe, found | {plan.platform.name: checked})
+        write_atomic(path, text.encode(), within=project.root)
     except (DiskError, OSError) as error:
         progress.warn(f"what the check found is not kept: {error}")
 

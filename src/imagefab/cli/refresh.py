@@ -69,6 +69,7 @@ class _Failures:
 
 
 def run(session: Session) -> int:
+    from imagefab.emit.output import check_output, write_output
     from imagefab.emit.report import Failure, compose_report
     from imagefab.pinning import list_published
 
@@ -78,7 +79,7 @@ def run(session: Session) -> int:
     if session.project.shipped:
         raise UsageError("no project here: nothing to refresh", hint="`imagefab init` starts one")
     if arguments.report is not None:
-        _check_report(arguments.report)
+        check_output(arguments.report, "a report")
     if arguments.publish:
         read_order(session)
         if session.offline:
@@ -101,10 +102,8 @@ def run(session: Session) -> int:
             for name, error in failures.by_recipe.items()
         ]
         count = len(recipes) + len(failures.unread)
-        _write_report(
-            arguments.report,
-            compose_report(count, changes=changes, failures=told, dead=dead, silent=silent, files=rewritten),
-        )
+        text = compose_report(count, changes=changes, failures=told, dead=dead, silent=silent, files=rewritten)
+        write_output(arguments.report, text.encode())
     if arguments.json:
         _print_json(changes, failures, dead, silent, rewritten)
     else:
@@ -281,28 +280,6 @@ def _refuse_without_publish(arguments: argparse.Namespace) -> None:
     for given, option in ((arguments.to, "--to"), (arguments.private, "--private"), (arguments.sign_key, "--sign-key")):
         if given:
             raise UsageError(f"{option} is for what is published", hint="with it goes --publish")
-
-
-def _check_report(path: Path) -> None:
-    """Better now than after an hour."""
-    import tempfile
-
-    try:
-        fits = not path.is_dir() and path.absolute().parent.is_dir()
-        if fits:
-            # It is written beside its place first.
-            with tempfile.TemporaryFile(dir=path.absolute().parent):
-                pass
-    except OSError:
-        fits = False
-    if not fits:
-        raise UsageError(f"can't write a report to {path}", hint="name a file in a folder where you may write")
-
-
-def _write_report(path: Path, text: str) -> None:
-    from imagefab.oci.store import OUTPUT, write_atomic
-
-    write_atomic(path.absolute(), text.encode(), remedy=OUTPUT)
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def run(session: Session) -> int:
         if session.arguments.check:
             stale.append(prepared.recipe.name)
         else:
-            write_atomic(path, text)
+            write_atomic(path, text, within=session.project.root)
             session.progress.say(f"{session.project.show(path)} written")
     if stale:
         raise StaleError(

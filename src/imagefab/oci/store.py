@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from typing import IO, Any
 from imagefab.digest import Digest
 from imagefab.errors import ImagefabError
 
-_CHUNK = 1 << 20
+_OBSTRUCTIONS = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 class DiskError(ImagefabError):
@@ -253,9 +254,17 @@ class Store:
             (self.root / kind / f"{key.hex}.json").unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, remedy: Remedy = PROJECT) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+def write_atomic(
+    path: Path, data: bytes, mode: int = 0o644, *, remedy: Remedy = PROJECT, within: Path | None = None
+) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    It takes the place of a regular file, or of nothing. `within` is as `refuse_way_out` has it.
+    """
     with explain_disk_errors(path, remedy):
+        if within is not None:
+            refuse_way_out(path, within, remedy)
+        _refuse_obstacle(path, remedy)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -268,6 +277,47 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, remedy: Remedy =
             raise
 
 
+def write_new(path: Path, data: bytes, *, remedy: Remedy = PROJECT, within: Path) -> bool:
+    """Write a file where nothing is, not even a link, with the folders above it; whether that was so."""
+    refuse_way_out(path, within, remedy)
+    with explain_disk_errors(path, remedy, every=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = path.open("xb")
+        except FileExistsError:
+            return False
+        try:
+            with file:
+                file.write(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return True
+
+
+def refuse_way_out(path: Path, within: Path, remedy: Remedy = PROJECT) -> None:
+    """DiskError where a link among the folders above a file leads out of another: a checkout may be a stranger's."""
+    folder = Path(os.path.realpath(path.parent))
+    if not folder.is_relative_to(os.path.realpath(within)):
+        raise remedy.error(f"can't write {path}: a link leads out of {within}, to {folder}", hint="remove that link")
+
+
+def _refuse_obstacle(path: Path, remedy: Remedy) -> None:
+    """DiskError where something is that a file would replace, and must not. A folder is never replaced."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise remedy.error(f"can't write {path}: {name_obstacle(mode)} is in its place", hint=remedy.obstructed)
+
+
+def name_obstacle(mode: int) -> str:
+    """What is there, of all that is no regular file."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
 def make_folder(path: Path, remedy: Remedy = PROJECT) -> None:
     """Make a folder where there is none, and all above it."""
     with explain_disk_errors(path, remedy, every=True):
@@ -278,8 +328,8 @@ def make_folder(path: Path, remedy: Remedy = PROJECT) -> None:
 def explain_disk_errors(path: Path, remedy: Remedy = PROJECT, *, every: bool = False) -> Iterator[None]:
     """Turn what a disk can say into what a person can do.
 
-    `every` is for what touches a place for the first time. Odd places have odd reasons: nothing can be made in /proc,
-    and a path may be too long, or lead in a circle. Later, the same errors would be bugs.
+    `every` is for what touches a place for the first time. Odd places have odd reasons: nothing can be made in /proc.
+    Later, the same errors would be bugs.
     """
     try:
         yield
@@ -288,7 +338,7 @@ def explain_disk_errors(path: Path, remedy: Remedy = PROJECT, *, every: bool = F
             raise remedy.error(f"the disk is full: {path}", hint=remedy.full) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise remedy.error(f"can't write {path}: {error.strerror}", hint=remedy.forbidden) from error
-        if every or error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        if every or error.errno in _OBSTRUCTIONS:
             raise remedy.error(f"can't use {path}: {error.strerror}", hint=remedy.obstructed) from error
         raise
 
@@ -319,8 +369,8 @@ def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
 
 
 def _stat_identity(path: Path) -> str:
-    stat = path.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def _hash_file(path: Path) -> str:
