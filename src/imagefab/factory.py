@@ -31,9 +31,10 @@ from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
 from imagefab.oci.collect import Kept
+from imagefab.oci.disk import DiskError, write_atomic
 from imagefab.oci.image import Image, ImageSet
 from imagefab.oci.layer import find_layer
-from imagefab.oci.store import DiskError, Store, write_atomic
+from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, NoFileError, read_text
 from imagefab.plan.dockerfile import render_dockerfile
 from imagefab.plan.make import make_plan

@@ -18,8 +18,9 @@ from imagefab.emit.sbom import SPDX, format_epoch, make_sbom
 from imagefab.engines.build import find_image
 from imagefab.errors import CheckError, StaleError, UsageError
 from imagefab.factory import Prepared, find_checked, lock_path
+from imagefab.oci.disk import DiskError, make_folder, refuse_way_out, write_atomic
 from imagefab.oci.image import INDEX, MANIFEST, Image, ImageSet
-from imagefab.oci.store import DiskError, Store, make_folder, refuse_way_out, write_atomic
+from imagefab.oci.store import Store
 from imagefab.pinning import find_published
 from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.plan.model import Input, Plan

@@ -30,8 +30,8 @@ from imagefab.lock.file import find_lock, write_lock
 from imagefab.lock.make import make_lock
 from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.oci.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.oci.image import ImageSet
-from imagefab.oci.store import make_folder, refuse_way_out, write_atomic
 from imagefab.pinning import find_published
 from imagefab.plainfile import has_bytes
 from imagefab.plan.make import make_plan

@@ -14,7 +14,7 @@ from tests.machine import require
 
 from imagefab.emit.output import check_output, write_output
 from imagefab.errors import UsageError
-from imagefab.oci.store import DiskError
+from imagefab.oci.disk import DiskError
 
 TEXT = b"a text\n"
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from imagefab.digest import Digest
-from imagefab.oci.store import Store, StoreError
+from imagefab.oci.disk import StoreError
+from imagefab.oci.marker import MARKER
+from imagefab.oci.store import Store
 
 KEY = Digest.of_bytes(b"key")
 
@@ -58,7 +60,7 @@ def test_nothing_is_left_beside_a_blob(store: Store) -> None:
     digest = store.write_blob(b"content")
     store.write_blob(b"content")
     files = {path.relative_to(store.root).parts[0] for path in store.root.rglob("*") if path.is_file()}
-    assert files == {"blobs", "checked", "locks", "tmp"}
+    assert files == {MARKER, "blobs", "checked", "locks", "tmp"}
     assert [path.name for path in (store.root / "tmp").rglob("*") if path.is_file()] == ["lock"]
     assert [path.name for path in (store.root / "checked").iterdir()] == [digest.hex]
 

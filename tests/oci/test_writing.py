@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.machine import require
 
-from imagefab.oci.store import (
+from imagefab.oci.disk import (
     OUTPUT,
     PROJECT,
     STORE,

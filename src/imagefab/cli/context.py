@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session) -> int:
     from imagefab.factory import list_wanted, render_recipe
+    from imagefab.oci.disk import OUTPUT, explain_disk_errors, make_folder
     from imagefab.oci.layout import check_is_free
-    from imagefab.oci.store import OUTPUT, explain_disk_errors, make_folder
     from imagefab.plan.context import write_context
     from imagefab.platforms import parse_platform
     from imagefab.sources.derive import Deriver

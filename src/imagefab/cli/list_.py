@@ -103,7 +103,7 @@ def _print_rows(rows: Sequence[_Row]) -> None:
 
 def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -> None:
     from imagefab.emit.recipe_table import BEGIN, Entry, compose_table, replace_table
-    from imagefab.oci.store import write_atomic
+    from imagefab.oci.disk import write_atomic
     from imagefab.plainfile import BadFileError, read_text
 
     table = compose_table(

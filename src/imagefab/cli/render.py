@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session) -> int:
     from imagefab.factory import dockerfile_path, render_recipe
-    from imagefab.oci.store import write_atomic
+    from imagefab.oci.disk import write_atomic
     from imagefab.plainfile import has_bytes
 
     if session.project.shipped:

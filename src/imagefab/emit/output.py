@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from imagefab.errors import UsageError
-from imagefab.oci.store import OUTPUT, explain_disk_errors, name_obstacle, write_atomic
+from imagefab.oci.disk import OUTPUT, explain_disk_errors, name_obstacle, write_atomic
 
 _SYSTEM = (Path("/dev"), Path("/proc"))
 """Where links stand for what is open."""

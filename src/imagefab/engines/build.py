@@ -17,9 +17,10 @@ from pathlib import Path
 from imagefab.digest import Digest
 from imagefab.engines.engine import BuildRequest, Engine
 from imagefab.errors import EngineError
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import Image, make_image
 from imagefab.oci.layer import Layer, LayerFile, find_layer, record_layer
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.store import Store
 from imagefab.plan.context import Materialise
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress

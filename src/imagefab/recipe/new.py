@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imagefab.errors import UsageError
-from imagefab.oci.store import DiskError, write_new
+from imagefab.oci.disk import DiskError, write_new
 from imagefab.recipe.format import STEM
 from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.project import Project

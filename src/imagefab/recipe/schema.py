@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imagefab.oci.store import make_folder, write_atomic
+from imagefab.oci.disk import make_folder, write_atomic
 from imagefab.plainfile import has_bytes
 from imagefab.recipe.format import BASE, SETTINGS, declare_options, declare_recipe, declare_runner
 from imagefab.recipe.grammar import Table

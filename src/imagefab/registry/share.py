@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from imagefab.digest import Digest, canonical_json
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import LAYER, MANIFEST
 from imagefab.oci.layer import Layer, decode_listing, find_layer, keep_layer
 from imagefab.oci.parts import read_size
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.store import Store
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
 from imagefab.registry.blobs import Blob, Blobs

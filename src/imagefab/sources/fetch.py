@@ -19,7 +19,7 @@ from typing import IO, Self, TypeVar
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, ImagefabError, SeveralErrors
 from imagefab.lock.model import ArchivePin, Lock, PackagePin
-from imagefab.oci.store import STORE, explain_disk_errors
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.progress import Progress, Task
 from imagefab.sources.mirrors import Mirrors
 from imagefab.sources.store import BlobStore

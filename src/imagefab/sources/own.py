@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, OwnFileError, RecipeError
-from imagefab.oci.store import STORE, explain_disk_errors
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.recipe.model import OwnFileSpec
 from imagefab.sources.store import BlobStore, digest_file
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
-from imagefab.oci.store import STORE, explain_disk_errors, write_atomic
+from imagefab.oci.disk import STORE, explain_disk_errors, write_atomic
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import WheelSpec
 from imagefab.sources.fetch import Fetcher
