@@ -90,3 +90,18 @@ def test_a_report_takes_the_place_of_a_file_alone(imagefab: RunImagefab, small_p
     assert "can't write a report to report.md: a link is in its place" in result.err
     assert (tmp_path / "mine").read_text() == "mine"
     assert imagefab("--offline", "refresh", "--report", "/dev/null").code == 6
+
+
+def test_names_that_no_file_can_have(
+    imagefab: RunImagefab, small_project: Path, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    before = sorted(small_project.rglob("*"))
+    for name in ("x" * 300, f"{'x' * 300}/y", str(tmp_path / "circle" / "y")):
+        for verb in (["init", name], ["check", "--take", name, "aarch64-gnu"], ["refresh", "--report", name]):
+            with subtests.test(" ".join(verb[:-1]), name=name[:10]):
+                result = imagefab("--offline", *verb)
+                assert (result.code, result.out) == (2, "")
+                assert "error: " in result.err
+                assert len(result.err) < 1000
+    assert sorted(small_project.rglob("*")) == before
