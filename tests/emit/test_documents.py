@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,6 +159,22 @@ def test_a_report() -> None:
     assert f"`````\n{log}\n`````" in text
     assert "Cross.toml:3:9<br>images/two" in text
     assert "Published as `ghcr.io/acme/one@sha256:after`" in text
+
+
+def test_nothing_in_a_report_acts_by_itself() -> None:
+    """What steps and registries say is shown: it is no markup, leads nowhere and calls nobody."""
+    nasty = "a\x1b[31m <b> [x](https://evil.example) @octocat #1 www.evil.example ![](x) `|` \u202e ##[add-path]/evil"
+    dead = DeadPin(reference="ghcr.io/acme/two@sha256:gone", places=(nasty,), reason=nasty)
+    text = compose_report(
+        1, changes=[], failures=[Failure(recipe=nasty, log=nasty)], dead=[dead], silent=[], files=["a`b|\n# c"]
+    )
+    outside = "\n".join(text.split("```\n")[::2])
+    for acting in ("\x1b", "\u202e", "##["):
+        assert acting not in text
+    for acting in ("<b>", "[x](", "[](", "https://", "@octocat", "#1", "www.evil", "\n# c"):
+        assert acting not in outside
+    (row,) = (line for line in text.splitlines() if "ghcr.io" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4
 
 
 def test_an_empty_report() -> None:

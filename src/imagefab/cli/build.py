@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, choose_names, print_json
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
@@ -92,8 +92,7 @@ def run(session: Session) -> int:
         if arguments.load:
             _load(session, outcome)
         if not arguments.json:
-            sys.stdout.write(f"{outcome.images.reference}\n")
-            sys.stdout.flush()
+            write_out(f"{outcome.images.reference}\n")
         if share is not None:
             _give_layers(session, share, outcome)
 

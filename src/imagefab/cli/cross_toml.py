@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json, read_destination
 from imagefab.errors import ConfigError, ImagefabError, StaleError, UsageError, raise_all
 
@@ -107,7 +107,7 @@ def _run_cross(session: Session) -> int:
         return 0
     session.progress.say(f"{file.shown} {'written' if update.differences else 'is up to date'}")
     if not arguments.json:
-        sys.stdout.writelines(f"{entry.pin.reference}\n" for entry in entries)
+        write_out("".join(f"{entry.pin.reference}\n" for entry in entries))
     return 0
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.build import add_engine_arguments, make_workshop, parse_count
+from imagefab.cli.display import write_out
 from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
 from imagefab.cli.session import Session, print_json
@@ -107,7 +107,7 @@ def run(session: Session) -> int:
     if arguments.json:
         _print_json(changes, failures, dead, silent, rewritten)
     else:
-        sys.stdout.writelines(f"{one.reference or f'{one.recipe}@{one.digest[1]}'}\n" for one in changes)
+        write_out("".join(f"{one.reference or f'{one.recipe}@{one.digest[1]}'}\n" for one in changes))
     if not (changes or rewritten or failures.errors):
         session.progress.say(f"nothing new for {len(recipes)} images")
     errors: list[ImagefabError] = [

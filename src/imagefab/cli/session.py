@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -174,8 +173,9 @@ def working_folder() -> Path:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    json.dump({"schema": 1, **value}, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    from imagefab.cli.display import write_json
+
+    write_json(json.dumps({"schema": 1, **value}, indent=2) + "\n")
 
 
 def choose_names(arguments: argparse.Namespace, verb: str) -> list[str] | None:

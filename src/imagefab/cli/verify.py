@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.build import add_engine_arguments, choose_once
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json
 from imagefab.errors import ImagefabError, MismatchError, StaleError, UsageError, raise_all
 
@@ -55,7 +55,7 @@ def run(session: Session) -> int:
                 f"{verdict.recipe}: the same as {verdict.given.name}, built in {verdict.seconds:.1f} s"
             )
             if not arguments.json:
-                sys.stdout.write(f"{verdict.recipe}@{verdict.given.digest}\n")
+                write_out(f"{verdict.recipe}@{verdict.given.digest}\n")
         else:
             errors.append(_complain(verdict))
     if arguments.json:
