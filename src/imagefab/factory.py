@@ -46,7 +46,7 @@ from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.recipe.project import Project
 from imagefab.sources.derive import Deriver
 from imagefab.sources.gather import WantedSource
-from imagefab.sources.own import has_changed
+from imagefab.sources.own import OwnFiles, has_changed
 from imagefab.toolchains.blueprint import Blueprint
 from imagefab.toolchains.design import design_image
 
@@ -115,12 +115,12 @@ def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> Image
             return error
 
 
-def check_own_files(prepared: Prepared) -> None:
+def check_own_files(prepared: Prepared, files: OwnFiles) -> None:
     """StaleError when a file of the user's is not the one that the lock has. Builds go on with the old, if they can."""
     for blueprint in prepared.blueprints:
         for source in (source for layer in blueprint.layers for source in layer.sources):
             pin = prepared.lock.find_source(source.name, blueprint.platform.name)
-            if isinstance(source, OwnFileSpec) and pin is not None and has_changed(source, pin.sha256):
+            if isinstance(source, OwnFileSpec) and pin is not None and has_changed(source, pin.sha256, files):
                 name = prepared.recipe.name
                 raise StaleError(
                     f"{source.path} is not the file that {name}'s lock has", hint=f"run `imagefab lock {name}`"

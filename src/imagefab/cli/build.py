@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.display import write_out
-from imagefab.cli.session import Session, choose_names, print_json
+from imagefab.cli.session import Session, add_allow_file_argument, choose_names, print_json
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--all", action="store_true", help="all recipes")
     add_engine_arguments(parser)
+    add_allow_file_argument(parser)
     parser.add_argument(
         "--platform",
         action="append",

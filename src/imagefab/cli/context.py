@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imagefab.cli.session import Session
+from imagefab.cli.session import Session, add_allow_file_argument
 
 NAME = "context"
 HELP = "lay out a recipe's Dockerfile and all its inputs, checked, for `docker buildx build --network none DIR`"
@@ -17,6 +17,7 @@ HELP = "lay out a recipe's Dockerfile and all its inputs, checked, for `docker b
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE")
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    add_allow_file_argument(parser)
     parser.add_argument("--platform", action="append", metavar="P", help="default: all of the recipe's")
 
 

@@ -13,7 +13,7 @@ from imagefab.cli.build import add_engine_arguments, make_workshop, parse_count
 from imagefab.cli.display import write_out
 from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.session import Session, add_allow_file_argument, print_json
 from imagefab.errors import FetchError, ImagefabError, RecipeError, SeveralErrors, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a file of cross to pin the images in; default: {_CROSS_FILE} of the project, if there is one",
     )
     add_engine_arguments(parser)
+    add_allow_file_argument(parser)
     parser.add_argument(
         "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.build import add_engine_arguments, choose_once
 from imagefab.cli.display import write_out
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.session import Session, add_allow_file_argument, print_json
 from imagefab.errors import ImagefabError, MismatchError, StaleError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "default: what was published, else what was built here",
     )
     add_engine_arguments(parser)
+    add_allow_file_argument(parser)
     parser.add_argument("--platform", action="append", metavar="P", help="only that host platform's image")
     parser.add_argument("--json", action="store_true")
 

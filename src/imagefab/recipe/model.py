@@ -61,6 +61,8 @@ class OwnFileSpec:
     """Absolute."""
     tops: tuple[str, ...] = ()
     """For a tarball or zip file: the folders one of which it must begin with."""
+    is_vendors: bool = False
+    """An SDK or the like, which may lie outside of the project."""
 
 
 AnySource = SourceSpec | WheelSpec | OwnFileSpec
