@@ -285,6 +285,7 @@ def _attach(
             lock,
             target=target,
             files=_hash_files(project, prepared),
+            plans={plan.platform.name: plan.key for plan in prepared.plans},
             builder=order.builder,
         ),
         created=created,

@@ -232,6 +232,8 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
                     "diff_id": str(layer.diff_id),
                     "size": layer.size,
                     "cached": planned.key not in outcome.fresh,
+                    "engine": layer.origin.engine if layer.origin else None,
+                    "from": layer.origin.place if layer.origin else None,
                 }
                 for planned, layer in layers
             ],
