@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="a host platform (linux/amd64, linux/arm64), or `all` of the recipe's; default: this machine's",
     )
-    parser.add_argument("--load", action="store_true", help="load the images into the local Docker or Podman")
+    parser.add_argument(
+        "--load", action="store_true", help="load the images into the engine that is named, else into Docker or Podman"
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the images as an OCI layout folder")
     parser.add_argument(
         "--push-layers", action="store_true", help="give other machines the layers, in `[publish] layers`"
@@ -74,6 +76,7 @@ def parse_count(text: str) -> int:
 
 
 def run(session: Session) -> int:
+    from imagefab.engines.load import find_local_engine, load_images
     from imagefab.factory import build_all
 
     arguments = session.arguments
@@ -85,13 +88,15 @@ def run(session: Session) -> int:
     _warn_of_stale_dockerfiles(session, prepared)
     workshop = make_workshop(session, no_cache=arguments.no_cache)
     share = _open_share_to_give(session) if arguments.push_layers else None
+    local = find_local_engine(arguments.engine) if arguments.load else None
     outcomes: list[Outcome] = []
 
     def done(outcome: Outcome) -> None:
         outcomes.append(outcome)
         session.progress.say(summarise(outcome))
-        if arguments.load:
-            _load(session, outcome)
+        if local is not None:
+            for name, program in load_images(outcome.images, local, session.store, session.progress):
+                session.progress.say(f"{program} has {name}")
         if not arguments.json:
             write_out(f"{outcome.images.reference}\n")
         if share is not None:
@@ -194,13 +199,6 @@ def _choose_platforms(asked: list[str] | None, prepared: Prepared) -> list[str]:
     return [name for name in prepared.recipe.platforms if name in wanted] + sorted(
         wanted - set(prepared.recipe.platforms)
     )
-
-
-def _load(session: Session, outcome: Outcome) -> None:
-    from imagefab.engines.load import load_images
-
-    for name, program in load_images(outcome.images, session.store, session.progress):
-        session.progress.say(f"{program} has {name}")
 
 
 def summarise(outcome: Outcome) -> str:
