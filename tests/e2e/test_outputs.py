@@ -87,7 +87,7 @@ def test_output_is_a_layout_that_others_read(pair: CommandLine, tmp_path: Path, 
 def test_the_engine_that_is_named_is_the_one_that_is_loaded_into(tiny: CommandLine, unique: str) -> None:
     """Though Docker is there, and would be taken where none is named."""
     add_recipe(tiny, unique, NAMED.format(name=unique, base="debian-trixie"))
-    tiny.build(unique)
+    image = tiny.build(unique)
     file = tiny.folder / "Cross.toml"
     tiny.run("build", unique, "--engine", "podman", "--load")
     local = ("cross-toml", unique, "--local", "--file", file)
@@ -98,4 +98,4 @@ def test_the_engine_that_is_named_is_the_one_that_is_loaded_into(tiny: CommandLi
         refused = tiny.run(*local, "--engine", "docker", code=4)
         assert f"run `imagefab build {unique} --engine docker --load`" in refused.stderr
     finally:
-        subprocess.run(["podman", "rmi", "--force", name], capture_output=True, check=True)
+        remove_image(image["platforms"]["linux/amd64"]["config"], "podman")
