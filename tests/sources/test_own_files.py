@@ -199,7 +199,7 @@ def test_what_is_no_file_is_refused_at_once(project: Path, tmp_path: Path, store
 
 def test_an_sdk_may_lie_anywhere_under_its_own_name(project: Path, tmp_path: Path, store: Store) -> None:
     path = write_tarball(tmp_path / "s.sdk.tar.xz", "s.sdk/x")
-    spec = OwnFileSpec(name=path.name, path=str(path), tops=("s.sdk",), is_vendors=True)
+    spec = OwnFileSpec(name=path.name, path=str(path), tops=("s.sdk",))
     files = OwnFiles(project=project)
     assert pin_own_file(store, spec, None, files) == Digest.of_bytes(path.read_bytes())
     (project / path.name).symlink_to(path)

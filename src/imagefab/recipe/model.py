@@ -60,9 +60,7 @@ class OwnFileSpec:
     path: str
     """Absolute."""
     tops: tuple[str, ...] = ()
-    """For a tarball or zip file: the folders one of which it must begin with."""
-    is_vendors: bool = False
-    """An SDK or the like, which may lie outside of the project."""
+    """For a vendor's archive: the folders one of which it must begin with."""
 
 
 AnySource = SourceSpec | WheelSpec | OwnFileSpec

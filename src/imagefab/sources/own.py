@@ -128,8 +128,8 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
 
 
 def _is_vendors(spec: OwnFileSpec, real: Path) -> bool:
-    """An SDK may lie anywhere: its name, and what is in it, are those of no other file."""
-    return spec.is_vendors and real.name == spec.name and not any(map(real.is_relative_to, _MADE_UP))
+    """An SDK may lie anywhere: its name, and what it must begin with, are those of no other file."""
+    return bool(spec.tops) and real.name == spec.name and not any(map(real.is_relative_to, _MADE_UP))
 
 
 def _digest(file: IO[bytes]) -> Digest:

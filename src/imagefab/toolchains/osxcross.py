@@ -163,7 +163,7 @@ def _sdk_layer(file: str, name: str, path: str) -> LayerSpec:
         name="osxcross-sdk",
         comment="Apple's SDK, which the user brought",
         packages=("xz-utils", "bzip2"),
-        sources=(OwnFileSpec(name=file, path=path, tops=(name,), is_vendors=True),),
+        sources=(OwnFileSpec(name=file, path=path, tops=(name,)),),
         run=(
             RunSpec(
                 name="unpack the SDK",

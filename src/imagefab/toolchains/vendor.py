@@ -64,7 +64,7 @@ def find_archive(
     path, url = str(options[option]), str(options[f"{option}-url"])
     file = (path or url).rpartition("/")[2]
     if path:
-        return VendorArchive(file=file, source=OwnFileSpec(name=file, path=path, tops=tops(file), is_vendors=True))
+        return VendorArchive(file=file, source=OwnFileSpec(name=file, path=path, tops=tops(file)))
     if url:
         sha256 = Digest.parse(str(options[f"{option}-sha256"]))
         return VendorArchive(file=file, source=SourceSpec(name=file, url=url, sha256=sha256))
