@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from tests.cli.conftest import RunImagefab
@@ -45,6 +47,19 @@ def test_the_log_of_a_step(
     assert not ACTING.search(result.err)
     assert result.err.count("#\\#[add-path]/evil") == 2
     assert not ACTING.search(imagefab("build", "aarch64-gnu", "--json").out)
+
+
+def test_a_bug() -> None:
+    """Whatever led to it, its traceback is text, too."""
+    script = (
+        "import sys; from imagefab.cli import list_, main\n"
+        "def fail(session): raise ZeroDivisionError(sys.argv[1])\n"
+        "list_.run = fail; main.main(['list'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, NASTY], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert not ACTING.search(done.stderr)
 
 
 @pytest.mark.parametrize("progress", [LineProgress(verbose=True), QuietProgress()])

@@ -39,7 +39,7 @@ class QuietProgress(SilentProgress):
     """Nothing but warnings."""
 
     def warn(self, text: str) -> None:
-        _write_error(f"warning: {text}\n")
+        write_error(f"warning: {text}\n")
 
 
 class LineProgress:
@@ -56,7 +56,7 @@ class LineProgress:
 
     def say(self, text: str) -> None:
         with self._lock:
-            _write_error(f"{text}\n")
+            write_error(f"{text}\n")
 
     def warn(self, text: str) -> None:
         self.say(f"warning: {text}")
@@ -191,7 +191,7 @@ def _continue(text: str) -> str:
     return make_printable(f"-{text}")[1:]
 
 
-def _write_error(text: str) -> None:
+def write_error(text: str) -> None:
     sys.stderr.write(make_printable(text))
     sys.stderr.flush()
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 from imagefab import __version__
@@ -95,6 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     leave_on_interrupt()
+    sys.excepthook = _print_bug
     _open_streams()
     _speak_utf8()
     code = _run_interruptible(sys.argv[1:] if arguments is None else arguments)
@@ -123,6 +125,15 @@ def _run_interruptible(arguments: Sequence[str]) -> int:
         # Between the lines that look after it, or once more while others were cleaning up.
         sys.stderr.write(LINE)
         return INTERRUPTED
+
+
+def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback as ever, but for what a terminal would act on: a stranger's text may have led to it."""
+    import traceback
+
+    from imagefab.cli.display import write_error
+
+    write_error("".join(traceback.format_exception(kind, error, trace)))
 
 
 def _open_streams() -> None:
