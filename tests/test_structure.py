@@ -114,6 +114,14 @@ def test_only_the_command_line_reads_clock_and_environment() -> None:
     assert_none(modules, lambda module: list_imports(module) & READS_SURROUNDINGS)
 
 
+def test_one_module_writes_to_the_standard_streams() -> None:
+    """It makes strangers' texts harmless, so nothing else of the command line may write by itself."""
+    writing = ("cli/display.py", "cli/main.py")
+    modules = [module for module in MODULES if module.startswith("cli/") and module not in writing]
+    assert_none(modules, lambda module: set(list_names(module)) & {"sys.stdout", "sys.stderr"})
+    assert_none(modules, lambda module: list_calls(module) & {"print"})
+
+
 def test_nothing_depends_on_the_command_line() -> None:
     modules = [module for module in MODULES if not module.startswith(("cli/", "__main__"))]
 

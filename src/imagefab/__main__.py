@@ -1,5 +1,16 @@
-"""`python -m imagefab`."""
+"""Where the program begins: `python -m imagefab`, and the command."""
 
-from imagefab.cli.main import main
+from __future__ import annotations
 
-main()
+from imagefab.interrupts import leave_on_interrupt
+
+
+def main() -> None:
+    leave_on_interrupt()
+    from imagefab.cli.main import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

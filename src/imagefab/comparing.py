@@ -28,9 +28,10 @@ from imagefab.oci.compare import (
     lay_over,
     read_entries,
 )
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import ImageSet
 from imagefab.oci.parts import ImageParts, LayerPart, LayoutSource, Source, StoreSource, is_layout
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.store import Store
 from imagefab.progress import Progress
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import Project

@@ -31,9 +31,10 @@ from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
 from imagefab.oci.collect import Kept
+from imagefab.oci.disk import DiskError, write_atomic
 from imagefab.oci.image import Image, ImageSet
 from imagefab.oci.layer import find_layer
-from imagefab.oci.store import DiskError, Store, write_atomic
+from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, NoFileError, read_text
 from imagefab.plan.dockerfile import render_dockerfile
 from imagefab.plan.make import make_plan
@@ -45,7 +46,7 @@ from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.recipe.project import Project
 from imagefab.sources.derive import Deriver
 from imagefab.sources.gather import WantedSource
-from imagefab.sources.own import has_changed
+from imagefab.sources.own import OwnFiles, has_changed
 from imagefab.toolchains.blueprint import Blueprint
 from imagefab.toolchains.design import design_image
 
@@ -114,12 +115,12 @@ def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> Image
             return error
 
 
-def check_own_files(prepared: Prepared) -> None:
+def check_own_files(prepared: Prepared, files: OwnFiles) -> None:
     """StaleError when a file of the user's is not the one that the lock has. Builds go on with the old, if they can."""
     for blueprint in prepared.blueprints:
         for source in (source for layer in blueprint.layers for source in layer.sources):
             pin = prepared.lock.find_source(source.name, blueprint.platform.name)
-            if isinstance(source, OwnFileSpec) and pin is not None and has_changed(source, pin.sha256):
+            if isinstance(source, OwnFileSpec) and pin is not None and has_changed(source, pin.sha256, files):
                 name = prepared.recipe.name
                 raise StaleError(
                     f"{source.path} is not the file that {name}'s lock has", hint=f"run `imagefab lock {name}`"
@@ -315,7 +316,8 @@ def record_check(project: Project, plan: Plan, checked: Checked, progress: Progr
     if found.get(plan.platform.name) == checked:
         return
     try:
-        write_atomic(path, print_checked(plan.recipe, found | {plan.platform.name: checked}).encode())
+        text = print_checked(plan.recipe, found | {plan.platform.name: checked})
+        write_atomic(path, text.encode(), within=project.root)
     except (DiskError, OSError) as error:
         progress.warn(f"what the check found is not kept: {error}")
 

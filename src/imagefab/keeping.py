@@ -19,7 +19,8 @@ from imagefab.factory import Prepared, list_kept, lock_path, prepare_recipe
 from imagefab.lock.file import find_lock
 from imagefab.lock.staleness import platform_pins
 from imagefab.oci.collect import Kept
-from imagefab.oci.store import Store, StoreError
+from imagefab.oci.disk import StoreError, list_files
+from imagefab.oci.store import Store
 from imagefab.progress import Progress
 from imagefab.recipe.loader import list_recipes, load_recipes
 from imagefab.recipe.project import SETTINGS_FILE, Project, Settings, lay_out
@@ -78,7 +79,7 @@ def _key(root: Path) -> Digest:
 
 
 def _list_notes(store: Store) -> Iterator[Path]:
-    for path in (store.root / _NOTES).glob("*.json"):
+    for path in list_files(store.root / _NOTES):
         with contextlib.suppress(ValueError):
             root = store.read_record(_NOTES, Digest(path.stem))
             if isinstance(root, str):

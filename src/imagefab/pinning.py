@@ -57,18 +57,21 @@ def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress,
     )
 
 
-def find_local_pin(project: Project, recipe: Recipe, store: Store, is_loaded: Callable[[str], bool]) -> Pin:
+def find_local_pin(
+    project: Project, recipe: Recipe, store: Store, is_loaded: Callable[[str], bool], *, engine: str = "auto"
+) -> Pin:
     """The name by which this machine's engine knows the image that the lock makes. `is_loaded` asks the engine."""
+    command = "build {} --load" if engine == "auto" else f"build {{}} --engine {engine} --load"
     own = machine_platform()
     platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
     images = _find_images(project, recipe, store, [platform])
     if not images.images:
-        raise _not_built(recipe, "build {} --load")
+        raise _not_built(recipe, command)
     reference = local_pin(recipe.name, images.digest)
     if not is_loaded(reference):
         raise StaleError(
             f"{recipe.name} is not loaded: the engine has no {reference}",
-            hint=f"run `imagefab build {recipe.name} --load`",
+            hint=f"run `imagefab {command.format(recipe.name)}`",
         )
     return Pin(reference=reference, digest=images.digest, platforms=(platform,))
 

@@ -18,8 +18,9 @@ from imagefab.emit.sbom import SPDX, format_epoch, make_sbom
 from imagefab.engines.build import find_image
 from imagefab.errors import CheckError, StaleError, UsageError
 from imagefab.factory import Prepared, find_checked, lock_path
+from imagefab.oci.disk import DiskError, make_folder, refuse_way_out, write_atomic
 from imagefab.oci.image import INDEX, MANIFEST, Image, ImageSet
-from imagefab.oci.store import DiskError, Store, make_folder, write_atomic
+from imagefab.oci.store import Store
 from imagefab.pinning import find_published
 from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.plan.model import Input, Plan
@@ -165,8 +166,10 @@ def record_publication(project: Project, publication: Publication, now: datetime
     recipe = publication.prepared.recipe.name
     path = project.images_dir / recipe / PUBLISHED_NAME
     try:
+        refuse_way_out(path, project.root)
         make_folder(path.parent)
-        write_atomic(path, print_published(recipe, replace(published, when=now)).encode())
+        text = print_published(recipe, replace(published, when=now))
+        write_atomic(path, text.encode(), within=project.root)
     except (DiskError, OSError) as error:
         raise DiskError(
             f"{recipe} is published, but {project.show(path)} can't be written: {error}",
@@ -282,6 +285,7 @@ def _attach(
             lock,
             target=target,
             files=_hash_files(project, prepared),
+            plans={plan.platform.name: plan.key for plan in prepared.plans},
             builder=order.builder,
         ),
         created=created,

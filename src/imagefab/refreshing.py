@@ -30,8 +30,8 @@ from imagefab.lock.file import find_lock, write_lock
 from imagefab.lock.make import make_lock
 from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.oci.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.oci.image import ImageSet
-from imagefab.oci.store import make_folder, write_atomic
 from imagefab.pinning import find_published
 from imagefab.plainfile import has_bytes
 from imagefab.plan.make import make_plan
@@ -165,12 +165,13 @@ def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> No
     """What people review, the lock last: as long as it is the old one, a next run does all of this again."""
     prepared = refreshed.move.prepared
     plans = {plan.platform.name: plan for plan in prepared.plans}
-    make_folder(lock_path(project, prepared.recipe.name).parent)
+    dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
+    refuse_way_out(dockerfile, project.root)
+    make_folder(dockerfile.parent)
     for name, checked in refreshed.checked.items():
         record_check(project, plans[name], checked, progress)
-    dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
     if not has_bytes(dockerfile, text):
-        write_atomic(dockerfile, text)
+        write_atomic(dockerfile, text, within=project.root)
     write_lock(lock_path(project, prepared.recipe.name), prepared.lock)
 
 

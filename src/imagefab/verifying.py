@@ -19,9 +19,10 @@ from imagefab.emit.published import Published
 from imagefab.errors import UsageError
 from imagefab.factory import Prepared, Workshop, build_recipe
 from imagefab.oci.compare import Difference, FileDifference, Kind, bound_content, compare_layers, find_difference
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import ImageSet
 from imagefab.oci.parts import ImageParts, LayerPart, Source, StoreSource
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ def make_fresh_store(store: Store) -> Iterator[Store]:
     with explain_disk_errors(store.root, STORE):
         folder = Path(tempfile.mkdtemp(prefix="verify-", dir=store.scratch_folder()))
     fresh = Store(folder, remove=store.remove_folder)
+    fresh.mark()
     try:
         yield fresh
     finally:

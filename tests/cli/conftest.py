@@ -47,6 +47,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     """A store of its own, no colours, no lock parsed twice, and the signal handlers as they were."""
     monkeypatch.setattr("imagefab.lock.file.parse_lock", _parse_lock)
     monkeypatch.setenv("IMAGEFAB_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     before = signal.getsignal(signal.SIGTERM)
     yield

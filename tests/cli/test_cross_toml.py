@@ -138,7 +138,7 @@ def test_it_works_outside_of_any_project(imagefab: RunImagefab, nowhere: Path, b
 def loaded(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names that the local engine has."""
     names: set[str] = set()
-    monkeypatch.setattr("imagefab.engines.load.make_loaded_check", lambda: names.__contains__)
+    monkeypatch.setattr("imagefab.engines.load.make_loaded_check", lambda engine: names.__contains__)
     return names
 
 
@@ -150,6 +150,8 @@ def test_local_images(imagefab: RunImagefab, project: Path, build: Callable[...,
     assert result.code == 4
     assert f"the engine has no {name}" in result.err
     assert "hint: run `imagefab build aarch64-musl --load`" in result.err
+    named = imagefab("cross-toml", "aarch64-musl", "--local", "--engine", "podman")
+    assert "hint: run `imagefab build aarch64-musl --engine podman --load`" in named.err
     loaded.add(name)
     result = imagefab("cross-toml", "--local")
     assert (result.code, result.out) == (0, f"{name}\n")
@@ -162,6 +164,7 @@ def test_local_images(imagefab: RunImagefab, project: Path, build: Callable[...,
 
 def test_local_excludes_a_registry(imagefab: RunImagefab, project: Path, loaded: set[str]) -> None:
     assert imagefab("cross-toml", "--local", *TO).code == 2
+    assert imagefab("cross-toml", "--engine", "podman", *TO).code == 2
 
 
 def test_two_recipes_for_one_target(imagefab: RunImagefab, project: Path) -> None:

@@ -15,7 +15,8 @@ from tests.engines.fake_engine import FakeEngine
 from imagefab.factory import list_kept
 from imagefab.keeping import remember_project
 from imagefab.oci.collect import Kept
-from imagefab.oci.store import Store, StoreError
+from imagefab.oci.disk import StoreError
+from imagefab.oci.store import Store
 from imagefab.recipe.project import open_project
 
 

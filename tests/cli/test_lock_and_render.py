@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,31 @@ def test_a_dockerfile_that_cannot_be_written(imagefab: RunImagefab, project: Pat
     assert "hint: move away" in result.err
     assert "store" not in result.err
     assert [found.name for found in path.parent.iterdir() if found.name.startswith(".")] == []
+
+
+def test_what_is_in_a_files_place_stays(
+    imagefab: RunImagefab, project: Path, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """A checkout may be a stranger's: links in it lead anywhere."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "Dockerfile").write_text("mine")
+    path = lock_of(project).with_name("Dockerfile")
+    path.unlink()
+    path.symlink_to(mine / "Dockerfile")
+    with subtests.test("a link in the file's place"):
+        result = imagefab("render", "aarch64-gnu")
+        assert (result.code, result.out) == (5, "")
+        assert "a link is in its place" in result.err
+        assert path.is_symlink()
+    with subtests.test("a link in the folder's place"):
+        shutil.copy(lock_of(project), mine / "imagefab.lock")
+        shutil.rmtree(path.parent)
+        path.parent.symlink_to(mine)
+        result = imagefab("render", "aarch64-gnu")
+        assert (result.code, result.out) == (5, "")
+        assert "a link leads out of" in result.err
+    assert (mine / "Dockerfile").read_text() == "mine"
 
 
 def test_the_shipped_project_is_not_written_to(imagefab: RunImagefab, nowhere: Path, subtests: pytest.Subtests) -> None:

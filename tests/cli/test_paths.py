@@ -79,3 +79,29 @@ def test_paths_are_relative_to_the_folder_of_option_c(
         result = imagefab(*options, "run", "--mount", folder, "aarch64-gnu", "--", "true")
         assert result.code == 2
         assert f"can't mount {project}/{folder}" in result.err
+
+
+def test_a_report_takes_the_place_of_a_file_alone(imagefab: RunImagefab, small_project: Path, tmp_path: Path) -> None:
+    """What is in the way is said before any work is done. Offline, the work itself would fail at once."""
+    (tmp_path / "mine").write_text("mine")
+    (small_project / "report.md").symlink_to(tmp_path / "mine")
+    result = imagefab("--offline", "refresh", "--report", "report.md")
+    assert (result.code, result.out) == (2, "")
+    assert "can't write a report to report.md: a link is in its place" in result.err
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert imagefab("--offline", "refresh", "--report", "/dev/null").code == 6
+
+
+def test_names_that_no_file_can_have(
+    imagefab: RunImagefab, small_project: Path, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    before = sorted(small_project.rglob("*"))
+    for name in ("x" * 300, f"{'x' * 300}/y", str(tmp_path / "circle" / "y")):
+        for verb in (["init", name], ["check", "--take", name, "aarch64-gnu"], ["refresh", "--report", name]):
+            with subtests.test(" ".join(verb[:-1]), name=name[:10]):
+                result = imagefab("--offline", *verb)
+                assert (result.code, result.out) == (2, "")
+                assert "error: " in result.err
+                assert len(result.err) < 1000
+    assert sorted(small_project.rglob("*")) == before

@@ -81,3 +81,21 @@ def test_output_is_a_layout_that_others_read(pair: CommandLine, tmp_path: Path, 
     inspect = ["skopeo", "inspect", "--tls-verify=false", f"{target}@{digest}"]
     pushed = subprocess.run(inspect, check=True, capture_output=True, text=True)
     assert json.loads(pushed.stdout)["Digest"] == digest
+
+
+@pytest.mark.usefixtures("docker", "podman")
+def test_the_engine_that_is_named_is_the_one_that_is_loaded_into(tiny: CommandLine, unique: str) -> None:
+    """Though Docker is there, and would be taken where none is named."""
+    add_recipe(tiny, unique, NAMED.format(name=unique, base="debian-trixie"))
+    image = tiny.build(unique)
+    file = tiny.folder / "Cross.toml"
+    tiny.run("build", unique, "--engine", "podman", "--load")
+    local = ("cross-toml", unique, "--local", "--file", file)
+    name = tiny.run(*local, "--engine", "podman").stdout.strip()
+    try:
+        subprocess.run(["podman", "image", "exists", name], check=True)
+        assert subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode != 0
+        refused = tiny.run(*local, "--engine", "docker", code=4)
+        assert f"run `imagefab build {unique} --engine docker --load`" in refused.stderr
+    finally:
+        remove_image(image["platforms"]["linux/amd64"]["config"], "podman")

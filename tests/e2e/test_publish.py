@@ -130,6 +130,11 @@ def test_documents_are_attached(pair: CommandLine, place: str) -> None:
     amd64 = lock.partition('name = "linux/arm64"')[0]
     known = {one["digest"]["sha256"] for one in materials}
     assert set(re.findall(r'arch = .*sha256 = "(\w{64})"', amd64)) <= known
+    layers = statement["predicate"]["runDetails"]["byproducts"]
+    assert [one["digest"]["sha256"] for one in layers] == [
+        layer["digest"].removeprefix("sha256:") for layer in pair.build("one")["platforms"]["linux/amd64"]["layers"]
+    ]
+    assert {one["annotations"]["engine"] for one in layers} == {"sandbox"}
 
 
 def test_signatures(pair: CommandLine, place: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def sharing(pair: CommandLine, place: str) -> CommandLine:
     return pair
 
 
-def test_what_one_builds_the_other_takes(sharing: CommandLine, tmp_path: Path) -> None:
+def test_what_one_builds_the_other_takes(sharing: CommandLine, place: str, tmp_path: Path) -> None:
     """The second machine has another engine, and builds only what nobody has built: the same image comes out."""
     built = sharing.build("one", "--push-layers")
     elsewhere = CommandLine(tmp_path / "elsewhere", sharing.folder)
@@ -29,6 +29,8 @@ def test_what_one_builds_the_other_takes(sharing: CommandLine, tmp_path: Path) -
     (image,) = json.loads(done.stdout)["images"]
     assert image["digest"] == built["digest"]
     assert image["engine"] is None
+    origins = {(one["engine"], one["from"]) for one in image["platforms"]["linux/amd64"]["layers"]}
+    assert origins == {("sandbox", f"{place}/layers")}
     assert not (elsewhere.store / "derived").exists()
     sibling = elsewhere.build("two", "--engine", "docker", "--push-layers")
     layers = sibling["platforms"]["linux/amd64"]["layers"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange
 from imagefab.lock.text import parse_lock
 from imagefab.oci.image import Image, ImageSet
+from imagefab.oci.layer import Layer, Origin
 from imagefab.platforms import AMD64, ARM64
 
 ROOT = Path(__file__).parents[2]
@@ -73,10 +75,18 @@ def image(number: int) -> Image:
     return Image(platform=platform, layers=(), config=b"{}", manifest=f"{number}".encode())
 
 
+def make_layer(name: str, origin: Origin | None) -> Layer:
+    digest = Digest.of_bytes(name.encode())
+    return Layer(
+        key=digest, name=name, digest=digest, diff_id=digest, size=1, plain_size=1, members=(1,), listing=digest,
+        origin=origin,
+    )  # fmt: skip
+
+
 def test_provenance(lock: Lock) -> None:
     images = ImageSet(recipe="one", images=(image(0), image(1)))
     files = {"recipes/one.toml": Digest.of_bytes(b"1")}
-    data = make_provenance("ghcr.io/acme/one", images, lock, target="x", files=files)
+    data = make_provenance("ghcr.io/acme/one", images, lock, target="x", files=files, plans={})
     statement = json.loads(data)
     assert [one["digest"]["sha256"] for one in statement["subject"]] == [
         images.digest.hex, images.images[0].digest.hex, images.images[1].digest.hex,
@@ -87,6 +97,32 @@ def test_provenance(lock: Lock) -> None:
     assert {pin.release.hex for pin in lock.archives} <= digests
     assert files["recipes/one.toml"].hex in digests
     assert json.loads(read_predicate(data)) == statement["predicate"]
+
+
+def test_provenance_says_who_built_each_layer() -> None:
+    lock = parse_lock((ROOT / "images/aarch64-musl/imagefab.lock").read_text(), file="x", recipe="aarch64-musl")
+    plan, other = Digest.of_bytes(b"plan"), Digest.of_bytes(b"other")
+    origins = {
+        "unknown": None,
+        "shared": Origin(engine="docker", version="1.0", plan=plan, place="ghcr.io/acme/layers"),
+        "earlier": Origin(engine="podman", version="1.0", plan=other),
+        "own": Origin(engine="sandbox", version="1.1", plan=plan),
+    }
+    layers = [make_layer(name, origin) for name, origin in origins.items()]
+    images = ImageSet(recipe="one", images=(replace(image(0), layers=tuple(layers)),))
+    data = make_provenance("ghcr.io/acme/one", images, lock, target="x", files={}, plans={"linux/amd64": plan})
+    predicate = json.loads(data)["predicate"]
+    said = {one["name"]: one["annotations"] for one in predicate["runDetails"]["byproducts"]}
+    assert said == {
+        "linux/amd64 unknown": {"cached": True},
+        "linux/amd64 shared": {
+            "engine": "docker", "imagefab": "1.0", "from": "ghcr.io/acme/layers", "cached": True,
+        },
+        "linux/amd64 earlier": {"engine": "podman", "imagefab": "1.0", "cached": True},
+        "linux/amd64 own": {"engine": "sandbox", "imagefab": "1.1", "cached": False},
+    }  # fmt: skip
+    materials = [one.get("uri", "") for one in predicate["buildDefinition"]["resolvedDependencies"]]
+    assert [uri for uri in materials if uri.startswith("oci:")] == [f"oci://ghcr.io/acme/layers@{layers[1].digest}"]
 
 
 PUBLISHED = Published(
@@ -158,6 +194,22 @@ def test_a_report() -> None:
     assert f"`````\n{log}\n`````" in text
     assert "Cross.toml:3:9<br>images/two" in text
     assert "Published as `ghcr.io/acme/one@sha256:after`" in text
+
+
+def test_nothing_in_a_report_acts_by_itself() -> None:
+    """What steps and registries say is shown: it is no markup, leads nowhere and calls nobody."""
+    nasty = "a\x1b[31m <b> [x](https://evil.example) @octocat #1 www.evil.example ![](x) `|` \u202e ##[add-path]/evil"
+    dead = DeadPin(reference="ghcr.io/acme/two@sha256:gone", places=(nasty,), reason=nasty)
+    text = compose_report(
+        1, changes=[], failures=[Failure(recipe=nasty, log=nasty)], dead=[dead], silent=[], files=["a`b|\n# c"]
+    )
+    outside = "\n".join(text.split("```\n")[::2])
+    for acting in ("\x1b", "\u202e", "##["):
+        assert acting not in text
+    for acting in ("<b>", "[x](", "[](", "https://", "@octocat", "#1", "www.evil", "\n# c"):
+        assert acting not in outside
+    (row,) = (line for line in text.splitlines() if "ghcr.io" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4
 
 
 def test_an_empty_report() -> None:

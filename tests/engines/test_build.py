@@ -11,8 +11,10 @@ import pytest
 from tests.engines.fake_engine import FakeEngine
 from tests.sample_recipe import SMALL, make_plans, make_recipe
 
+from imagefab import __version__
 from imagefab.engines.build import Built, build_image, find_image, find_layers
 from imagefab.errors import EngineError
+from imagefab.oci.layer import Origin
 from imagefab.oci.store import Store
 from imagefab.plan.model import Plan
 from imagefab.progress import SilentProgress
@@ -52,6 +54,17 @@ def test_all_layers_are_built_and_then_none(store: Store) -> None:
     assert first.fresh == {layer.key for layer in PLAN.layers}
     assert not second.fresh
     assert [layer.name for layer in first.image.layers] == NAMES
+
+
+def test_layers_say_what_built_them_and_for_what(store: Store) -> None:
+    engine = FakeEngine()
+    one, two = build(engine, store), build(engine, store, SIBLING)
+    assert {layer.origin for layer in one.image.layers} == {
+        Origin(engine=engine.name, version=__version__, plan=PLAN.key)
+    }
+    origins = [layer.origin.plan for layer in two.image.layers if layer.origin is not None]
+    assert origins == [PLAN.key] * 4 + [SIBLING.key] * 4
+    assert find_image(PLAN, store, SilentProgress()) == one.image
 
 
 def test_nothing_is_there_at_first(store: Store) -> None:

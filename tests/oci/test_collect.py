@@ -8,6 +8,7 @@ from tests.oci.sample_trees import add_layer, file
 from imagefab.digest import Digest
 from imagefab.oci.collect import Kept, collect_garbage
 from imagefab.oci.layer import find_layer
+from imagefab.oci.marker import MARKER
 from imagefab.oci.store import Store
 
 NOTHING = Kept(blobs=frozenset(), records=frozenset())
@@ -26,7 +27,10 @@ def fill(store: Store) -> Kept:
 
 
 def files(store: Store) -> set[str]:
-    return {str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file()} - {"locks/store"}
+    return {str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file()} - {
+        "locks/store",
+        MARKER,
+    }
 
 
 def test_what_is_named_stays_and_works(store: Store) -> None:

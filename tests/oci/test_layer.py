@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from tests.oci.sample_trees import EPOCH, add_layer, file, folder, link, trees, write
 
 from imagefab.digest import Digest
-from imagefab.oci.layer import RECORDS, Layer, decode_listing, find_layer, read_tree
+from imagefab.oci.layer import RECORDS, Layer, Origin, decode_listing, find_layer, keep_layer, read_tree
 from imagefab.oci.store import Store
 from imagefab.oci.tree import Difference, Node, Tree, apply_layer, find_difference
 
@@ -147,6 +148,26 @@ def test_a_recorded_layer_is_found(store: Store) -> None:
     assert not list((store.root / "layers").glob(".*"))
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        Origin(),
+        Origin(engine="sandbox", version="1.0", plan=KEY),
+        Origin(engine="builder far away", place="ghcr.io/acme/layers"),
+    ],
+)
+def test_a_layers_origin_is_kept(store: Store, origin: Origin | None) -> None:
+    """Stores from before it was written down have none."""
+    layer = replace(add_layer(store, KEY, TREE), origin=origin)
+    path = store.scratch_file()
+    path.write_bytes(store.read_blob(layer.digest))
+    keep_layer(store, layer, store.read_blob(layer.listing), path)
+    found = find_layer(store, KEY, pytest.fail)
+    assert found is not None
+    assert found.origin == origin
+
+
 def test_an_unknown_key_is_no_warning(store: Store) -> None:
     warnings: Warnings = []
     assert find_layer(store, KEY, warnings.append) is None
@@ -194,6 +215,10 @@ def test_a_damaged_layer_is_reported_and_dropped(store: Store, which: str, damag
         {"checksum": None},
         {"size": 1},
         {"listing": ["x"]},
+        {"origin": "sandbox"},
+        {"origin": {"engine": ["sandbox"]}},
+        {"origin": {"engine": "sand\nbox"}},
+        {"origin": {"plan": "x"}},
     ],
 )
 def test_a_damaged_record_is_reported_and_dropped(store: Store, change: dict[str, object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import subprocess
@@ -14,17 +13,9 @@ from pathlib import Path
 import pytest
 
 from imagefab.digest import Digest
-from imagefab.oci.store import (
-    OUTPUT,
-    PROJECT,
-    STORE,
-    DiskError,
-    Remedy,
-    Store,
-    StoreError,
-    explain_disk_errors,
-    write_atomic,
-)
+from imagefab.oci.disk import StoreError
+from imagefab.oci.marker import MARKER
+from imagefab.oci.store import Store
 
 KEY = Digest.of_bytes(b"key")
 
@@ -69,7 +60,7 @@ def test_nothing_is_left_beside_a_blob(store: Store) -> None:
     digest = store.write_blob(b"content")
     store.write_blob(b"content")
     files = {path.relative_to(store.root).parts[0] for path in store.root.rglob("*") if path.is_file()}
-    assert files == {"blobs", "checked", "locks", "tmp"}
+    assert files == {MARKER, "blobs", "checked", "locks", "tmp"}
     assert [path.name for path in (store.root / "tmp").rglob("*") if path.is_file()] == ["lock"]
     assert [path.name for path in (store.root / "checked").iterdir()] == [digest.hex]
 
@@ -130,7 +121,7 @@ def test_dropped_is_gone(store: Store) -> None:
     assert not list((store.root / "checked").iterdir())
 
 
-# -- records and files ------------------------------------------------------------------------------------------------
+# -- records ----------------------------------------------------------------------------------------------------------
 
 
 def test_records(store: Store) -> None:
@@ -145,59 +136,6 @@ def test_damaged_records_are_as_good_as_none(store: Store, content: bytes) -> No
     store.write_record("layers", KEY, {})
     (store.root / "layers" / f"{KEY.hex}.json").write_bytes(content)
     assert store.read_record("layers", KEY) is None
-
-
-def test_atomic_files_are_old_or_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    write_atomic(path, b"old")
-
-    def fail(*_: object) -> None:
-        raise OSError(errno.EIO, "broken")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="broken"):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_atomic_files_have_the_mode_that_is_asked_for(tmp_path: Path) -> None:
-    write_atomic(tmp_path / "x", b"", 0o600)
-    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [
-        (errno.ENOSPC, "disk is full"),
-        (errno.EDQUOT, "disk is full"),
-        (errno.EROFS, "can't write"),
-        (errno.EACCES, "can't write"),
-        (errno.ENOTDIR, "can't use"),
-    ],
-)
-def test_disk_errors_are_explained(number: int, says: str) -> None:
-    with pytest.raises(StoreError, match=says) as caught, explain_disk_errors(Path("/x"), STORE):
-        raise OSError(number, "text")
-    assert caught.value.hint
-    assert caught.value.exit_code == 5
-
-
-@pytest.mark.parametrize("remedy", [PROJECT, OUTPUT])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.ENOTDIR])
-def test_hints_fit_what_is_written(number: int, remedy: Remedy) -> None:
-    """Another store does not help where a lock or a layout can't be written."""
-    with pytest.raises(DiskError) as caught, explain_disk_errors(Path("/x"), remedy):
-        raise OSError(number, "text")
-    assert not isinstance(caught.value, StoreError)
-    assert caught.value.exit_code == 5
-    assert caught.value.hint
-    assert not {"store", "gc", "--store"} & set(caught.value.hint.replace("`", " ").split())
-
-
-def test_other_errors_are_not_explained_away() -> None:
-    with pytest.raises(FileNotFoundError), explain_disk_errors(Path("/x")):
-        raise FileNotFoundError
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "/dev/null/x", "/proc/x", "long", "circle"])

@@ -22,6 +22,7 @@ from imagefab.sources.debian.index import Index, build_index
 from imagefab.sources.debian.universe import Universe
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.mirrors import Mirrors
+from imagefab.sources.own import OwnFiles
 from imagefab.sources.transport import Patience
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -156,12 +157,20 @@ MakeFetcher = Callable[..., Fetcher]
 def make_fetcher(store: Store, progress: Noted) -> Iterator[MakeFetcher]:
     made: list[Fetcher] = []
 
-    def make(*mirrors: str, snapshot: str = DEAD, offline: bool = False, read: float = 5, attempts: int = 2) -> Fetcher:
+    def make(
+        *mirrors: str,
+        snapshot: str = DEAD,
+        offline: bool = False,
+        read: float = 5,
+        attempts: int = 2,
+        own_files: OwnFiles = OwnFiles(),  # noqa: B008 - a frozen value
+    ) -> Fetcher:
         bases = {"debian": mirrors, "debian-security": mirrors, "snapshot": (snapshot,)}
         fetcher = Fetcher(
             store=store,
             mirrors=Mirrors(bases=bases),
             progress=progress,
+            own_files=own_files,
             offline=offline,
             patience=Patience(connect=1, read=read, attempts=attempts, pause=0.01),
         )

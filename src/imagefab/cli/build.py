@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.session import Session, choose_names, print_json
+from imagefab.cli.display import write_out
+from imagefab.cli.session import Session, add_allow_file_argument, choose_names, print_json
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -28,13 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--all", action="store_true", help="all recipes")
     add_engine_arguments(parser)
+    add_allow_file_argument(parser)
     parser.add_argument(
         "--platform",
         action="append",
         metavar="P",
         help="a host platform (linux/amd64, linux/arm64), or `all` of the recipe's; default: this machine's",
     )
-    parser.add_argument("--load", action="store_true", help="load the images into the local Docker or Podman")
+    parser.add_argument(
+        "--load", action="store_true", help="load the images into the engine that is named, else into Docker or Podman"
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the images as an OCI layout folder")
     parser.add_argument(
         "--push-layers", action="store_true", help="give other machines the layers, in `[publish] layers`"
@@ -73,6 +76,7 @@ def parse_count(text: str) -> int:
 
 
 def run(session: Session) -> int:
+    from imagefab.engines.load import find_local_engine, load_images
     from imagefab.factory import build_all
 
     arguments = session.arguments
@@ -84,16 +88,17 @@ def run(session: Session) -> int:
     _warn_of_stale_dockerfiles(session, prepared)
     workshop = make_workshop(session, no_cache=arguments.no_cache)
     share = _open_share_to_give(session) if arguments.push_layers else None
+    local = find_local_engine(arguments.engine) if arguments.load else None
     outcomes: list[Outcome] = []
 
     def done(outcome: Outcome) -> None:
         outcomes.append(outcome)
         session.progress.say(summarise(outcome))
-        if arguments.load:
-            _load(session, outcome)
+        if local is not None:
+            for name, program in load_images(outcome.images, local, session.store, session.progress):
+                session.progress.say(f"{program} has {name}")
         if not arguments.json:
-            sys.stdout.write(f"{outcome.images.reference}\n")
-            sys.stdout.flush()
+            write_out(f"{outcome.images.reference}\n")
         if share is not None:
             _give_layers(session, share, outcome)
 
@@ -196,13 +201,6 @@ def _choose_platforms(asked: list[str] | None, prepared: Prepared) -> list[str]:
     )
 
 
-def _load(session: Session, outcome: Outcome) -> None:
-    from imagefab.engines.load import load_images
-
-    for name, program in load_images(outcome.images, session.store, session.progress):
-        session.progress.say(f"{program} has {name}")
-
-
 def summarise(outcome: Outcome) -> str:
     """One line when done."""
     from imagefab.cli.display import format_size
@@ -232,6 +230,8 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
                     "diff_id": str(layer.diff_id),
                     "size": layer.size,
                     "cached": planned.key not in outcome.fresh,
+                    "engine": layer.origin.engine if layer.origin else None,
+                    "from": layer.origin.place if layer.origin else None,
                 }
                 for planned, layer in layers
             ],

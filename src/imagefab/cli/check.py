@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.run import add_bind_argument, read_binds
 from imagefab.cli.session import Session, print_json
+from imagefab.emit.printable import make_line
 from imagefab.errors import CheckError, ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -214,15 +215,14 @@ def _describe(report: Report, platform: str, digest: str) -> dict[str, Any]:
 
 
 def _print_report(report: Report, platform: str) -> None:
-    sys.stdout.write(f"{report.name} ({platform}), for {report.triple or 'an unknown target'}\n")
+    write_out(f"{make_line(report.name)} ({platform}), for {make_line(report.triple) or 'an unknown target'}\n")
     width = max(len(row.name) for row in report.rows)
     for row in report.rows:
-        sys.stdout.write(f"  {row.verdict:<4}  {row.name:<{width}}  {row.detail}\n")
+        write_out(f"  {row.verdict:<4}  {row.name:<{width}}  {make_line(row.detail)}\n")
         for line in row.output:
-            sys.stdout.write(f"        {'':<{width}}  | {_clean(line)}\n")
+            write_out(f"        {'':<{width}}  | {make_line(line)}\n")
     facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
-    sys.stdout.write(f"  {facts}\n" if facts else "")
-    sys.stdout.flush()
+    write_out(f"  {facts}\n" if facts else "")
 
 
 def _print_matrix(reports: Sequence[Report]) -> None:
@@ -231,18 +231,13 @@ def _print_matrix(reports: Sequence[Report]) -> None:
     width = max([len(name) for name in names] + [0])
     columns = [max(len(report.name), 4) for report in reports]
     header = "  ".join(f"{report.name:<{size}}" for report, size in zip(reports, columns, strict=True))
-    sys.stdout.write(f"{'':<{width}}  {header.rstrip()}\n")
+    write_out(f"{'':<{width}}  {header.rstrip()}\n")
     for name in names:
         cells = [
             f"{str(mark[name].verdict) if name in mark else '-':<{size}}"
             for mark, size in zip(marks, columns, strict=True)
         ]
-        sys.stdout.write(f"{name:<{width}}  {'  '.join(cells).rstrip()}\n")
-
-
-def _clean(line: str) -> str:
-    """A stranger's text, without what a terminal would act on."""
-    return "".join(character if character.isprintable() or character == "\t" else "?" for character in line)
+        write_out(f"{name:<{width}}  {'  '.join(cells).rstrip()}\n")
 
 
 def _complain(report: Report) -> CheckError:
@@ -250,5 +245,5 @@ def _complain(report: Report) -> CheckError:
 
     broken = report.names(Verdict.FAIL)
     rows = {row.name: row for row in report.rows}
-    lines = "\n".join(f"  {name}: {_clean(rows[name].detail)}" for name in broken)
-    return CheckError(f"{report.name}: {len(broken)} of {len(report.rows)} probes failed:\n{lines}")
+    lines = "\n".join(f"  {name}: {make_line(rows[name].detail)}" for name in broken)
+    return CheckError(f"{make_line(report.name)}: {len(broken)} of {len(report.rows)} probes failed:\n{lines}")

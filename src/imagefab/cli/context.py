@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imagefab.cli.session import Session
+from imagefab.cli.session import Session, add_allow_file_argument
 
 NAME = "context"
 HELP = "lay out a recipe's Dockerfile and all its inputs, checked, for `docker buildx build --network none DIR`"
@@ -17,13 +17,14 @@ HELP = "lay out a recipe's Dockerfile and all its inputs, checked, for `docker b
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE")
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    add_allow_file_argument(parser)
     parser.add_argument("--platform", action="append", metavar="P", help="default: all of the recipe's")
 
 
 def run(session: Session) -> int:
     from imagefab.factory import list_wanted, render_recipe
+    from imagefab.oci.disk import OUTPUT, explain_disk_errors, make_folder
     from imagefab.oci.layout import check_is_free
-    from imagefab.oci.store import OUTPUT, explain_disk_errors, make_folder
     from imagefab.plan.context import write_context
     from imagefab.platforms import parse_platform
     from imagefab.sources.derive import Deriver

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json, read_destination
 from imagefab.errors import ConfigError, ImagefabError, StaleError, UsageError, raise_all
 
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--local", action="store_true", help="pin what `build --load` put into this machine's Docker or Podman"
     )
     parser.add_argument(
+        "--engine", choices=("auto", "docker", "podman"), default="auto", help="with --local: which of the two"
+    )
+    parser.add_argument(
         "--cargo-config",
         type=Path,
         metavar="FILE",
@@ -50,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(session: Session) -> int:
     if session.arguments.local and session.arguments.to:
         raise UsageError("--local and --to exclude each other")
+    if session.arguments.engine != "auto" and not session.arguments.local:
+        raise UsageError("--engine says whose local images are meant", hint="with it goes --local")
     if session.arguments.cargo_config is None:
         return _run_cross(session)
     for name in ("cross", "file", "to", "local"):
@@ -107,7 +112,7 @@ def _run_cross(session: Session) -> int:
         return 0
     session.progress.say(f"{file.shown} {'written' if update.differences else 'is up to date'}")
     if not arguments.json:
-        sys.stdout.writelines(f"{entry.pin.reference}\n" for entry in entries)
+        write_out("".join(f"{entry.pin.reference}\n" for entry in entries))
     return 0
 
 
@@ -161,8 +166,9 @@ def _choose_way(session: Session) -> Callable[[Recipe], Pin]:
     if session.arguments.local:
         from imagefab.engines.load import make_loaded_check
 
-        is_loaded = make_loaded_check()
-        return lambda recipe: find_local_pin(project, recipe, store, is_loaded)
+        engine = session.arguments.engine
+        is_loaded = make_loaded_check(engine)
+        return lambda recipe: find_local_pin(project, recipe, store, is_loaded, engine=engine)
     to = read_destination(session.arguments.to)
     return lambda recipe: find_pin(project, recipe, store, session.progress, to=to)
 
@@ -263,6 +269,8 @@ def _list_stale(session: Session, file: UserFile, differences: Sequence[Differen
 def _spell(arguments: argparse.Namespace) -> str:
     """The command that writes what was only compared."""
     words = [*arguments.recipes, *(["--local"] if arguments.local else [])]
+    if arguments.engine != "auto":
+        words += ["--engine", arguments.engine]
     for option in ("cross", "file", "to", "cargo_config"):
         if (value := getattr(arguments, option)) is not None:
             words += [f"--{option.replace('_', '-')}", str(value)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.lock import describe_package
 from imagefab.cli.session import Session, print_json
 from imagefab.cli.verify import describe_difference, make_plain, tell_difference
@@ -60,32 +60,33 @@ def _open(session: Session, text: str) -> Side:
 
 
 def _print(comparison: Comparison, one: Side, other: Side) -> None:
-    out = sys.stdout
     if comparison.is_same:
         what = "are the same" if comparison.images is not None else "have the same packages; no images were compared"
-        out.write(f"{one.name} and {other.name} {what}\n")
+        write_out(f"{one.name} and {other.name} {what}\n")
         return
     for package in comparison.packages or ():
-        out.write(f"{package.platform}: {package}\n")
+        write_out(f"{package.platform}: {package}\n")
     for image in comparison.images or ():
         _print_image(image)
-    out.writelines(f"{make_plain(platform)}: only one of them has it\n" for platform in comparison.only_one)
+    for platform in comparison.only_one:
+        write_out(f"{make_plain(platform)}: only one of them has it\n")
 
 
 def _print_image(image: PlatformDifference) -> None:
     from imagefab.cli.display import format_size
 
-    out = sys.stdout
     if image.difference is None:
-        out.write(f"{image.platform}: the same image\n")
+        write_out(f"{image.platform}: the same image\n")
         return
     before, after = image.sizes
-    out.write(f"{image.platform}: {format_size(before)} here, {format_size(after)} there\n")
-    out.write(f"{image.platform}: {tell_difference(image.difference)}\n")
-    out.writelines(f"  {make_plain(detail)}\n" for detail in image.difference.details)
-    out.writelines(f"  {make_plain(f'{file.path}: {file.what}')}\n" for file in image.files[:_MOST_SHOWN])
+    write_out(f"{image.platform}: {format_size(before)} here, {format_size(after)} there\n")
+    write_out(f"{image.platform}: {tell_difference(image.difference)}\n")
+    for detail in image.difference.details:
+        write_out(f"  {make_plain(detail)}\n")
+    for file in image.files[:_MOST_SHOWN]:
+        write_out(f"  {make_plain(f'{file.path}: {file.what}')}\n")
     if (more := len(image.files) - _MOST_SHOWN) > 0:
-        out.write(f"  and {more} more, which --json lists\n")
+        write_out(f"  and {more} more, which --json lists\n")
 
 
 def _describe(comparison: Comparison) -> dict[str, Any]:

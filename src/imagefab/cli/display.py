@@ -1,4 +1,8 @@
-"""Progress and errors as people see them: live on a terminal, plain lines elsewhere, always on standard error."""
+"""What people see: progress and errors on standard error, live on a terminal and plain lines elsewhere, and data on
+standard output.
+
+All of it goes through here, as a part of nearly everything is a stranger's text.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from imagefab.emit.printable import make_printable, make_printable_json
 from imagefab.errors import ImagefabError, SeveralErrors
 from imagefab.progress import Progress, SilentProgress, Task
 
@@ -34,8 +39,7 @@ class QuietProgress(SilentProgress):
     """Nothing but warnings."""
 
     def warn(self, text: str) -> None:
-        sys.stderr.write(f"warning: {text}\n")
-        sys.stderr.flush()
+        write_error(f"warning: {text}\n")
 
 
 class LineProgress:
@@ -52,8 +56,7 @@ class LineProgress:
 
     def say(self, text: str) -> None:
         with self._lock:
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+            write_error(f"{text}\n")
 
     def warn(self, text: str) -> None:
         self.say(f"warning: {text}")
@@ -83,7 +86,7 @@ class LiveProgress:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self._console = Console(stderr=True, no_color=not color, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=True, no_color=not color, highlight=False, soft_wrap=True, emoji=False)
         self._bars = Progress(
             SpinnerColumn("dots" if self._console.encoding.startswith("utf") else "line"),
             TextColumn("{task.description}", markup=False),
@@ -101,7 +104,7 @@ class LiveProgress:
             if self._open == 0:
                 self._bars.start()
             self._open += 1
-        number = self._bars.add_task(label, total=total, amount="")
+        number = self._bars.add_task(make_printable(label), total=total, amount="")
         return _LiveTask(self, number, label, total, unit)
 
     def advance(self, number: TaskID, amount: int, text: str) -> None:
@@ -117,10 +120,10 @@ class LiveProgress:
             self.say(line)
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(make_printable(text), markup=False)
 
     def warn(self, text: str) -> None:
-        self._console.print(f"warning: {text}", style="yellow", markup=False)
+        self._console.print(make_printable(f"warning: {text}"), style="yellow", markup=False)
 
     def close(self) -> None:
         self._bars.stop()
@@ -177,7 +180,27 @@ def print_warning(problem: ImagefabError, *, color: str) -> None:
 
 def _print_message(problem: ImagefabError, label: str, paint: str, *, color: str) -> None:
     paint, bold, off = (paint, "\033[1m", "\033[0m") if use_color(color, sys.stderr) else ("", "", "")
-    where = f"{bold}{problem.position}:{off} " if problem.position else ""
-    sys.stderr.write(f"{where}{paint}{label}:{off} {problem.problem}\n")
+    where = f"{bold}{make_printable(str(problem.position))}:{off} " if problem.position else ""
+    sys.stderr.write(f"{where}{paint}{label}:{off} {_continue(problem.problem)}\n")
     if problem.hint:
-        sys.stderr.write(f"\n{bold}hint:{off} {problem.hint}\n")
+        sys.stderr.write(f"\n{bold}hint:{off} {_continue(problem.hint)}\n")
+
+
+def _continue(text: str) -> str:
+    """What stands behind something on its line: only the lines after it can be commands."""
+    return make_printable(f"-{text}")[1:]
+
+
+def write_error(text: str) -> None:
+    sys.stderr.write(make_printable(text))
+    sys.stderr.flush()
+
+
+def write_out(text: str) -> None:
+    """Data as text, in whole lines."""
+    sys.stdout.write(make_printable(text))
+    sys.stdout.flush()
+
+
+def write_json(text: str) -> None:
+    sys.stdout.write(make_printable_json(text))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json
 
 NAME = "doctor"
@@ -34,9 +34,9 @@ def run(session: Session) -> int:
         return 0
     for name, findings in groups.items():
         works = all(finding.ok for finding in findings)
-        sys.stdout.write(f"{name}{'' if name == 'platforms' else ': works' if works else ': does not work'}\n")
+        write_out(f"{name}{'' if name == 'platforms' else ': works' if works else ': does not work'}\n")
         for finding in findings:
-            sys.stdout.write(f"  {'ok  ' if finding.ok else 'MISS'} {finding.what}: {finding.detail}\n")
+            write_out(f"  {'ok  ' if finding.ok else 'MISS'} {finding.what}: {finding.detail}\n")
             if not finding.ok and finding.fix:
-                sys.stdout.write(f"       mend it: {finding.fix}\n")
+                write_out(f"       mend it: {finding.fix}\n")
     return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imagefab.check.record import Checked, find_floor, find_toolchain, tell_probes
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json, working_folder
 from imagefab.errors import StaleError, UsageError
 from imagefab.platforms import HostPlatform
@@ -98,12 +98,12 @@ def _print_rows(rows: Sequence[_Row]) -> None:
         )
     widths = [max(len(line[n]) for line in table) for n in range(len(table[0]))]
     for line in table:
-        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
+        write_out("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
 
 
 def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -> None:
     from imagefab.emit.recipe_table import BEGIN, Entry, compose_table, replace_table
-    from imagefab.oci.store import write_atomic
+    from imagefab.oci.disk import write_atomic
     from imagefab.plainfile import BadFileError, read_text
 
     table = compose_table(
@@ -120,7 +120,7 @@ def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -
         ]
     )
     if into is None:
-        sys.stdout.write(table)
+        write_out(table)
         return
     path = working_folder() / into
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.session import Session, add_allow_file_argument, print_json
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all")
     parser.add_argument("--upgrade", action="store_true", help="move pins to what the archives have now")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when a lock is stale")
+    add_allow_file_argument(parser)
     parser.add_argument("--json", action="store_true")
 
 
@@ -41,7 +42,7 @@ def _check(session: Session, names: list[str] | None) -> int:
     for recipe in session.recipes(names):
         count = len(errors)
         try:
-            check_own_files(prepare_recipe(session.project, recipe))
+            check_own_files(prepare_recipe(session.project, recipe), session.own_files)
         except ImagefabError as error:
             errors.append(error)
         results.append({"recipe": recipe.name, "stale": len(errors) > count})

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 from imagefab import __version__
@@ -40,8 +41,10 @@ from imagefab.cli import (
 )
 from imagefab.cli.session import Session
 from imagefab.errors import EngineError, ImagefabError, UsageError
+from imagefab.interrupts import INTERRUPTED, LINE, leave_on_interrupt, raise_on_interrupt
+from imagefab.recipe.grammar import quote
 
-_INTERRUPTED = 130
+_BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE = 5.0
 """Seconds that an interrupted run may take to clean up."""
 _VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, diff,
@@ -92,9 +95,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    leave_on_interrupt()
+    sys.excepthook = _print_bug
     _open_streams()
     _speak_utf8()
-    code = run_main(sys.argv[1:] if arguments is None else arguments)
+    code = _run_interruptible(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -102,11 +107,33 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"error: can't write the output: {error.strerror}\n")
             code = code or EngineError.exit_code
-    if code == _INTERRUPTED:
+    if code == INTERRUPTED:
         # An orderly exit would wait for threads that did not stop in time.
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _run_interruptible(arguments: Sequence[str]) -> int:
+    try:
+        raise_on_interrupt()
+        try:
+            return run_main(arguments)
+        finally:
+            leave_on_interrupt()
+    except KeyboardInterrupt:
+        # Between the lines that look after it, or once more while others were cleaning up.
+        sys.stderr.write(LINE)
+        return INTERRUPTED
+
+
+def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback as ever, but for what a terminal would act on: a stranger's text may have led to it."""
+    import traceback
+
+    from imagefab.cli.display import write_error
+
+    write_error("".join(traceback.format_exception(kind, error, trace)))
 
 
 def _open_streams() -> None:
@@ -155,17 +182,27 @@ def run_main(arguments: Sequence[str]) -> int:
         print_error(error, color=color)
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return _INTERRUPTED
+        sys.stderr.write(LINE)
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        explained = _explain(error)
+        if explained is None:
             raise
-        print_error(EngineError(f"no space left: {error.filename or 'where the output goes'}"), color=color)
-        return EngineError.exit_code
+        print_error(explained, color=color)
+        return explained.exit_code
+
+
+def _explain(error: OSError) -> ImagefabError | None:
+    """What a disk can say about names that people give, wherever that comes up; None for what would be a bug."""
+    if error.errno == errno.ENOSPC:
+        return EngineError(f"no space left: {error.filename or 'where the output goes'}")
+    if error.filename is not None and error.errno in _BAD_NAMES:
+        return UsageError(f"{error.strerror}: {quote(os.fsdecode(error.filename))}")
+    return None
 
 
 @contextlib.contextmanager
@@ -201,7 +238,3 @@ def _stop_work() -> None:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    main()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json
 from imagefab.emit.matrix import FORMATS, GITHUB, GITLAB, JSON, NAMES, RUNNERS
 from imagefab.errors import UsageError
@@ -58,7 +58,7 @@ def run(session: Session) -> int:
         print_json({"jobs": [job.fields for job in jobs]})
     else:
         printers = {GITHUB: print_github, GITLAB: print_gitlab, NAMES: print_names}
-        sys.stdout.write(printers[form](jobs))
+        write_out(printers[form](jobs))
     session.progress.say(f"jobs: {len(jobs)}")
     return 0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, choose_names, print_json, read_destination, working_folder
 from imagefab.errors import ImagefabError, UsageError, raise_all
 
@@ -60,8 +60,7 @@ def run(session: Session) -> int:
             continue
         deliveries.append(delivery)
         if not arguments.json and not arguments.dry_run:
-            sys.stdout.write(f"{delivery.publication.published.reference}\n")
-            sys.stdout.flush()
+            write_out(f"{delivery.publication.published.reference}\n")
     if arguments.json:
         print_json({"images": [_describe(delivery) for delivery in deliveries]})
     raise_all(errors)
@@ -140,7 +139,7 @@ class Publisher:
         missing = look(publication, client, session.store)
         if session.arguments.dry_run:
             if not session.arguments.json:
-                sys.stdout.write(f"{_foretell(publication.published, missing)}\n")
+                write_out(f"{_foretell(publication.published, missing)}\n")
             return Delivery(publication=publication, missing=missing, pushed=Pushed())
         delivery = deliver(publication, missing, client, session.progress, self._sign)
         record_publication(session.project, publication, session.now, session.progress)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.build import add_engine_arguments, make_workshop, parse_count
+from imagefab.cli.display import write_out
 from imagefab.cli.lock import describe_package
 from imagefab.cli.publish import Publisher, read_order
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.session import Session, add_allow_file_argument, print_json
 from imagefab.errors import FetchError, ImagefabError, RecipeError, SeveralErrors, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a file of cross to pin the images in; default: {_CROSS_FILE} of the project, if there is one",
     )
     add_engine_arguments(parser)
+    add_allow_file_argument(parser)
     parser.add_argument(
         "--jobs", type=parse_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
     )
@@ -69,6 +70,7 @@ class _Failures:
 
 
 def run(session: Session) -> int:
+    from imagefab.emit.output import check_output, write_output
     from imagefab.emit.report import Failure, compose_report
     from imagefab.pinning import list_published
 
@@ -78,7 +80,7 @@ def run(session: Session) -> int:
     if session.project.shipped:
         raise UsageError("no project here: nothing to refresh", hint="`imagefab init` starts one")
     if arguments.report is not None:
-        _check_report(arguments.report)
+        check_output(arguments.report, "a report")
     if arguments.publish:
         read_order(session)
         if session.offline:
@@ -101,14 +103,12 @@ def run(session: Session) -> int:
             for name, error in failures.by_recipe.items()
         ]
         count = len(recipes) + len(failures.unread)
-        _write_report(
-            arguments.report,
-            compose_report(count, changes=changes, failures=told, dead=dead, silent=silent, files=rewritten),
-        )
+        text = compose_report(count, changes=changes, failures=told, dead=dead, silent=silent, files=rewritten)
+        write_output(arguments.report, text.encode())
     if arguments.json:
         _print_json(changes, failures, dead, silent, rewritten)
     else:
-        sys.stdout.writelines(f"{one.reference or f'{one.recipe}@{one.digest[1]}'}\n" for one in changes)
+        write_out("".join(f"{one.reference or f'{one.recipe}@{one.digest[1]}'}\n" for one in changes))
     if not (changes or rewritten or failures.errors):
         session.progress.say(f"nothing new for {len(recipes)} images")
     errors: list[ImagefabError] = [
@@ -281,28 +281,6 @@ def _refuse_without_publish(arguments: argparse.Namespace) -> None:
     for given, option in ((arguments.to, "--to"), (arguments.private, "--private"), (arguments.sign_key, "--sign-key")):
         if given:
             raise UsageError(f"{option} is for what is published", hint="with it goes --publish")
-
-
-def _check_report(path: Path) -> None:
-    """Better now than after an hour."""
-    import tempfile
-
-    try:
-        fits = not path.is_dir() and path.absolute().parent.is_dir()
-        if fits:
-            # It is written beside its place first.
-            with tempfile.TemporaryFile(dir=path.absolute().parent):
-                pass
-    except OSError:
-        fits = False
-    if not fits:
-        raise UsageError(f"can't write a report to {path}", hint="name a file in a folder where you may write")
-
-
-def _write_report(path: Path, text: str) -> None:
-    from imagefab.oci.store import OUTPUT, write_atomic
-
-    write_atomic(path.absolute(), text.encode(), remedy=OUTPUT)
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session) -> int:
     from imagefab.factory import dockerfile_path, render_recipe
-    from imagefab.oci.store import write_atomic
+    from imagefab.oci.disk import write_atomic
     from imagefab.plainfile import has_bytes
 
     if session.project.shipped:
@@ -35,7 +35,7 @@ def run(session: Session) -> int:
         if session.arguments.check:
             stale.append(prepared.recipe.name)
         else:
-            write_atomic(path, text)
+            write_atomic(path, text, within=session.project.root)
             session.progress.say(f"{session.project.show(path)} written")
     if stale:
         raise StaleError(

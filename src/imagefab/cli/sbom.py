@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from imagefab.cli.display import write_json
 from imagefab.cli.session import Session
 
 NAME = "sbom"
@@ -26,5 +26,5 @@ def run(session: Session) -> int:
     asked = session.arguments.platform
     name = parse_platform(asked).name if asked else prepared.default_platform
     prepared.choose([name])
-    sys.stdout.write(make_sbom(prepared.lock, name, prepared.recipe.target.triple).decode())
+    write_json(make_sbom(prepared.lock, name, prepared.recipe.target.triple).decode())
     return 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from imagefab.registry.credentials import Keyring
     from imagefab.registry.share import LayerShare
     from imagefab.sources.fetch import Fetcher
+    from imagefab.sources.own import OwnFiles
 
 
 class Session:
@@ -91,10 +91,24 @@ class Session:
         with Fetcher(
             store=self.use_store(),
             mirrors=find_mirrors(self.project.settings.mirrors),
+            own_files=self.own_files,
             progress=self.progress,
             offline=self.offline,
         ) as fetcher:
             yield fetcher
+
+    @cached_property
+    def own_files(self) -> OwnFiles:
+        """Where files of the user's may be: what a recipe names outside of the project, a stranger may have named."""
+        from imagefab.recipe.project import SETTINGS_FILE, load_allowed_files
+        from imagefab.sources.own import OwnFiles
+
+        named = [working_folder() / path for path in getattr(self.arguments, "allow_file", ())]
+        home = _find_home()
+        if home is not None:
+            folder = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+            named += load_allowed_files(folder / "imagefab" / SETTINGS_FILE, home)
+        return OwnFiles(project=self.project.root, allowed=tuple(named))
 
     @cached_property
     def registries(self) -> Registries:
@@ -174,8 +188,9 @@ def working_folder() -> Path:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    json.dump({"schema": 1, **value}, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    from imagefab.cli.display import write_json
+
+    write_json(json.dumps({"schema": 1, **value}, indent=2) + "\n")
 
 
 def choose_names(arguments: argparse.Namespace, verb: str) -> list[str] | None:
@@ -185,6 +200,17 @@ def choose_names(arguments: argparse.Namespace, verb: str) -> list[str] | None:
     if not arguments.all and not arguments.recipes:
         raise UsageError(f"{verb} what?", hint=f"`imagefab {verb} RECIPE…`, or `imagefab {verb} --all`")
     return None if arguments.all else list(arguments.recipes)
+
+
+def add_allow_file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-file",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="a file, or a folder of files, that recipes may take although it is outside of the project; repeatable",
+    )
 
 
 def read_destination(text: str | None) -> str | None:

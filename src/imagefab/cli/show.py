@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
+from imagefab.cli.display import write_out
 from imagefab.cli.session import Session, print_json
 
 NAME = "show"
@@ -28,7 +28,7 @@ def run(session: Session) -> int:
     if session.arguments.json:
         print_json(value)
         return 0
-    out = sys.stdout.write
+    out = write_out
     out(f"{value['recipe']}: {value['description']}\n")
     libc = f"{value['libc'] or '-'} {value['libc_floor'] or ''}".rstrip()
     about = {**value, "digest": value["digest"] or "not built", "libc": libc}
@@ -54,9 +54,9 @@ def run(session: Session) -> int:
 def _print_checked(checked: dict[str, Any], value: dict[str, Any]) -> None:
     other = "" if checked["manifest"] == value["manifest"] else " (of another image than this lock's)"
     told = f"{len(checked['passed'])} passed, {len(checked['failed'])} failed, {len(checked['skipped'])} skipped"
-    sys.stdout.write(f"  checked   {told}{other}\n")
+    write_out(f"  checked   {told}{other}\n")
     for name, fact in checked["facts"].items():
-        sys.stdout.write(f"  {name:<12} {fact}\n")
+        write_out(f"  {name:<12} {fact}\n")
 
 
 def _group(entries: dict[str, str]) -> dict[str, list[str]]:

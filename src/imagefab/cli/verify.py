@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagefab.cli.build import add_engine_arguments, choose_once
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.display import write_out
+from imagefab.cli.session import Session, add_allow_file_argument, print_json
 from imagefab.errors import ImagefabError, MismatchError, StaleError, UsageError, raise_all
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "default: what was published, else what was built here",
     )
     add_engine_arguments(parser)
+    add_allow_file_argument(parser)
     parser.add_argument("--platform", action="append", metavar="P", help="only that host platform's image")
     parser.add_argument("--json", action="store_true")
 
@@ -55,7 +56,7 @@ def run(session: Session) -> int:
                 f"{verdict.recipe}: the same as {verdict.given.name}, built in {verdict.seconds:.1f} s"
             )
             if not arguments.json:
-                sys.stdout.write(f"{verdict.recipe}@{verdict.given.digest}\n")
+                write_out(f"{verdict.recipe}@{verdict.given.digest}\n")
         else:
             errors.append(_complain(verdict))
     if arguments.json:

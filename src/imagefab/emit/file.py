@@ -16,7 +16,7 @@ from typing import Any
 from imagefab.emit.edit import read_data
 from imagefab.emit.lint import Remark
 from imagefab.errors import ConfigError, Position
-from imagefab.oci.store import DiskError, Remedy, explain_disk_errors, write_atomic
+from imagefab.oci.disk import DiskError, Remedy, explain_disk_errors, write_atomic
 from imagefab.plainfile import BadFileError, read_bytes
 from imagefab.recipe.document import parse_document
 from imagefab.recipe.grammar import escape

@@ -1,6 +1,7 @@
-"""How an image was made, as an in-toto statement with SLSA's predicate: recipe, lock, builder and all materials.
+"""How an image was made, as an in-toto statement with SLSA's predicate: recipe, lock, builder, materials and layers.
 
-Without dates and places: whoever makes the same image from the same checkout makes the same statement.
+Without dates: the same image of the same store has the same statement. Of each layer it says which engine built it, and
+whether that was for this image, or before, for another one, or on another machine. What nobody wrote down is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from imagefab import __version__
 from imagefab.digest import Digest, canonical_json
 from imagefab.emit.sbom import package_url, wheel_url
 from imagefab.lock.model import Lock
-from imagefab.oci.image import ImageSet
+from imagefab.oci.image import LAYER, ImageSet
+from imagefab.oci.layer import Layer, Origin
 
 STATEMENT = "application/vnd.in-toto+json"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -22,9 +24,17 @@ BUILDER = "urn:imagefab:builder"
 
 
 def make_provenance(
-    name: str, images: ImageSet, lock: Lock, *, target: str, files: Mapping[str, Digest], builder: str = BUILDER
+    name: str,
+    images: ImageSet,
+    lock: Lock,
+    *,
+    target: str,
+    files: Mapping[str, Digest],
+    plans: Mapping[str, Digest],
+    builder: str = BUILDER,
 ) -> bytes:
-    """`name` is the image's on the registry; `files` are those of the project that say how it is made."""
+    """`name` is the image's on the registry; `files` are those of the project that say how it is made; `plans` are the
+    keys of what it was built by, of each host platform."""
     subjects = {str(images.digest): name} | {str(image.digest): name for image in images.images}
     platforms = [image.platform.name for image in images.images]
     return canonical_json(
@@ -42,12 +52,42 @@ def make_provenance(
                     "resolvedDependencies": [
                         *({"name": path, "digest": {"sha256": digest.hex}} for path, digest in sorted(files.items())),
                         *_list_materials(lock, platforms),
+                        *_list_foreign_layers(images),
                     ],
                 },
-                "runDetails": {"builder": {"id": builder, "version": {"imagefab": __version__}}},
+                "runDetails": {
+                    "builder": {"id": builder, "version": {"imagefab": __version__}},
+                    "byproducts": [
+                        _describe_layer(layer, image.platform.name, plans)
+                        for image in images.images
+                        for layer in image.layers
+                    ],
+                },
             },
         }
     )
+
+
+def _describe_layer(layer: Layer, platform: str, plans: Mapping[str, Digest]) -> dict[str, Any]:
+    origin = layer.origin or Origin()
+    said = {"engine": origin.engine, "imagefab": origin.version, "from": origin.place}
+    return {
+        "name": f"{platform} {layer.name}",
+        "mediaType": LAYER,
+        "digest": {"sha256": layer.digest.hex},
+        "annotations": {key: value for key, value in said.items() if value is not None}
+        | {"cached": origin.place is not None or origin.plan is None or origin.plan != plans.get(platform)},
+    }
+
+
+def _list_foreign_layers(images: ImageSet) -> list[dict[str, Any]]:
+    """What other machines built is a material as good as a package, and only as good as who can write there."""
+    found = {}
+    for layer in (layer for image in images.images for layer in image.layers):
+        if layer.origin is not None and layer.origin.place is not None:
+            uri = f"oci://{layer.origin.place}@{layer.digest}"
+            found[layer.digest] = {"uri": uri, "name": layer.name, "digest": {"sha256": layer.digest.hex}}
+    return list(found.values())
 
 
 def read_predicate(statement: bytes) -> bytes:

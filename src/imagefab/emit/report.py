@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from imagefab.emit.printable import make_line, make_printable
 from imagefab.lock.staleness import PackageChange
 
 _MOST_PACKAGES = 200
 _MOST_LOG = 200
+_MARKUP = re.compile(r"([|<>`\\*_\[\]])")
+_REFERENCE = re.compile(r"[@#]|(?<=www)(?=\.)|(?<=:)(?=//)", re.IGNORECASE)
+"""What services make links of by themselves, and notify people by: `@name`, `#1`, `www.`, `https://`."""
+_NOTHING = "&#8203;"
+"""A space without a width."""
 _BUILT = "It is built with the new lock, and good, but not published.\n\n"
 
 
@@ -57,13 +63,13 @@ def compose_report(
     parts += [_tell_change(change) for change in changes]
     if failures:
         parts.append("## What failed\n\nThese keep the pin that they had, and, where nothing else is said, the lock.\n")
-        parts += [f"### {one.recipe}\n\n{_BUILT if one.is_built else ''}{_fence(one.log)}\n" for one in failures]
+        parts += [f"### {_cell(one.recipe)}\n\n{_BUILT if one.is_built else ''}{_fence(one.log)}\n" for one in failures]
     for title, pins in (("Dead pins", dead), ("Pins that may be dead: nobody says", silent)):
         if pins:
-            rows = [(f"`{one.reference}`", "<br>".join(map(_cell, one.places)), _cell(one.reason)) for one in pins]
+            rows = [(_code(one.reference), "<br>".join(map(_cell, one.places)), _cell(one.reason)) for one in pins]
             parts.append(f"## {title}\n\n{_table(('image', 'used in', 'why'), rows)}\n")
     if files:
-        parts.append("## Rewritten\n\n" + "\n".join(f"- `{file}`" for file in files) + "\n")
+        parts.append("## Rewritten\n\n" + "\n".join(f"- {_code(file)}" for file in files) + "\n")
     return "\n".join(parts)
 
 
@@ -89,7 +95,7 @@ def _tell_change(change: ImageChange) -> str:
         for one in change.packages:
             key = (f"{one.name}:{one.architecture}", one.old or "-", one.new or "-")
             grouped.setdefault(key, []).append(one.platform)
-        listed = [(f"`{name}`", _cell(old), _cell(new)) for name, old, new in grouped]
+        listed = [(_code(name), _cell(old), _cell(new)) for name, old, new in grouped]
         parts.append(_table(("package", "before", "after"), listed[:_MOST_PACKAGES]) + "\n")
         if len(listed) > _MOST_PACKAGES:
             parts.append(f"and {len(listed) - _MOST_PACKAGES} more.\n")
@@ -112,13 +118,18 @@ def _size(size: int | None, before: int | None = None) -> str:
 
 
 def _cell(text: str) -> str:
-    """What could end a cell, or become markup."""
-    return re.sub(r"([|<>`\\*_\[\]])", r"\\\1", text.replace("\n", " "))
+    """A stranger's text on a line: nothing in it ends a cell, is markup, leads anywhere or calls anybody."""
+    plain = _MARKUP.sub(r"\\\1", make_printable(text).replace("\n", " "))
+    return _REFERENCE.sub(lambda found: found[0] + _NOTHING, plain)
+
+
+def _code(text: str) -> str:
+    """A name as code, in a table too. No name that can be one has a backtick."""
+    return f"`{make_line(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def _fence(log: str) -> str:
     """A log as it is, with a fence that it cannot end."""
-    lines = log.splitlines()
-    shown = lines[-_MOST_LOG:]
+    shown = make_printable(log).split("\n")[-_MOST_LOG:]
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", log)), 3)
     return "\n".join([ticks, *shown, ticks])

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from imagefab import __version__
 from imagefab.digest import Digest
 from imagefab.engines.engine import BuildRequest, Engine
 from imagefab.errors import EngineError
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import Image, make_image
-from imagefab.oci.layer import Layer, LayerFile, find_layer, record_layer
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.layer import Layer, LayerFile, Origin, find_layer, record_layer
+from imagefab.oci.store import Store
 from imagefab.plan.context import Materialise
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
@@ -73,7 +75,8 @@ def build_image(
             wanted = plan.layers[number]
             if number != len(layers):
                 raise EngineError(f"the engine {engine.name} gave layer {number} where {len(layers)} was due")
-            layers.append(record_layer(store, wanted.key, wanted.name, file, path))
+            origin = Origin(engine=engine.name, version=__version__, plan=plan.key)
+            layers.append(record_layer(store, wanted.key, wanted.name, file, path, origin=origin))
             fresh.add(wanted.key)
             release(wanted.key)
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagefab.oci.store import STORE, Store, explain_disk_errors, write_atomic
+from imagefab.oci.disk import STORE, explain_disk_errors, list_folders, write_atomic
+from imagefab.oci.store import Store
 
 _FOLDER = "claims"
 _LOCK, _RECORD = "lock", "engine.json"
@@ -83,7 +84,7 @@ def take_abandoned(store: Store, engine: str, identity: str) -> Iterator[list[Cl
     with contextlib.ExitStack() as held:
         found = []
         with store.lock(_FOLDER):
-            for folder in sorted(store.folder(_FOLDER).iterdir()):
+            for folder in list_folders(store.folder(_FOLDER)):
                 if _take(folder, held) and _is_of(folder, store, _describe(engine, identity)):
                     found.append(Claim(name=folder.name, folder=folder))
         yield found

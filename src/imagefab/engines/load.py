@@ -15,16 +15,18 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import LOCAL_NAMESPACE, Image, ImageSet, local_pin
 from imagefab.oci.layout import write_archive
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
 from imagefab.progress import Progress
 
 
-def load_images(images: ImageSet, store: Store, progress: Progress) -> Iterator[tuple[str, str]]:
-    """Load the images; gives each name and the engine that has it. Other platforms than ours are named in the tag."""
-    engine = _find_engine()
+def load_images(
+    images: ImageSet, engine: ContainerEngine, store: Store, progress: Progress
+) -> Iterator[tuple[str, str]]:
+    """Load the images; yields each name and the engine that has it. Another machine's platform is named in the tag."""
     for image in images.images:
         name = f"{LOCAL_NAMESPACE}/{images.recipe}:latest"
         if image.platform != machine_platform():
@@ -52,14 +54,17 @@ def _load_image(engine: ContainerEngine, image: Image, name: str, store: Store, 
     task.finish()
 
 
-def make_loaded_check() -> Callable[[str], bool]:
+def make_loaded_check(name: str) -> Callable[[str], bool]:
     """Whether the engine that images are loaded into has one of a name."""
-    return _find_engine().has
+    return find_local_engine(name).has
 
 
-def _find_engine() -> ContainerEngine:
-    """Loading needs an engine, not one that can build."""
-    for engine in (DockerEngine(), PodmanEngine()):
+def find_local_engine(name: str) -> ContainerEngine:
+    """The engine of that name, else the first that answers. Loading needs an engine, not one that can build."""
+    engines: dict[str, type[DockerEngine | PodmanEngine]] = {"docker": DockerEngine, "podman": PodmanEngine}
+    for make in [engines[name]] if name in engines else engines.values():
+        engine = make()
         if engine.answers():
             return engine
-    raise EngineError("there is no Docker or Podman for local images", hint="`imagefab doctor` says what they need")
+    what = f"{name} does not answer" if name in engines else "there is no Docker or Podman for local images"
+    raise EngineError(what, hint="`imagefab doctor` says what it needs")

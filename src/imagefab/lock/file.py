@@ -7,7 +7,7 @@ from pathlib import Path
 from imagefab.errors import StaleError
 from imagefab.lock.model import Lock
 from imagefab.lock.text import parse_lock, render_lock
-from imagefab.oci.store import make_folder, write_atomic
+from imagefab.oci.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.plainfile import MOST_GENERATED, BadFileError, NoFileError, has_bytes, read_text
 
 LOCK_NAME = "imagefab.lock"
@@ -42,6 +42,8 @@ def write_lock(path: Path, lock: Lock) -> bool:
     data = render_lock(lock).encode()
     if has_bytes(path, data):
         return False
+    project = path.parents[2]
+    refuse_way_out(path, project)
     make_folder(path.parent)
-    write_atomic(path, data)
+    write_atomic(path, data, within=project)
     return True

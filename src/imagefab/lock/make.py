@@ -163,8 +163,7 @@ def _pin_source(source: AnySource, platform: HostPlatform, fetcher: Fetcher, old
                 )
             )
         case OwnFileSpec():
-            return SourcePin(
-                name=source.name, sha256=pin_own_file(fetcher.store, source, kept.sha256 if kept else None)
-            )
+            known = kept.sha256 if kept else None
+            return SourcePin(name=source.name, sha256=pin_own_file(fetcher.store, source, known, fetcher.own_files))
         case _:
             return SourcePin(name=source.name, sha256=source.sha256)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefab.digest import Digest
+from imagefab.oci.disk import list_files
+from imagefab.oci.marker import list_blobs
 from imagefab.oci.store import Store
 
 
@@ -25,9 +27,10 @@ class Kept:
 
 def collect_garbage(store: Store, kept: Kept, *, also: Iterable[Path], dry_run: bool) -> int:
     """Remove what is not kept, and other files known to be of no use; the bytes that came free."""
+    store.mark()
     freed = 0
     for path in [*_find_garbage(store.root, kept), *also]:
-        freed += path.stat().st_size
+        freed += path.lstat().st_size
         if not dry_run:
             path.unlink()
     return freed
@@ -36,17 +39,13 @@ def collect_garbage(store: Store, kept: Kept, *, also: Iterable[Path], dry_run: 
 def _find_garbage(root: Path, kept: Kept) -> Iterator[Path]:
     blobs = {digest.hex for digest in kept.blobs}
     records = {key.hex for key in kept.records}
-    for path in root.glob("blobs/sha256/*/*"):
-        if path.name not in blobs:
-            yield path
-    for path in root.glob("checked/*"):
-        if path.name not in blobs:
-            yield path
+    yield from (path for path in list_blobs(root) if path.name not in blobs)
+    yield from (path for path in list_files(root / "checked") if path.name not in blobs)
     for kind in ("layers", "derived"):
-        yield from (path for path in root.glob(f"{kind}/*.json") if path.stem not in records)
-    for path in root.glob("seen/*.json"):
+        yield from (path for path in list_files(root / kind) if path.suffix == ".json" and path.stem not in records)
+    for path in list_files(root / "seen"):
         with contextlib.suppress(OSError, ValueError):
             if json.loads(path.read_bytes()).get("layer") in records:
                 continue
         yield path
-    yield from root.glob("partial/*")
+    yield from list_files(root / "partial")

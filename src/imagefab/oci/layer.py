@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,43 @@ from imagefab.oci.tree import Difference, Node, RawLayer, Tree, apply_layer, sor
 
 RECORDS = "layers"
 _CHECKSUM = "checksum"
+_TEXT = re.compile(r"[ -~]{1,300}\Z")
 Reader = Callable[[Node], IO[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What built a layer, for which image, and by which way it came here. It changes nothing that is in it."""
+
+    engine: str | None = None
+    """None where those who had it before do not say."""
+    version: str | None = None
+    """Of imagefab."""
+    plan: Digest | None = None
+    """The key of the plan that it was built for."""
+    place: str | None = None
+    """The repository that it came from; None when it was built with this store."""
+
+    def record(self) -> dict[str, str]:
+        values = {"engine": self.engine, "version": self.version, "plan": self.plan, "place": self.place}
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Origin:
+        plan = record.get("plan")
+        return cls(
+            engine=_find_text(record, "engine"),
+            version=_find_text(record, "version"),
+            plan=None if plan is None else Digest.parse(plan),
+            place=_find_text(record, "place"),
+        )
+
+
+def _find_text(record: dict[str, Any], key: str) -> str | None:
+    value = record.get(key)
+    if value is not None and not (isinstance(value, str) and _TEXT.match(value)):
+        raise ValueError(f"not a name: {value!r}")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +77,12 @@ class Layer:
     members: tuple[int, ...]
     """The sizes of the gzip members, so that they can be read in parallel."""
     listing: Digest
+    origin: Origin | None = field(default=None, compare=False)
+    """None for layers from before that was written down."""
 
     def record(self) -> dict[str, Any]:
-        return {
+        origin = {} if self.origin is None else {"origin": self.origin.record()}
+        return origin | {
             "key": str(self.key),
             "name": self.name,
             "digest": str(self.digest),
@@ -64,6 +104,7 @@ class Layer:
             plain_size=record["plain_size"],
             members=tuple(map(int, record["members"])),
             listing=Digest.parse(record["listing"]),
+            origin=Origin.from_record(record["origin"]) if "origin" in record else None,
         )
 
 
@@ -180,7 +221,9 @@ def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer 
     return layer
 
 
-def record_layer(store: Store, key: Digest, name: str, file: LayerFile, path: Path) -> Layer:
+def record_layer(
+    store: Store, key: Digest, name: str, file: LayerFile, path: Path, *, origin: Origin | None = None
+) -> Layer:
     """Take a finished layer file into the store."""
     layer = Layer(
         key=key,
@@ -191,6 +234,7 @@ def record_layer(store: Store, key: Digest, name: str, file: LayerFile, path: Pa
         plain_size=file.plain_size,
         members=file.members,
         listing=Digest.of_bytes(file.listing),
+        origin=origin,
     )
     keep_layer(store, layer, file.listing, path)
     return layer

@@ -4,6 +4,7 @@
     checked/<hex>                what stat said of a blob when its hash was last seen to be right
     layers/<hex>.json            layer key → the layer that was built for it
     locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
+    CACHEDIR.TAG                 the marker: a folder without it is no store, and nothing in it is touched
 
 Nothing appears under its final name before it is complete: files are written in tmp/ and renamed. A blob's hash is
 checked again whenever stat no longer answers what it answered at the last check, so that a damaged entry is found
@@ -14,7 +15,6 @@ drops when a process dies, however it dies.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -23,55 +23,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from imagefab.digest import Digest
-from imagefab.errors import ImagefabError
-
-_CHUNK = 1 << 20
-
-
-class DiskError(ImagefabError):
-    """A file can't be written: the disk is full or read-only, the place is somebody else's or taken."""
-
-    exit_code = 5
-
-
-class StoreError(DiskError):
-    """The store can't be used."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
-    """What to do when something can't be written, which depends on what it is."""
-
-    error: type[DiskError] = DiskError
-    full: str
-    """When the disk is full."""
-    forbidden: str
-    """When it is read-only, or not the user's."""
-    obstructed: str
-    """When something else is in the way, or the place is none for files."""
-
-
-STORE = Remedy(
-    error=StoreError,
-    full="free some space, run `imagefab gc`, or use another store with --store DIR",
-    forbidden="use a store that is yours: --store DIR or IMAGEFAB_STORE",
-    obstructed="the store must be a folder: --store DIR or IMAGEFAB_STORE",
-)
-PROJECT = Remedy(
-    full="free some space there",
-    forbidden="imagefab writes into the project: make it writable for you, or work in a copy",
-    obstructed="move away what is in its place",
-)
-OUTPUT = Remedy(
-    full="free some space there, or name a folder on another disk",
-    forbidden="name a folder where you may write",
-    obstructed="name a folder that can be made",
-)
+from imagefab.oci.disk import STORE, StoreError, explain_disk_errors, make_folder, refuse_way_out, write_atomic
+from imagefab.oci.marker import MARKER, MARKER_TEXT, can_be_store, has_marker
 
 
 class Store:
@@ -85,13 +42,36 @@ class Store:
         self._user_lock: int | None = None
         self._user_owner = 0
         self._making_scratch = threading.Lock()
+        self._is_marked = False
 
     # -- folders ------------------------------------------------------------------------------------------------
 
+    def mark(self) -> None:
+        """Make sure that this is a store, before anything in it is written or removed; StoreError when it is not."""
+        if self._is_marked:
+            return
+        make_folder(self.root, STORE)
+        with explain_disk_errors(self.root, STORE):
+            if not can_be_store(self.root):
+                raise StoreError(
+                    f"{self.root} is not a store of imagefab, and not empty",
+                    hint="a new or an empty folder can be one: --store DIR, IMAGEFAB_STORE, `[store] path`",
+                )
+            if not has_marker(self.root):
+                write_atomic(self.root / MARKER, MARKER_TEXT, remedy=STORE)
+        self._is_marked = True
+
     def folder(self, name: str) -> Path:
         """A folder of the store, made when it is not there."""
-        path = self.root / name
+        path = self._own(self.root / name)
+        refuse_way_out(path / "file", self.root, STORE)
         make_folder(path, STORE)
+        return path
+
+    def _own(self, path: Path) -> Path:
+        """A path at which something may be written or removed: in what is a store, and not somewhere behind a link."""
+        self.mark()
+        refuse_way_out(path, self.root, STORE)
         return path
 
     def scratch_folder(self) -> Path:
@@ -191,7 +171,7 @@ class Store:
 
     def adopt_blob(self, path: Path, digest: Digest) -> Path:
         """Move a file whose hash the caller has verified to its place. It takes the place of an entry that is there."""
-        final = self.blob_path(digest)
+        final = self._own(self.blob_path(digest))
         with explain_disk_errors(final, STORE):
             final.parent.mkdir(parents=True, exist_ok=True)
             path.chmod(0o444)
@@ -229,8 +209,8 @@ class Store:
 
     def drop_blob(self, digest: Digest) -> None:
         with explain_disk_errors(self.root, STORE):
-            self.blob_path(digest).unlink(missing_ok=True)
-            (self.root / "checked" / digest.hex).unlink(missing_ok=True)
+            self._own(self.blob_path(digest)).unlink(missing_ok=True)
+            self._own(self.root / "checked" / digest.hex).unlink(missing_ok=True)
 
     def _remember(self, digest: Digest, path: Path) -> None:
         write_atomic(self.folder("checked") / digest.hex, _stat_identity(path).encode(), remedy=STORE)
@@ -250,47 +230,7 @@ class Store:
 
     def drop_record(self, kind: str, key: Digest) -> None:
         with explain_disk_errors(self.root, STORE):
-            (self.root / kind / f"{key.hex}.json").unlink(missing_ok=True)
-
-
-def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, remedy: Remedy = PROJECT) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
-    with explain_disk_errors(path, remedy):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            os.chmod(name, mode)
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-
-
-def make_folder(path: Path, remedy: Remedy = PROJECT) -> None:
-    """Make a folder where there is none, and all above it."""
-    with explain_disk_errors(path, remedy, every=True):
-        path.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def explain_disk_errors(path: Path, remedy: Remedy = PROJECT, *, every: bool = False) -> Iterator[None]:
-    """Turn what a disk can say into what a person can do.
-
-    `every` is for what touches a place for the first time. Odd places have odd reasons: nothing can be made in /proc,
-    and a path may be too long, or lead in a circle. Later, the same errors would be bugs.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise remedy.error(f"the disk is full: {path}", hint=remedy.full) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise remedy.error(f"can't write {path}: {error.strerror}", hint=remedy.forbidden) from error
-        if every or error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            raise remedy.error(f"can't use {path}: {error.strerror}", hint=remedy.obstructed) from error
-        raise
+            self._own(self.root / kind / f"{key.hex}.json").unlink(missing_ok=True)
 
 
 def _remove_folder(path: Path) -> None:
@@ -300,6 +240,8 @@ def _remove_folder(path: Path) -> None:
 def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
     """Remove the scratch folders of runs that are no more: those whose lock nobody holds."""
     for path in parent.glob("run-*"):
+        if path.is_symlink():
+            continue
         try:
             descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -319,8 +261,8 @@ def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
 
 
 def _stat_identity(path: Path) -> str:
-    stat = path.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def _hash_file(path: Path) -> str:

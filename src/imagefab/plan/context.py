@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from imagefab.digest import Digest
-from imagefab.oci.store import OUTPUT, STORE, Store, explain_disk_errors
+from imagefab.oci.disk import OUTPUT, STORE, explain_disk_errors
+from imagefab.oci.store import Store
 from imagefab.plan.model import BlobContent, BytesContent, Content, DerivedContent, Input
 
 Materialise = Callable[[DerivedContent], Path]

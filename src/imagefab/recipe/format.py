@@ -273,6 +273,19 @@ SETTINGS = Table(
     }
 )
 
+_OWN_PLACE = Text(
+    rules=(Rule(r"^(/|~/)", "{} is not an absolute path", "paths begin with `/`, or with `~/` for the home folder"),)
+)
+USER_SETTINGS = Table(
+    {
+        "files": Field(
+            Table({"allow": Field(ListOf(item=_OWN_PLACE), "Files, and folders of files, that recipes may take.")}),
+            "Files outside of projects.",
+        ),
+    }
+)
+"""What is not for a project to say, as the project may be a stranger's."""
+
 
 def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
     """A recipe's table. What depends on its kind is declared by `declare_options` and `declare_runner`."""

@@ -60,7 +60,7 @@ class OwnFileSpec:
     path: str
     """Absolute."""
     tops: tuple[str, ...] = ()
-    """For a tarball or zip file: the folders one of which it must begin with."""
+    """For a vendor's archive: the folders one of which it must begin with."""
 
 
 AnySource = SourceSpec | WheelSpec | OwnFileSpec

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imagefab.errors import UsageError
+from imagefab.oci.disk import DiskError, write_new
 from imagefab.recipe.format import STEM
 from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.project import Project
@@ -57,14 +58,12 @@ def write_recipe(project: Project, name: str, text: str) -> Path:
         raise UsageError("no project here to write a recipe to", hint="`imagefab init` starts a project")
     path = project.recipes_dir / f"{name}.toml"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("x", encoding="utf-8", newline="\n")
-    except OSError as error:
-        if path.exists():
-            raise UsageError(f"{project.show(path)} is there already") from None
-        raise UsageError(f"can't write {project.show(path)}: {error.strerror}") from error
-    with file:
-        file.write(text)
+        is_new = write_new(path, text.encode(), within=project.root)
+    except DiskError as error:
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error.problem
+        raise UsageError(f"can't write {project.show(path)}: {reason}") from error
+    if not is_new:
+        raise UsageError(f"{project.show(path)} is there already")
     return path
 
 
@@ -73,9 +72,7 @@ def copy_bases(project: Project, shipped: Project) -> list[Path]:
     copied = []
     for source in sorted(shipped.bases_dir.glob("*.toml")):
         path = project.bases_dir / source.name
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(source.read_bytes())
+        if write_new(path, source.read_bytes(), within=project.root):
             copied.append(path)
     return copied
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import imagefab
 from imagefab.errors import SeveralErrors, UsageError
 from imagefab.recipe.document import read_document
-from imagefab.recipe.format import SETTINGS
+from imagefab.recipe.format import SETTINGS, USER_SETTINGS
 from imagefab.recipe.grammar import escape
 
 SETTINGS_FILE = "imagefab.toml"
@@ -86,6 +86,12 @@ def load_settings(path: Path) -> Settings:
     if not path.exists() and not path.is_symlink():
         return Settings()
     document = read_document(path, path.name)
+    if document.data.pop("files", None) is not None:
+        document.spot("files").report(
+            "`files` is no setting of a project, which may be a stranger's",
+            f"whoever runs imagefab says it in ~/.config/imagefab/{SETTINGS_FILE}, or by --allow-file",
+            on_key=True,
+        )
     table = document.read(SETTINGS)
     if errors := document.errors():
         raise SeveralErrors(errors)
@@ -102,6 +108,18 @@ def load_settings(path: Path) -> Settings:
         layers=publish.get("layers"),
         store=None if store is None else path.parent / store,
     )
+
+
+def load_allowed_files(path: Path, home: Path) -> tuple[Path, ...]:
+    """What somebody's own settings say of files outside of projects; nothing where there are none."""
+    if not os.path.lexists(path):
+        return ()
+    document = read_document(path, escape(str(path)))
+    table = document.read(USER_SETTINGS)
+    if errors := document.errors():
+        raise SeveralErrors(errors)
+    places = table.get("files", {}).get("allow", ())
+    return tuple(home / place.removeprefix("~/") for place in places)
 
 
 def lay_out(root: Path, settings: Settings, *, shipped: bool = False) -> Project:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from imagefab.oci.disk import make_folder, write_atomic
 from imagefab.plainfile import has_bytes
 from imagefab.recipe.format import BASE, SETTINGS, declare_options, declare_recipe, declare_runner
 from imagefab.recipe.grammar import Table
@@ -51,8 +52,8 @@ def write_schemas(project: Project, rules: Mapping[str, KindRules]) -> list[Path
     for name, text in render_schemas(rules).items():
         path = project.recipes_dir / name
         if not has_bytes(path, text.encode()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
+            make_folder(path.parent)
+            write_atomic(path, text.encode(), within=project.root)
             changed.append(path)
     return changed
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagefab.errors import UsageError
+from imagefab.oci.disk import DiskError, make_folder, write_new
 from imagefab.recipe.loader import list_recipes
 from imagefab.recipe.new import copy_bases
 from imagefab.recipe.project import SETTINGS_FILE, Project
@@ -61,12 +62,12 @@ def start_project(
 ) -> list[Path]:
     """Write what the project lacks; return what was written. `workflows` are paths and texts of what its CI runs."""
     try:
-        project.recipes_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(project.recipes_dir)
         written = copy_bases(project, shipped)
         wanted = [*_list_files(project, shipped, rules, to), *((project.root / name, text) for name, text in workflows)]
-        written += [path for path, text in wanted if _write_new(path, text)]
-    except OSError as error:
-        raise UsageError(f"can't start a project in {project.root}: {error.strerror}: {error.filename}") from error
+        written += [path for path, text in wanted if write_new(path, text.encode(), within=project.root)]
+    except DiskError as error:
+        raise UsageError(f"can't start a project in {project.root}: {error.problem}") from error
     return sorted(written)
 
 
@@ -80,14 +81,3 @@ def _list_files(
     if not list_recipes(project):
         name = f"{FIRST_RECIPE}.toml"
         yield project.recipes_dir / name, (shipped.recipes_dir / name).read_text("utf-8")
-
-
-def _write_new(path: Path, text: str) -> bool:
-    """Write a file where nothing is, not even a link; whether that was so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        return False
-    return True

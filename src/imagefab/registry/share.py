@@ -14,15 +14,16 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from imagefab.digest import Digest, canonical_json
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import LAYER, MANIFEST
-from imagefab.oci.layer import Layer, decode_listing, find_layer, keep_layer
+from imagefab.oci.layer import Layer, Origin, decode_listing, find_layer, keep_layer
 from imagefab.oci.parts import read_size
-from imagefab.oci.store import STORE, Store, explain_disk_errors
+from imagefab.oci.store import Store
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
 from imagefab.registry.blobs import Blob, Blobs
@@ -171,7 +172,8 @@ class LayerShare:
                 file.seek(0)
                 if _hash_content(file, layer.plain_size) != layer.diff_id.hex:
                     raise RegistryError(f"{self._repository}: layer {layer.key.short} is not what its record says")
-            keep_layer(self._store, layer, listing.getvalue(), path)
+            origin = replace(layer.origin or Origin(), place=self.name)
+            keep_layer(self._store, replace(layer, origin=origin), listing.getvalue(), path)
 
     def _give_up(self, error: RegistryError) -> None:
         with self._guard:

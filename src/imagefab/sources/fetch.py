@@ -19,9 +19,10 @@ from typing import IO, Self, TypeVar
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, ImagefabError, SeveralErrors
 from imagefab.lock.model import ArchivePin, Lock, PackagePin
-from imagefab.oci.store import STORE, explain_disk_errors
+from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.progress import Progress, Task
 from imagefab.sources.mirrors import Mirrors
+from imagefab.sources.own import OwnFiles
 from imagefab.sources.store import BlobStore
 from imagefab.sources.transport import (
     Expected,
@@ -77,12 +78,14 @@ class Fetcher:
         store: BlobStore,
         mirrors: Mirrors,
         progress: Progress,
+        own_files: OwnFiles = OwnFiles(),  # noqa: B008 - a frozen value
         offline: bool = False,
         jobs: int = 6,
         patience: Patience | None = None,
     ) -> None:
         self.store = store
         self.mirrors = mirrors
+        self.own_files = own_files
         self.progress = progress
         self.offline = offline
         self._jobs = max(1, jobs)

@@ -30,6 +30,6 @@ def fetch_sources(fetcher: Fetcher, wanted: Iterable[WantedSource]) -> None:
             case WheelSpec():
                 fetch_wheel(fetcher, one.source, one.platform, one.digest)
             case OwnFileSpec():
-                fetch_own_file(fetcher.store, one.source, one.digest)
+                fetch_own_file(fetcher.store, one.source, one.digest, fetcher.own_files)
     with hinting("its `url` in the recipe no longer serves it"):
         fetcher.fetch_blobs(web, label="sources")

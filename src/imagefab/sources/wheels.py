@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
-from imagefab.oci.store import STORE, explain_disk_errors, write_atomic
+from imagefab.oci.disk import STORE, explain_disk_errors, write_atomic
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import WheelSpec
 from imagefab.sources.fetch import Fetcher
@@ -34,8 +34,7 @@ def pin_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform) -> Dige
     if known is not None and fetcher.store.has_blob(known) and fetcher.store.check_blob(known):
         return known
     digest = _bring(fetcher, spec, platform, None)
-    with explain_disk_errors(note, STORE):
-        write_atomic(note, str(digest).encode())
+    write_atomic(note, str(digest).encode(), remedy=STORE)
     return digest
 
 

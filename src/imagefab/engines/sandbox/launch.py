@@ -23,7 +23,7 @@ from typing import IO, Any
 from imagefab.engines.sandbox.ids import map_ids
 from imagefab.engines.sandbox.job import Job, RemoveJob, encode_job
 from imagefab.errors import EngineError, FetchError, ImagefabError
-from imagefab.oci.store import STORE, StoreError
+from imagefab.oci.disk import STORE, StoreError
 
 _ATTEMPTS, _PAUSE = 100, 0.02
 _working: dict[int, Worker] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imagefab.errors import FetchError, PackageError, RecipeError
 from imagefab.lock.model import ArchivePin
+from imagefab.oci.disk import list_files
 from imagefab.recipe.model import Archive
 from imagefab.sources.debian.index import (
     FORMAT,
@@ -218,8 +219,9 @@ class ArchiveReader:
 
 def list_stale_indexes(folder: Path) -> Iterator[Path]:
     """Files in the store's `indexes` folder that no Release file seen last names any more."""
-    named = "".join(path.read_text("utf-8", "replace") for path in folder.glob("*.InRelease"))
-    for path in sorted(folder.iterdir()):
+    releases = (path for path in list_files(folder) if path.suffix == ".InRelease")
+    named = "".join(path.read_text("utf-8", "replace") for path in releases)
+    for path in list_files(folder):
         if path.suffix != ".InRelease" and (path.suffix != f".{FORMAT}" or path.stem not in named):
             yield path
 

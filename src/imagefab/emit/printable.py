@@ -1,0 +1,44 @@
+"""Texts of strangers, for terminals and logs: what steps print, what images and registries call things.
+
+A terminal acts on control characters, and a reader sees another text than the one that is there where its direction
+changes. CI services act on lines that look like their commands: GitHub on `::name::`, and on `##[name]` anywhere, Azure
+on `##vso[…]`, GitLab on `section_start:…`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from imagefab.recipe.grammar import escape
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*[mK]")
+"""Of such a kind are most control sequences in logs, and without them the text is the same."""
+_LINE_END = re.compile(r"\r\n?")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
+_UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e]+")
+_COMMAND = re.compile(r"^([ \t]*)::", re.MULTILINE)
+_MARKED = re.compile(r"##(?=\w*\[)")
+_SECTION = re.compile(r"section_(?=(?:start|end):)")
+
+
+def make_printable(text: str) -> str:
+    """The same text with its line ends and tabs; what does not print is spelt out, and commands get a backslash."""
+    text = _LINE_END.sub("\n", _COLOUR.sub("", text))
+    text = _UNPRINTABLE.sub(lambda found: escape(found[0]), text)
+    return _SECTION.sub(r"section\\_", _MARKED.sub(r"#\\#", _COMMAND.sub(r"\1\\::", text)))
+
+
+def make_line(text: str) -> str:
+    """The same as one line."""
+    return make_printable(text).replace("\n", "\\n")
+
+
+def make_printable_json(text: str) -> str:
+    """The same for JSON, as its own strings spell it. At the beginning of its lines stands nobody's text."""
+    text = _BEYOND_ASCII.sub(lambda found: found[0] if found[0].isprintable() else _spell(found[0]), text)
+    return _MARKED.sub(r"#\\u0023", text)
+
+
+def _spell(text: str) -> str:
+    return json.dumps(text)[1:-1]
