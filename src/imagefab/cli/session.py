@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imagefab.oci.store import Store
     from imagefab.recipe.model import Recipe
     from imagefab.recipe.project import Project
+    from imagefab.recorded import Recorded
     from imagefab.registry.client import Registries
     from imagefab.registry.credentials import Keyring
     from imagefab.registry.share import LayerShare
@@ -40,7 +42,23 @@ class Session:
     def project(self) -> Project:
         from imagefab.recipe.project import find_project
 
-        return find_project(working_folder())
+        project = find_project(working_folder())
+        return project if self.arguments.trust_from is None else self._trust(project)
+
+    def _trust(self, project: Project) -> Project:
+        """The project with the settings of a revision: who a change comes from must not say whom to trust."""
+        from imagefab.plainfile import MOST_WRITTEN
+        from imagefab.recipe.project import SETTINGS_FILE, Settings, parse_settings
+        from imagefab.sources.revision import read_at
+
+        revision = self.arguments.trust_from
+        if project.shipped:
+            raise UsageError("no project here, whose settings a revision could have", hint="leave --trust-from out")
+        data = read_at(project.root, revision, [SETTINGS_FILE], most=MOST_WRITTEN).get(SETTINGS_FILE)
+        if data is None:
+            return replace(project, settings=Settings())
+        settings = parse_settings(data, project.root / SETTINGS_FILE, f"{revision}:{SETTINGS_FILE}")
+        return replace(project, settings=settings)
 
     @cached_property
     def store(self) -> Store:
@@ -112,6 +130,20 @@ class Session:
         home = _find_home() or Path("/nonexistent")
         return Keyring(files=list_login_files(os.environ, home, os.getuid()))
 
+    @cached_property
+    def recorded(self) -> Recorded:
+        """What was published and checked before, as the revision has it whose word is taken."""
+        from imagefab.plainfile import MOST_GENERATED
+        from imagefab.recorded import RECORDS, list_recorded, read_recorded
+        from imagefab.sources.revision import read_at
+
+        revision, project = self.arguments.trust_from, self.project
+        if revision is None:
+            return read_recorded(list_recorded(project.images_dir))
+        below = project.images_dir.relative_to(project.root).as_posix()
+        found = read_at(project.root, revision, RECORDS, below=below, most=MOST_GENERATED)
+        return read_recorded((name, data.decode(errors="replace")) for name, data in found.items())
+
     def open_share(self) -> LayerShare | None:
         """Where machines share layers, if the project has such a place."""
         from imagefab.registry.reference import Repository
@@ -120,7 +152,13 @@ class Session:
         if self.project.settings.layers is None or self.offline:
             return None
         repository = Repository.parse(self.project.settings.layers)
-        return LayerShare(self.registries.open(repository.host), repository, self.store, self.progress)
+        return LayerShare(
+            self.registries.open(repository.host),
+            repository,
+            self.store,
+            self.progress,
+            published=self.recorded.layers,
+        )
 
     def fetch(self, wanted: Wanted) -> None:
         """Bring what is missing into the store."""
