@@ -19,6 +19,9 @@ HELP = "write images/<recipe>/imagefab.lock; keeps pins unless --upgrade"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all")
     parser.add_argument("--upgrade", action="store_true", help="move pins to what the archives have now")
+    parser.add_argument(
+        "--allow-downgrade", action="store_true", help="also to an older state of an archive, or an older package"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when a lock is stale")
     parser.add_argument("--json", action="store_true")
 
@@ -69,6 +72,7 @@ def _lock(session: Session, names: list[str] | None) -> int:
                     design_blueprints(recipe),
                     reader,
                     upgrade=session.arguments.upgrade,
+                    allow_downgrade=session.arguments.allow_downgrade,
                 )
             except ImagefabError as error:
                 errors.append(place_error(session.project, recipe, error))
