@@ -133,16 +133,23 @@ class Session:
     @cached_property
     def recorded(self) -> Recorded:
         """What was published and checked before, as the revision has it whose word is taken."""
-        from imagefab.plainfile import MOST_GENERATED
         from imagefab.recorded import RECORDS, list_recorded, read_recorded
+
+        if self.arguments.trust_from is None:
+            return read_recorded(list_recorded(self.project.images_dir))
+        below = self.project.images_dir.relative_to(self.project.root).as_posix()
+        return read_recorded(self.read_trusted(RECORDS, below=below).items())
+
+    def read_trusted(self, names: Sequence[str], *, below: str) -> dict[str, str]:
+        """Files of the project as the revision has them whose word is taken, by their paths; none without one."""
+        from imagefab.plainfile import MOST_GENERATED
         from imagefab.sources.revision import read_at
 
-        revision, project = self.arguments.trust_from, self.project
+        revision = self.arguments.trust_from
         if revision is None:
-            return read_recorded(list_recorded(project.images_dir))
-        below = project.images_dir.relative_to(project.root).as_posix()
-        found = read_at(project.root, revision, RECORDS, below=below, most=MOST_GENERATED)
-        return read_recorded((name, data.decode(errors="replace")) for name, data in found.items())
+            return {}
+        found = read_at(self.project.root, revision, names, below=below, most=MOST_GENERATED)
+        return {name: data.decode(errors="replace") for name, data in found.items()}
 
     def open_share(self) -> LayerShare | None:
         """Where machines share layers, if the project has such a place."""

@@ -6,6 +6,7 @@ a package that has left the pool is looked for in the snapshot archive. All that
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -99,6 +100,12 @@ class Fetcher:
 
     def close(self) -> None:
         self._transport.close()
+
+    def through(self, mirrors: Mirrors) -> Fetcher:
+        """The same with other mirrors. It goes with this one."""
+        other = copy.copy(self)
+        other.mirrors = mirrors
+        return other
 
     def fetch_blobs(self, downloads: Iterable[Download], *, label: str) -> None:
         """Bring files into the store."""

@@ -56,10 +56,14 @@ class _Wanted:
 class ArchiveReader:
     """Opens suites and indexes, each once in a run. `now` is what the clock says."""
 
-    def __init__(self, fetcher: Fetcher, *, now: datetime, keys: tuple[bytes, ...] | None = None) -> None:
+    def __init__(
+        self, fetcher: Fetcher, *, now: datetime, keys: tuple[bytes, ...] | None = None, is_past: bool = False
+    ) -> None:
+        """`is_past` is for states of long ago, which are not kept and were never seen; `now` is then."""
         self.fetcher = fetcher
         self._now = now
         self._keys = keys
+        self._is_past = is_past
         self._suites: dict[tuple[str, str], Release] = {}
         self._indexes: dict[tuple[str, str], Index] = {}
         self._unserved: set[tuple[str, str]] = set()
@@ -88,6 +92,19 @@ class ArchiveReader:
             incomplete={architecture for _, architecture in self._unserved}.intersection(architectures),
         )
 
+    def open_archive(self, archive: Archive, architecture: str) -> Universe:
+        """One suite's packages of an architecture, and those for all; nothing where it has none."""
+        suite = self.open_suite(archive)
+        wanted = list(_list_indexes(suite, [architecture]))
+        self._load(wanted)
+        indexes = [(one.architecture, self._indexes[_key(one)]) for one in wanted]
+        return Universe(pins=(suite.pin,), native=architecture, indexes=indexes)
+
+    def open_past(self, archive: ArchivePin, moment: datetime) -> ArchiveReader:
+        """For an archive as it was, as the snapshot archive has it; it is signed as it was."""
+        mirrors = self.fetcher.mirrors.of_snapshot(archive.archive, f"{moment:%Y%m%dT%H%M%SZ}")
+        return ArchiveReader(self.fetcher.through(mirrors), now=moment, keys=self._keys, is_past=True)
+
     def open_suite(self, archive: Archive) -> Suite:
         key = (archive.archive, archive.suite)
         release = self._suites.get(key)
@@ -105,7 +122,7 @@ class ArchiveReader:
 
     def _read_suite(self, archive: Archive) -> Release:
         kept = self.fetcher.store.folder("indexes") / f"{archive.archive}-{archive.suite.replace('/', '-')}.InRelease"
-        if self.fetcher.offline and kept.exists():
+        if self.fetcher.offline and kept.exists() and not self._is_past:
             return self._verify(self._read_file(kept), archive)
 
         def accept(data: bytes) -> tuple[Release, bytes]:
@@ -114,6 +131,8 @@ class ArchiveReader:
         release, data = self.fetcher.read_unpinned(
             archive.archive, f"dists/{archive.suite}/InRelease", most=_MOST_RELEASE, accept=accept
         )
+        if self._is_past:
+            return release
         seen = self._read_kept(kept, archive)
         if seen is not None and seen.date > release.date:
             self.fetcher.progress.warn(
