@@ -160,6 +160,19 @@ def test_pins_that_the_archive_left_behind(debian: Debian) -> None:
     assert len(found.wrong) == 2 and list_codes(found) == [4]
 
 
+def test_the_snapshot_archive_is_asked_once(debian: Debian) -> None:
+    """Not for each of fifty recipes."""
+    lock = debian.lock()
+    debian.archive.date = NOW - timedelta(days=1)
+    debian.publish(a="2")
+    reader = debian.reader()
+    debian.archive.server.asked.clear()
+    for _ in range(3):
+        assert confirm_lock(lock, reader, reader.open_past, trusted=None).gone
+    asked = [path for path in debian.archive.server.asked if path.startswith("/archive")]
+    assert len(asked) == len(set(asked)) == 2
+
+
 def test_states_of_then_are_not_kept(debian: Debian) -> None:
     """The last one that was seen is today's."""
     lock = debian.lock()

@@ -152,6 +152,10 @@ class Fetcher:
         is_gone = True
         hint = None
         for url in self.mirrors.urls(archive, path):
+            if name_host(url) in self._lost_hosts:
+                is_gone = False
+                problems.append(f"{name_host(url)} could not be reached before")
+                continue
             scratch = self.store.scratch_file(".release")
             try:
                 with scratch.open("w+b") as file:
@@ -161,6 +165,8 @@ class Fetcher:
                 raise
             except FetchError as error:
                 is_gone = is_gone and isinstance(error, NotThereError)
+                if isinstance(error, UnreachableError):
+                    self._lost_hosts.add(name_host(url))
                 problems.append(
                     error.problem if isinstance(error, TransferError) else f"{name_host(url)}: {error.problem}"
                 )

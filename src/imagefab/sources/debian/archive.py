@@ -64,8 +64,9 @@ class ArchiveReader:
         self._now = now
         self._keys = keys
         self._is_past = is_past
-        self._suites: dict[tuple[str, str], Release] = {}
+        self._suites: dict[tuple[str, str], Release | FetchError] = {}
         self._indexes: dict[tuple[str, str], Index] = {}
+        self._pasts: dict[tuple[str, str], ArchiveReader] = {}
         self._unserved: set[tuple[str, str]] = set()
         """Suites and architectures whose index no mirror has."""
 
@@ -102,14 +103,23 @@ class ArchiveReader:
 
     def open_past(self, archive: ArchivePin, moment: datetime) -> ArchiveReader:
         """For an archive as it was, as the snapshot archive has it; it is signed as it was."""
-        mirrors = self.fetcher.mirrors.of_snapshot(archive.archive, f"{moment:%Y%m%dT%H%M%SZ}")
-        return ArchiveReader(self.fetcher.through(mirrors), now=moment, keys=self._keys, is_past=True)
+        key = archive.archive, f"{moment:%Y%m%dT%H%M%SZ}"
+        if key not in self._pasts:
+            fetcher = self.fetcher.through(self.fetcher.mirrors.of_snapshot(*key))
+            self._pasts[key] = ArchiveReader(fetcher, now=moment, keys=self._keys, is_past=True)
+        return self._pasts[key]
 
     def open_suite(self, archive: Archive) -> Suite:
         key = (archive.archive, archive.suite)
-        release = self._suites.get(key)
-        if release is None:
-            release = self._suites[key] = self._read_suite(archive)
+        if key not in self._suites:
+            try:
+                self._suites[key] = self._read_suite(archive)
+            except FetchError as error:
+                # Every recipe asks for it, and what did not help once does not help a minute later.
+                self._suites[key] = error
+        release = self._suites[key]
+        if isinstance(release, FetchError):
+            raise release
         pin = ArchivePin(
             name=archive.name,
             archive=archive.archive,
