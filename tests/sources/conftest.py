@@ -6,7 +6,7 @@ import hashlib
 import lzma
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -156,14 +156,14 @@ MakeFetcher = Callable[..., Fetcher]
 def make_fetcher(store: Store, progress: Noted) -> Iterator[MakeFetcher]:
     made: list[Fetcher] = []
 
-    def make(*mirrors: str, snapshot: str = DEAD, offline: bool = False, read: float = 5, attempts: int = 2) -> Fetcher:
+    def make(*mirrors: str, snapshot: str = DEAD, offline: bool = False, **patience: float) -> Fetcher:
         bases = {"debian": mirrors, "debian-security": mirrors, "snapshot": (snapshot,)}
         fetcher = Fetcher(
             store=store,
             mirrors=Mirrors(bases=bases),
             progress=progress,
             offline=offline,
-            patience=Patience(connect=1, read=read, attempts=attempts, pause=0.01),
+            patience=replace(Patience(connect=1, read=5, attempts=2, pause=0.01), **patience),  # type: ignore[arg-type]
         )
         made.append(fetcher)
         return fetcher

@@ -105,22 +105,25 @@ class Session:
     def fetcher(self) -> Iterator[Fetcher]:
         from imagefab.sources.fetch import Fetcher
         from imagefab.sources.mirrors import find_mirrors
+        from imagefab.sources.transport import Patience
 
         with Fetcher(
             store=self.use_store(),
             mirrors=find_mirrors(self.project.settings.mirrors),
             progress=self.progress,
             offline=self.offline,
+            patience=Patience(slowest=_read_slowest()),
         ) as fetcher:
             yield fetcher
 
     @cached_property
     def registries(self) -> Registries:
         from imagefab.registry.client import Registries
+        from imagefab.registry.effort import Patience
 
         if self.offline:
             raise UsageError("this asks a registry, which --offline forbids")
-        return Registries(keyring=self.keyring)
+        return Registries(keyring=self.keyring, patience=Patience(slowest=_read_slowest()))
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -201,6 +204,19 @@ class Session:
             made = self.__dict__.get(name)
             if made is not None and hasattr(made, "close"):
                 made.close()
+
+
+def _read_slowest() -> int:
+    """The rate below which a transfer ends, in bytes a second."""
+    from imagefab.http import SLOWEST
+
+    text = os.environ.get("IMAGEFAB_LOW_SPEED_LIMIT") or str(SLOWEST)
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise UsageError(
+            f"IMAGEFAB_LOW_SPEED_LIMIT is {text!r}, which is no rate",
+            hint="bytes a second, below which a transfer ends; 0 for none",
+        )
+    return int(text)
 
 
 def _find_home() -> Path | None:

@@ -87,7 +87,8 @@ class Fetcher:
         self.progress = progress
         self.offline = offline
         self._jobs = max(1, jobs)
-        self._transport = Transport(patience or Patience())
+        self.patience = patience or Patience()
+        self._transport = Transport(self.patience)
         self._lost_hosts: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -154,7 +155,7 @@ class Fetcher:
         for url in self.mirrors.urls(archive, path):
             if name_host(url) in self._lost_hosts:
                 is_gone = False
-                problems.append(f"{name_host(url)} could not be reached before")
+                problems.append(f"{name_host(url)} did not answer before")
                 continue
             scratch = self.store.scratch_file(".release")
             try:
@@ -243,7 +244,7 @@ class Fetcher:
         for url in (*download.urls, *download.fallbacks):
             host = name_host(url)
             if host in self._lost_hosts:
-                problems.append(UnreachableError(f"{host} could not be reached before"))
+                problems.append(UnreachableError(f"{host} did not answer before"))
                 continue
             try:
                 self._transport.download(url, file, expected, task.advance)
