@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from imagefab.engines.inspect import require_emulation
 from imagefab.errors import (
     EngineError,
     ImagefabError,
+    MismatchError,
     OptionError,
     OwnFileError,
     PackageError,
@@ -33,6 +34,7 @@ from imagefab.lock.staleness import is_stale, platform_pins
 from imagefab.oci.collect import Kept
 from imagefab.oci.disk import DiskError, write_atomic
 from imagefab.oci.image import Image, ImageSet
+from imagefab.oci.layer import RECORDS as LAYERS
 from imagefab.oci.layer import find_layer
 from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, NoFileError, read_text
@@ -44,6 +46,7 @@ from imagefab.progress import Progress
 from imagefab.recipe.model import OwnFileSpec, Recipe
 from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.recipe.project import Project
+from imagefab.recorded import Recorded
 from imagefab.sources.derive import Deriver
 from imagefab.sources.gather import WantedSource
 from imagefab.sources.own import OwnFiles, has_changed
@@ -204,8 +207,10 @@ class Workshop:
     """For a look at the clock: it must not be before the lock."""
     builds_here: bool = True
     """Whether this machine runs what is built, and so has to have the processor, or an emulator of it."""
-    bring_layers: Callable[[Plan], None] | None = None
-    """Brings into the store what other machines built of a plan."""
+    bring_layers: Callable[[Plan], frozenset[Digest]] | None = None
+    """Brings into the store what other machines built of a plan; the keys of those layers."""
+    recorded: Recorded = field(default_factory=Recorded)
+    """What images with such layers have to be."""
 
 
 def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Workshop) -> Outcome:
@@ -213,7 +218,8 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
     began = time.monotonic()
     plans = prepared.choose(platforms)
     store, progress = workshop.store, workshop.progress
-    images = [None if workshop.no_cache else _find_or_bring(plan, workshop) for plan in plans]
+    found_or_brought = [_find_or_bring(plan, workshop) for plan in plans]
+    images = [image for image, _ in found_or_brought]
     fresh: frozenset[Digest] = frozenset()
     engine: Engine | None = None
     if not all(images):
@@ -228,12 +234,14 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
         todo = [given for plan in missing for given in missing_inputs(plan, store, progress, no_cache=anew)]
         workshop.fetch(list_wanted(prepared, todo))
     found = []
-    for plan, image in zip(plans, images, strict=True):
+    for plan, (image, brought) in zip(plans, found_or_brought, strict=True):
         if image is None:
             assert engine is not None
             materialise = Deriver(store, plan.epoch).materialise
             built: Built = build_image(plan, engine, store, materialise, progress, no_cache=workshop.no_cache)
             image, fresh = built.image, fresh | built.fresh  # noqa: PLW2901
+            if brought:
+                _require_recorded(plan, image, brought | built.fresh, workshop)
         found.append(image)
     return Outcome(
         prepared=prepared,
@@ -244,13 +252,34 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
     )
 
 
-def _find_or_bring(plan: Plan, workshop: Workshop) -> Image | None:
-    """The image, if the store has it, or has it once other machines gave what they built."""
+def _find_or_bring(plan: Plan, workshop: Workshop) -> tuple[Image | None, frozenset[Digest]]:
+    """The image, if the store has it, or has it once other machines gave layers; the keys of what they gave."""
+    if workshop.no_cache:
+        return None, frozenset()
     image = find_image(plan, workshop.store, workshop.progress)
-    if image is None and workshop.bring_layers is not None:
-        workshop.bring_layers(plan)
-        image = find_image(plan, workshop.store, workshop.progress)
-    return image
+    if image is not None or workshop.bring_layers is None:
+        return image, frozenset()
+    brought = workshop.bring_layers(plan)
+    image = find_image(plan, workshop.store, workshop.progress)
+    if image is not None and brought:
+        _require_recorded(plan, image, brought, workshop)
+    return image, brought
+
+
+def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], workshop: Workshop) -> None:
+    """MismatchError when layers of other machines led to another image than the project recorded for the plan.
+
+    They leave the store again, with what was built on them: the next run builds them, or takes better ones.
+    """
+    if not workshop.recorded.has_other(plan.key, image.digest):
+        return
+    for key in keys:
+        workshop.store.drop_record(LAYERS, key)
+    raise MismatchError(
+        f"{plan.recipe} for {plan.platform} came to {image.digest} with layers of other machines, and another image is"
+        " on record for the same inputs",
+        hint="what `[publish] layers` names is not to be trusted; `imagefab build --no-cache` takes nothing from there",
+    )
 
 
 def _check_clock(lock: Lock, now: datetime) -> None:

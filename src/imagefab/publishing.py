@@ -255,6 +255,7 @@ def _describe(plan: Plan, image: Image) -> tuple[str, PublishedImage]:
         manifest=image.digest,
         config=image.config_digest,
         layers=tuple(layer.digest for layer in image.layers),
+        keys=tuple(layer.key for layer in image.layers),
     )
 
 

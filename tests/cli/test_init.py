@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import RunImagefab
 
-from imagefab import __version__
 from imagefab.recipe.project import find_shipped_project, load_settings
 
-GITHUB = {".github/propose.sh", ".github/workflows/images.yml", ".github/workflows/refresh.yml"}
-GITLAB = {".gitlab-ci.yml", ".gitlab/images.yml", ".gitlab/propose.sh"}
+GITHUB = {
+    ".github/imagefab-requirements.txt",
+    ".github/propose.sh",
+    ".github/workflows/images.yml",
+    ".github/workflows/refresh.yml",
+}
+GITLAB = {".gitlab-ci.yml", ".gitlab/imagefab-requirements.txt", ".gitlab/images.yml", ".gitlab/propose.sh"}
 ALL = {
     *GITHUB,
     *GITLAB,
@@ -149,14 +154,33 @@ def test_services(services: list[str], names: set[str], imagefab: RunImagefab, n
     assert list_files(nowhere).keys() == ALL - GITHUB - GITLAB | names
 
 
+def test_pip_refuses_what_is_not_filled_in(imagefab: RunImagefab, nowhere: Path) -> None:
+    imagefab("init")
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--require-hashes"]
+    refused = subprocess.run(
+        [*command, "-r", ".github/imagefab-requirements.txt"], cwd=nowhere, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode != 0
+    assert "imagefab @ FILL-IN" in refused.stderr
+
+
 def test_none_excludes_other_services(imagefab: RunImagefab, nowhere: Path) -> None:
     result = imagefab("init", "--ci", "none", "--ci", "github")
     assert result.code == 2
     assert not list_files(nowhere)
 
 
-def test_workflows_install_this_version(imagefab: RunImagefab, nowhere: Path) -> None:
-    imagefab("init")
+def test_workflows_install_what_whoever_runs_it_has(imagefab: RunImagefab, nowhere: Path) -> None:
+    """Which is a folder here, so nobody knows where a CI gets that: it says so, and installs nobody else's."""
+    result = imagefab("init")
+    assert (
+        "imagefab-requirements.txt: name where CI gets imagefab, at FILL IN; it was installed from a fol" in result.err
+    )
+    for name in (".github/imagefab-requirements.txt", ".gitlab/imagefab-requirements.txt"):
+        lines = (nowhere / name).read_text().splitlines()
+        assert "imagefab @ FILL-IN" in lines
+        assert any(line.startswith("deflate==0.9.0 ") for line in lines)
+        assert all(line[:1] in "#-" or line.endswith("\\") or "--hash=" in line for line in lines if "FILL" not in line)
     for name in (
         ".github/workflows/images.yml",
         ".github/workflows/refresh.yml",
@@ -164,7 +188,8 @@ def test_workflows_install_this_version(imagefab: RunImagefab, nowhere: Path) ->
         ".gitlab/images.yml",
     ):
         text = (nowhere / name).read_text()
-        assert f"pip install imagefab=={__version__}\n" in text
+        folder = name.partition("/")[0].removesuffix("-ci.yml")
+        assert f"pip install --require-hashes -r {folder}/imagefab-requirements.txt\n" in text
         assert "%" not in text.replace("%s", "")
 
 

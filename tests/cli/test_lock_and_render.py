@@ -46,7 +46,7 @@ def test_missing_packages_are_reported_with_their_position(
 ) -> None:
     edit(project / "recipes" / "aarch64-gnu.toml", "kind =", 'packages.host = ["no-such", "nor-this"]\nkind =')
 
-    def update(path: object, shown: object, blueprints: object, reader: object, *, upgrade: bool) -> None:
+    def update(path: object, shown: object, blueprints: object, reader: object, **how: bool) -> None:
         first = PackageError("there is no package no-such", package="no-such", hint="did you mean `such`?")
         raise SeveralErrors([first, PackageError("nor this", package="nor-this")])
 

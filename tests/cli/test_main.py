@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import RunImagefab
@@ -16,6 +17,8 @@ from imagefab import __version__
 from imagefab.cli import list_
 from imagefab.cli.main import make_parser
 from imagefab.errors import RecipeError, SeveralErrors, UsageError
+from imagefab.http import SLOWEST
+from imagefab.sources.fetch import Fetcher
 
 PROGRAM = [sys.executable, "-m", "imagefab"]
 
@@ -85,6 +88,26 @@ def test_global_options_before_and_after_the_verb(imagefab: RunImagefab, project
     assert "private" not in imagefab(*verb).out
     assert "private" in imagefab("-C", str(project), *verb).out
     assert "private" in imagefab(*verb, "-C", str(project)).out
+
+
+def test_the_slowest_rate(imagefab: RunImagefab, small_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def remember(self: Fetcher, **options: Any) -> None:
+        seen.append(options["patience"].slowest)
+        make(self, **options)
+
+    make = Fetcher.__init__
+    monkeypatch.setattr(Fetcher, "__init__", remember)
+    for text in ("2048", "0", ""):
+        monkeypatch.setenv("IMAGEFAB_LOW_SPEED_LIMIT", text)
+        assert imagefab("lock").code == 0
+    assert seen == [2048, 0, SLOWEST]
+    for text in ("fast", "-1", "1e3", "²"):
+        monkeypatch.setenv("IMAGEFAB_LOW_SPEED_LIMIT", text)
+        result = imagefab("lock")
+        assert result.code == 2
+        assert "IMAGEFAB_LOW_SPEED_LIMIT" in result.err
 
 
 def test_a_working_folder_that_is_gone(small_project: Path) -> None:

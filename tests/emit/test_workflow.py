@@ -4,16 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from imagefab.emit.requirements import BUILT, PINNED, choose_pins, normalise
 from imagefab.emit.workflow import GITHUB, GITLAB, GITLAB_JOBS, NONE, compose_workflows
+from imagefab.recipe.project import find_shipped_project
+from imagefab.sources.origin import Origin, _list_needs
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "workflows"
-FILES = dict(compose_workflows([GITHUB, GITLAB], version="1.2.3", registry="registry.example.org"))
+ORIGIN = Origin(version="1.2.3", requirement=f"imagefab==1.2.3 --hash=sha256:{'ab' * 32}", needs=("tool",))
+SOURCE = replace(ORIGIN, requirement=f"imagefab @ git+https://example.org/x@{'cd' * 20}", is_source=True)
+PINS = f"""\
+hatchling==1.0 \\
+    --hash=sha256:{"00" * 32}
+    # via imagefab (pyproject.toml)
+Part.of_tool==3.0 \\
+    --hash=sha256:{"11" * 32} \\
+    --hash=sha256:{"22" * 32}
+    # via
+    #   other
+    #   tool
+pathspec==4.0 \\
+    --hash=sha256:{"33" * 32}
+    # via hatchling
+pytest==9.0 \\
+    --hash=sha256:{"44" * 32}
+    # via imagefab (pyproject.toml)
+smaller-part==5.0 \\
+    --hash=sha256:{"55" * 32}
+    # via part-of-tool
+tool==2.0 \\
+    --hash=sha256:{"66" * 32}
+    # via imagefab (pyproject.toml)
+"""
+REGISTRY = "registry.example.org"
+FILES = dict(compose_workflows([GITHUB, GITLAB], origin=ORIGIN, pins=PINS, registry=REGISTRY))
 FLOWS = sorted(name for name in FILES if name.endswith(".yml"))
 WORKFLOWS = [name for name in FLOWS if name.startswith(".github")]
 
@@ -24,9 +55,12 @@ def test_golden(name: str, check_golden: Callable[[Path, str], None]) -> None:
 
 
 def test_files_of_each_service() -> None:
-    assert all(".github" in name for name, _ in compose_workflows([GITHUB], version="1", registry="r"))
-    assert all(".gitlab" in name for name, _ in compose_workflows([GITLAB], version="1", registry="r"))
-    assert not list(compose_workflows([NONE], version="1", registry="r"))
+    def compose(service: str) -> list[str]:
+        return [name for name, _ in compose_workflows([service], origin=ORIGIN, pins=PINS, registry=REGISTRY)]
+
+    assert all(".github" in name for name in compose(GITHUB))
+    assert all(".gitlab" in name for name in compose(GITLAB))
+    assert not compose(NONE)
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -100,6 +134,90 @@ def test_a_pull_request_shares_nothing() -> None:
     for step in list_steps(".github/workflows/images.yml"):
         if "--push-layers" in step.get("run", "") or "upload" in step.get("uses", ""):
             assert step["if"] == "github.event_name == 'push'"
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_change_does_not_say_whom_to_trust(name: str) -> None:
+    """Whatever reads settings takes those of the branch that a change goes into, but where only merged code runs."""
+    merged = {"refresh", "publish"}
+    for job, value in read(name).get("jobs", read(name)).items():
+        if not isinstance(value, dict) or job in merged:
+            continue
+        steps = [one for one in value.get("steps", []) if one.get("if") != "github.event_name == 'push'"]
+        lines = [line for step in steps for line in step.get("run", "").splitlines()]
+        for line in lines + value.get("script", []):
+            if re.match(r"imagefab (lock|build|check|gc)\b", line):
+                assert re.search(r"\$(TRUST|trust|pins)\b", line), line
+
+
+def test_pins_of_a_change_are_held_against_the_archive() -> None:
+    steps = read(".github/workflows/images.yml")["jobs"]["plan"]["steps"]
+    (step,) = [one for one in steps if "--archive" in one.get("run", "")]
+    assert step["if"] == "github.event_name == 'pull_request'"
+    assert "--archive --trust-from=$base" in FILES[".gitlab-ci.yml"]
+
+
+def test_a_pull_request_is_a_merge_with_its_base() -> None:
+    """HEAD^ is what it goes into, and has to be there."""
+    for job in ("plan", "build"):
+        checkout = read(".github/workflows/images.yml")["jobs"][job]["steps"][0]
+        assert checkout["with"]["fetch-depth"] == 2
+    for name in (".gitlab-ci.yml", ".gitlab/images.yml"):
+        assert read(name)["variables"]["GIT_DEPTH"] == 0
+
+
+# -- what they install ------------------------------------------------------------------------------------------------
+
+
+def list_installs(files: dict[str, str], name: str) -> set[str]:
+    return set(re.findall(r"pip .*", files[name]))
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_everything_is_installed_by_its_hash(name: str) -> None:
+    folder = ".github" if "github" in name else ".gitlab"
+    assert list_installs(FILES, name) == {f"pip install --require-hashes -r {folder}/{PINNED}"}
+    text = FILES[f"{folder}/{PINNED}"]
+    assert ORIGIN.requirement in text.splitlines()
+    assert re.findall(r"^([\w.-]+)==", text, re.MULTILINE) == ["imagefab", "Part.of_tool", "smaller-part", "tool"]
+    assert "--only-binary :all:" in text
+
+
+def test_a_commit_is_built_with_what_is_pinned() -> None:
+    files = dict(compose_workflows([GITHUB, GITLAB], origin=SOURCE, pins=PINS, registry=REGISTRY))
+    for name in FLOWS:
+        folder = ".github" if "github" in name else ".gitlab"
+        flow = yaml.safe_load(files[name])
+        assert list_installs(files, name) == {
+            f"pip install --require-hashes -r {folder}/{PINNED}",
+            f"pip install --no-deps --no-build-isolation -r {folder}/{BUILT}",
+        }
+        text = files[f"{folder}/{PINNED}"]
+        assert "imagefab" not in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)
+        assert "hatchling==1.0" in text and "pathspec==4.0" in text
+        assert files[f"{folder}/{BUILT}"].splitlines()[-1] == SOURCE.requirement
+        for job in flow.get("jobs", {}).values():
+            runs = [step["run"] for step in job["steps"] if step.get("run", "").startswith("pip")]
+            assert len(runs) == 2
+
+
+def test_where_it_comes_from_may_have_to_be_filled_in() -> None:
+    unknown = replace(ORIGIN, requirement=None, reason="nobody knows")
+    files = dict(compose_workflows([GITHUB], origin=unknown, pins=PINS, registry=REGISTRY))
+    lines = files[f".github/{PINNED}"].splitlines()
+    assert "imagefab @ FILL-IN" in lines
+    assert "# It can't be known: nobody knows." in lines
+    assert f".github/{BUILT}" not in files
+
+
+def test_what_it_needs_is_pinned() -> None:
+    """Of the real one: all that it needs, and nothing that only tests need."""
+    pins = (find_shipped_project().root / "requirements.txt").read_text()
+    chosen = re.findall(r"^([\w.-]+)==", choose_pins(pins, [*_list_needs(distribution("imagefab"))]), re.MULTILINE)
+    assert {"deflate", "httpx", "httpcore", "h11", "pysequoia", "rich", "pygments"} <= set(chosen)
+    assert not {"pytest", "ruff", "mypy", "hatchling"} & set(chosen)
+    installed = {one.metadata["Name"].lower() for one in distributions()}
+    assert set(chosen) <= {normalise(name) for name in installed}
 
 
 def test_gitlab_includes_what_is_written() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, OptionError, RecipeError
+from imagefab.lock.backwards import refuse_older_packages
 from imagefab.lock.make import make_lock
 from imagefab.lock.model import ArchivePin, Lock
 from imagefab.lock.staleness import compare_locks, inputs_digest, is_stale
@@ -257,6 +258,63 @@ def test_where_indexes_are_missing_an_upgrade_does_not_go_back(archive: Any) -> 
     archive.incomplete = {"riscv64"}
     new = make_lock(blueprints("a", layers=layers), archive, old=old, upgrade=True)
     assert versions(new) == ["a=2", "f=2"]
+
+
+def test_an_older_state_of_an_archive_is_refused(archive: Any) -> None:
+    """It is validly signed, and has the holes that were closed since."""
+    archive.publish("a 2 all", days=9)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 1 all", "b 1 all", days=1)
+    for wanted, upgrade in ((blueprints("a"), True), (blueprints("a", "b"), False)):
+        with pytest.raises(
+            FetchError, match="the mirror has the archive of 2026-01-02 00:00, and the lock is of 2026-01-10"
+        ):
+            make_lock(wanted, archive, old=old, upgrade=upgrade)
+    new = make_lock(blueprints("a"), archive, old=old, upgrade=True, allow_downgrade=True)
+    assert versions(new) == ["a=1"] and new.archives[0].date == "20260102T000000Z"
+
+
+def test_packages_that_would_go_back_are_named(archive: Any) -> None:
+    archive.publish("a 1:2 all", "b 1.10 amd64", "b 1.10 arm64", "c 1 all")
+    old = make_lock(blueprints("a", "b", "c"), archive)
+    archive.publish("a 3 all", "b 1.9 amd64", "b 1.11 arm64", "c 2 all", days=1)
+    with pytest.raises(FetchError) as caught:
+        make_lock(blueprints("a", "b", "c"), archive, old=old, upgrade=True)
+    assert caught.value.problem.splitlines() == [
+        "r: packages would go back to older versions",
+        "  a:all 1:2 → 3",
+        "  b:amd64 1.10 → 1.9",
+    ]
+    assert caught.value.hint is not None and "--allow-downgrade r" in caught.value.hint
+    new = make_lock(blueprints("a", "b", "c"), archive, old=old, upgrade=True, allow_downgrade=True)
+    assert versions(new) == ["a=3", "b=1.9", "c=2"]
+
+
+def test_another_suite_may_have_older_packages(archive: Any) -> None:
+    archive.publish("a 2 all", days=9)
+    old = make_lock(blueprints("a"), archive)
+    archive.publish("a 1 all")
+    bookworm = Archive(name="bookworm", archive="debian", suite="bookworm")
+    assert versions(make_lock(blueprints("a", archive=bookworm), archive, old=old, upgrade=True)) == ["a=1"]
+
+
+def test_two_versions_of_one_package_are_compared_each(archive: Any) -> None:
+    """One is installed, and another one is opened."""
+    archive.publish("a 7 all")
+    layer = make_lock(blueprints("a"), archive)
+    (pin,) = layer.platforms[0].layers[0].packages
+
+    def lock(*found: str) -> Lock:
+        pins = tuple(replace(pin, version=version) for version in found)
+        layers = (replace(layer.platforms[0].layers[0], packages=pins[:1], extracts=pins[1:]),)
+        return replace(layer, platforms=(replace(layer.platforms[0], layers=layers),))
+
+    for now in (("7", "10"), ("10",), ("11", "7"), ("10", "8")):
+        refuse_older_packages(lock("7", "10"), lock(*now))
+    refuse_older_packages(lock("10"), lock("7", "10"))
+    for now in (("6", "10"), ("7",), ("7", "9")):
+        with pytest.raises(FetchError, match="would go back"):
+            refuse_older_packages(lock("7", "10"), lock(*now))
 
 
 def test_a_claim_that_does_not_hold_is_an_error(archive: Any) -> None:

@@ -21,14 +21,14 @@ LONG = "deep/" * 40 + "name"
 
 
 def read(data: bytes) -> list[Entry]:
-    return list(TarReader([data]).entries())
+    return list(TarReader([data]).raw_entries())
 
 
 def read_contents(data: bytes, cuts: Iterable[int] = ()) -> list[tuple[Entry, bytes]]:
     """The entries with their contents, from a tar that comes in pieces."""
     places = [0, *sorted(cuts), len(data)]
     reader = TarReader([data[start:end] for start, end in pairwise(places)])
-    return [(entry, b"".join(reader.content())) for entry in reader.entries()]
+    return [(entry, b"".join(reader.content())) for entry in reader.raw_entries()]
 
 
 def open_tar(data: bytes) -> tarfile.TarFile:
@@ -186,11 +186,12 @@ def test_whiteouts_are_empty_files_beside_what_they_remove() -> None:
 
 def exhaust(data: bytes) -> None:
     """Read all of it; nothing but a TarError may come of it, and it must end."""
-    try:
-        for count, _ in enumerate(TarReader([data]).entries()):
-            assert count <= len(data) // BLOCK
-    except TarError:
-        pass
+    for read_all in (TarReader.raw_entries, TarReader.entries):
+        try:
+            for count, _ in enumerate(read_all(TarReader([data]))):
+                assert count <= len(data) // BLOCK
+        except TarError:
+            pass
 
 
 VALID = encode("a", file(b"content")) + encode(LONG, file(b"2", capability=CAPABILITY)) + encode("l", link(LONG)) + END
@@ -248,3 +249,84 @@ def test_unknown_kinds() -> None:
     header = encode_node("x", file())
     with pytest.raises(TarError):
         read(header[:156] + b"V" + header[157:] + END)
+
+
+# -- entries that no layer has ----------------------------------------------------------------------------------------
+
+IN_A = encode("a", folder()) + encode("a/f", file())
+
+
+def write_name(name: bytes, node: Node) -> bytes:
+    """A header with any name."""
+    header = encode_node("x", node)
+    header = name.ljust(100, b"\0") + header[100:148] + b" " * 8 + header[156:]
+    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+
+
+def check_layer(data: bytes) -> list[str]:
+    return [entry.path for entry in TarReader([data + END]).entries()]
+
+
+@pytest.mark.parametrize("name", [b"/etc/x", b"/x", b"..", b"../x", b"a/../../x", b"a/..", b".", b"./x", b"a//x", b""])
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_no_path_leads_elsewhere(name: bytes, kind: str) -> None:
+    node = {"file": file(), "folder": folder(), "link": link("/etc")}[kind]
+    with pytest.raises(TarError, match="leads elsewhere"):
+        check_layer(write_name(name, node))
+
+
+def test_what_something_is_in_is_a_folder_of_the_layer() -> None:
+    """So no link leads out, neither one of this layer nor one of a layer below."""
+    assert check_layer(IN_A) == ["a", "a/f"]
+    for before in (b"", encode("a", link("/etc")), encode("a", file())):
+        with pytest.raises(TarError, match="no folder of the layer"):
+            check_layer(before + encode("a/f", file()))
+
+
+def test_hard_links_lead_to_files_of_the_layer() -> None:
+    assert check_layer(IN_A + encode("b", file(), hard_link="a/f")) == ["a", "a/f", "b"]
+    for target in ("/etc/shadow", "../x", "a", "a/g", "b", "l", "a/../a/f", "l/f"):
+        with pytest.raises(TarError, match="a hard link to no file before it"):
+            check_layer(IN_A + encode("l", link("a")) + encode("m", file(), hard_link=target))
+
+
+def test_each_path_comes_once_and_in_order() -> None:
+    for first, second in (("a", "a"), ("b", "a"), ("a-", "a")):
+        with pytest.raises(TarError, match="out of order"):
+            check_layer(encode(first, folder()) + encode(second, folder()))
+
+
+@pytest.mark.parametrize("name", [b".wh.", b".wh..", b".wh...", b".wh..wh.x", b".wh..wh..opq"])
+def test_a_whiteout_removes_one_path(name: bytes) -> None:
+    with pytest.raises(TarError, match="removes no single path"):
+        check_layer(write_name(name, file()))
+
+
+def test_a_layer_does_not_have_what_it_removes() -> None:
+    assert check_layer(encode_whiteout("b", EPOCH) + IN_A) == [".wh.b", "a", "a/f"]
+    with pytest.raises(TarError, match="removes"):
+        check_layer(encode_whiteout("a", EPOCH) + IN_A)
+    with pytest.raises(TarError, match="removes"):
+        check_layer(encode("+", folder()) + encode_whiteout("+", EPOCH))
+    with pytest.raises(TarError, match="an empty file"):
+        check_layer(encode(".wh.x", link("y")))
+
+
+def test_devices_and_odd_owners() -> None:
+    with pytest.raises(TarError, match="a device file"):
+        check_layer(encode("null", Node("char", 0o666, device=(1, 3))))
+    with pytest.raises(TarError, match="no such mode or owner"):
+        check_layer(encode("x", file(uid=1 << 40)))
+    with pytest.raises(TarError, match="no such mode or owner"):
+        check_layer(encode("x", file(mode=0o100644)))
+
+
+def test_nothing_follows_the_end() -> None:
+    for data, fits in ((IN_A + END, True), (IN_A + END + b"x", False), (IN_A + END + END, False)):
+        reader = TarReader([data[:900], data[900:]])
+        list(reader.entries())
+        if fits:
+            reader.finish()
+        else:
+            with pytest.raises(TarError, match="after its end"):
+                reader.finish()

@@ -316,3 +316,18 @@ def trickling(when: str, *, times: int = 1) -> list[Fault]:
                 time.sleep(0.1)
 
     return [Fault(when, answer) for _ in range(times)]
+
+
+def trickling_headers(when: str, *, times: int = 1) -> list[Fault]:
+    """An answer whose header has one more line, now and then."""
+
+    def answer(handler: Handler) -> None:
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for number in range(100):
+                handler.wfile.write(b"X-%d: x\r\n" % number)
+                handler.wfile.flush()
+                time.sleep(0.1)
+
+    return [Fault(when, answer) for _ in range(times)]

@@ -15,8 +15,9 @@ from imagefab.oci.layer import Layer
 from imagefab.oci.store import Store
 from imagefab.platforms import AMD64, ARM64
 from imagefab.progress import SilentProgress
-from imagefab.registry.client import Client, Patience
+from imagefab.registry.client import Client
 from imagefab.registry.credentials import Credentials, Keyring
+from imagefab.registry.effort import Patience
 from imagefab.registry.errors import DeniedError, PassingError, RegistryError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.pull import RegistrySource
@@ -32,7 +33,6 @@ from tests.registry.fake_registry import (
     answering,
     cutting,
     serve,
-    trickling,
 )
 
 QUICK = Patience(connect=2, read=2, whole=2, attempts=4, pause=0.01, longest=1)
@@ -358,12 +358,3 @@ def test_no_registry_answers(pusher: Pusher) -> None:
     with pytest.raises(PassingError) as caught:
         pusher.push(pusher.parcel(host, pusher.images()))
     assert host in str(caught.value)
-
-
-def test_a_slow_answer_ends(pusher: Pusher) -> None:
-    with serve() as registry:
-        registry.faults += trickling("manifests", times=9)
-        client = Client(registry.host, patience=Patience(read=1, whole=0.3, attempts=2, pause=0.01))
-        with pytest.raises(PassingError, match="slowly"):
-            Manifests(client, Repository(registry.host, "team/one")).find("latest")
-        client.close()

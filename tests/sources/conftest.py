@@ -6,7 +6,7 @@ import hashlib
 import lzma
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -161,9 +161,8 @@ def make_fetcher(store: Store, progress: Noted) -> Iterator[MakeFetcher]:
         *mirrors: str,
         snapshot: str = DEAD,
         offline: bool = False,
-        read: float = 5,
-        attempts: int = 2,
         own_files: OwnFiles = OwnFiles(),  # noqa: B008 - a frozen value
+        **patience: float,
     ) -> Fetcher:
         bases = {"debian": mirrors, "debian-security": mirrors, "snapshot": (snapshot,)}
         fetcher = Fetcher(
@@ -172,7 +171,7 @@ def make_fetcher(store: Store, progress: Noted) -> Iterator[MakeFetcher]:
             progress=progress,
             own_files=own_files,
             offline=offline,
-            patience=Patience(connect=1, read=read, attempts=attempts, pause=0.01),
+            patience=replace(Patience(connect=1, read=5, attempts=2, pause=0.01), **patience),  # type: ignore[arg-type]
         )
         made.append(fetcher)
         return fetcher

@@ -166,6 +166,75 @@ def test_a_server_that_sends_slowly(serve: Serve, make_fetcher: MakeFetcher) -> 
         fetch(make_fetcher(server.url, read=0.3, attempts=1))
 
 
+def test_a_header_that_never_ends(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
+    """A line a second keeps every timeout of a single read. Another mirror has it."""
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        try:
+            for number in range(200):
+                handler.wfile.write(b"X-%d: x\r\n" % number)
+                handler.wfile.flush()
+                time.sleep(0.05)
+        except OSError:
+            pass
+        handler.close_connection = True
+
+    slow, good = serve(), serve()
+    slow.files[PATH] = slow.files["/pool/b.deb"] = trickle
+    good.files[PATH] = CONTENT
+    began = time.monotonic()
+    fetch(make_fetcher(slow.url, good.url, read=0.3))
+    assert time.monotonic() - began < 5
+    assert_held(store)
+    with pytest.raises(FetchError, match="does not answer in time"):
+        fetch(make_fetcher(slow.url, read=0.3), pin("b", b"other"))
+
+
+def test_a_transfer_has_its_time(serve: Serve, make_fetcher: MakeFetcher) -> None:
+    """However it is broken off and begun again; so much comes that it never stalls."""
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(CONTENT)))
+        handler.end_headers()
+        try:
+            for start in range(0, len(CONTENT), 20):
+                handler.wfile.write(CONTENT[start : start + 20])
+                handler.wfile.flush()
+                time.sleep(0.1)
+        except OSError:
+            pass
+        handler.close_connection = True
+
+    server = serve()
+    server.files[PATH] = trickle
+    began = time.monotonic()
+    with pytest.raises(FetchError, match="its time is over"):
+        fetch(make_fetcher(server.url, read=5, attempts=50, whole=0.5, slowest=len(CONTENT)))
+    assert 1.4 < time.monotonic() - began < 4, "half a second, and one for the size"
+
+
+def test_a_slow_honest_line(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
+    """What takes longer than all patience for an answer is no trouble, as long as it goes on."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(CONTENT)))
+        handler.end_headers()
+        step = len(CONTENT) // 10
+        for start in range(0, len(CONTENT), step):
+            handler.wfile.write(CONTENT[start : start + step])
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    server = serve()
+    server.files[PATH] = send
+    fetch(make_fetcher(server.url, read=0.3, attempts=1, whole=0.2, slowest=len(CONTENT) // 3))
+    assert_held(store)
+    assert len(server.asked) == 1
+
+
 def test_a_dead_host_is_not_asked_for_every_file(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
     server = serve()
     pins = [pin(f"p{n}", f"content {n}".encode()) for n in range(50)]

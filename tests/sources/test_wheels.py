@@ -79,3 +79,9 @@ def test_a_wheel_that_no_index_has(make_fetcher: MakeFetcher) -> None:
     with pytest.raises(FetchError, match=r"No matching distribution found for tool==1\.5") as caught:
         pin_wheel(make_fetcher(), TOOL, AMD64)
     assert "pip index versions tool" in (caught.value.hint or "")
+
+
+def test_an_index_that_never_ends(index: Path, make_fetcher: MakeFetcher) -> None:
+    write_wheel(index, "manylinux_2_12_x86_64")
+    with pytest.raises(FetchError, match="pip is not done in"):
+        pin_wheel(make_fetcher(whole=0.01, slowest=1 << 50), TOOL, AMD64)

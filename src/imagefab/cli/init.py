@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagefab import __version__
 from imagefab.cli.session import Session, read_destination, working_folder
+from imagefab.emit.requirements import PINNED
 from imagefab.emit.workflow import CHOICES, DEFAULT_REGISTRY, GITHUB, GITLAB, NONE, compose_workflows
 from imagefab.errors import UsageError
-from imagefab.plainfile import is_there
+from imagefab.plainfile import MOST_GENERATED, BadFileError, is_there, read_text
+
+if TYPE_CHECKING:
+    from imagefab.recipe.project import Project
 
 NAME = "init"
 HELP = "start a project: settings, bases, schemas, a first recipe, and what its CI runs; what is there stays as it is"
@@ -32,6 +37,7 @@ def run(session: Session) -> int:
     from imagefab.recipe.loader import list_recipes
     from imagefab.recipe.project import SETTINGS_FILE, find_shipped_project, open_project
     from imagefab.recipe.start import FIRST_RECIPE, start_project
+    from imagefab.sources.origin import find_origin
     from imagefab.toolchains.design import RULES
 
     arguments = session.arguments
@@ -40,12 +46,17 @@ def run(session: Session) -> int:
     to = read_destination(arguments.to)
     known = project.settings.publish_to or to
     had_settings = (project.root / SETTINGS_FILE).exists()
+    shipped = find_shipped_project()
+    services = _choose_services(arguments.ci)
+    # Of some, an index has to be asked.
+    origin = find_origin(__version__, offline=session.offline or NONE in services)
     workflows = compose_workflows(
-        _choose_services(arguments.ci),
-        version=__version__,
+        services,
+        origin=origin,
+        pins=_read_pins(shipped),
         registry=DEFAULT_REGISTRY if known is None else known.partition("/")[0],
     )
-    written = start_project(project, find_shipped_project(), RULES, workflows=workflows, to=to)
+    written = start_project(project, shipped, RULES, workflows=workflows, to=to)
     for path in written:
         say(f"{project.show(path)} written")
     if not written:
@@ -60,6 +71,10 @@ def run(session: Session) -> int:
             f"services look for workflows at the top of a repository, which is {top}: move them there, and have their "
             "commands work in this folder, by `imagefab -C`; or start the project there"
         )
+    if asking := [path for path in written if path.name == PINNED and origin.requirement is None]:
+        session.progress.warn(
+            f"{' and '.join(map(project.show, asking))}: name where CI gets imagefab, at FILL IN; {origin.reason}"
+        )
     names = list_recipes(project)
     name = FIRST_RECIPE if FIRST_RECIPE in names else names[0]
     say("next:")
@@ -69,6 +84,14 @@ def run(session: Session) -> int:
     say(f"  imagefab render {name}    # writes the Dockerfile that people review")
     say(f"  imagefab build {name}     # makes the image, and prints its digest")
     return 0
+
+
+def _read_pins(shipped: Project) -> str:
+    """What this imagefab was tested with."""
+    try:
+        return read_text(shipped.root / "requirements.txt", MOST_GENERATED)
+    except BadFileError:
+        return ""
 
 
 def _find_repository(folder: Path) -> Path | None:

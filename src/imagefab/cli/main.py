@@ -73,6 +73,12 @@ def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
     )
     group.add_argument("--store", metavar="DIR", default=default(None), help="the store (or IMAGEFAB_STORE)")
     group.add_argument(
+        "--trust-from",
+        metavar="REV",
+        default=default(None),
+        help="take imagefab.toml, and the digests that were published and checked, from that git revision",
+    )
+    group.add_argument(
         "--offline", action="store_true", default=default(False), help="never touch the network; say what is missing"
     )
 

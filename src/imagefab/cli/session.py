@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from imagefab.oci.store import Store
     from imagefab.recipe.model import Recipe
     from imagefab.recipe.project import Project
+    from imagefab.recorded import Recorded
     from imagefab.registry.client import Registries
     from imagefab.registry.credentials import Keyring
     from imagefab.registry.share import LayerShare
@@ -40,7 +42,23 @@ class Session:
     def project(self) -> Project:
         from imagefab.recipe.project import find_project
 
-        return find_project(working_folder())
+        project = find_project(working_folder())
+        return project if self.arguments.trust_from is None else self._trust(project)
+
+    def _trust(self, project: Project) -> Project:
+        """The project with the settings of a revision: who a change comes from must not say whom to trust."""
+        from imagefab.plainfile import MOST_WRITTEN
+        from imagefab.recipe.project import SETTINGS_FILE, Settings, parse_settings
+        from imagefab.sources.revision import read_at
+
+        revision = self.arguments.trust_from
+        if project.shipped:
+            raise UsageError("no project here, whose settings a revision could have", hint="leave --trust-from out")
+        data = read_at(project.root, revision, [SETTINGS_FILE], most=MOST_WRITTEN).get(SETTINGS_FILE)
+        if data is None:
+            return replace(project, settings=Settings())
+        settings = parse_settings(data, project.root / SETTINGS_FILE, f"{revision}:{SETTINGS_FILE}")
+        return replace(project, settings=settings)
 
     @cached_property
     def store(self) -> Store:
@@ -87,6 +105,7 @@ class Session:
     def fetcher(self) -> Iterator[Fetcher]:
         from imagefab.sources.fetch import Fetcher
         from imagefab.sources.mirrors import find_mirrors
+        from imagefab.sources.transport import Patience
 
         with Fetcher(
             store=self.use_store(),
@@ -94,6 +113,7 @@ class Session:
             own_files=self.own_files,
             progress=self.progress,
             offline=self.offline,
+            patience=Patience(slowest=_read_slowest()),
         ) as fetcher:
             yield fetcher
 
@@ -113,10 +133,11 @@ class Session:
     @cached_property
     def registries(self) -> Registries:
         from imagefab.registry.client import Registries
+        from imagefab.registry.effort import Patience
 
         if self.offline:
             raise UsageError("this asks a registry, which --offline forbids")
-        return Registries(keyring=self.keyring)
+        return Registries(keyring=self.keyring, patience=Patience(slowest=_read_slowest()))
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -126,6 +147,27 @@ class Session:
         home = _find_home() or Path("/nonexistent")
         return Keyring(files=list_login_files(os.environ, home, os.getuid()))
 
+    @cached_property
+    def recorded(self) -> Recorded:
+        """What was published and checked before, as the revision has it whose word is taken."""
+        from imagefab.recorded import RECORDS, list_recorded, read_recorded
+
+        if self.arguments.trust_from is None:
+            return read_recorded(list_recorded(self.project.images_dir))
+        below = self.project.images_dir.relative_to(self.project.root).as_posix()
+        return read_recorded(self.read_trusted(RECORDS, below=below).items())
+
+    def read_trusted(self, names: Sequence[str], *, below: str) -> dict[str, str]:
+        """Files of the project as the revision has them whose word is taken, by their paths; none without one."""
+        from imagefab.plainfile import MOST_GENERATED
+        from imagefab.sources.revision import read_at
+
+        revision = self.arguments.trust_from
+        if revision is None:
+            return {}
+        found = read_at(self.project.root, revision, names, below=below, most=MOST_GENERATED)
+        return {name: data.decode(errors="replace") for name, data in found.items()}
+
     def open_share(self) -> LayerShare | None:
         """Where machines share layers, if the project has such a place."""
         from imagefab.registry.reference import Repository
@@ -134,7 +176,13 @@ class Session:
         if self.project.settings.layers is None or self.offline:
             return None
         repository = Repository.parse(self.project.settings.layers)
-        return LayerShare(self.registries.open(repository.host), repository, self.store, self.progress)
+        return LayerShare(
+            self.registries.open(repository.host),
+            repository,
+            self.store,
+            self.progress,
+            published=self.recorded.layers,
+        )
 
     def fetch(self, wanted: Wanted) -> None:
         """Bring what is missing into the store."""
@@ -170,6 +218,19 @@ class Session:
             made = self.__dict__.get(name)
             if made is not None and hasattr(made, "close"):
                 made.close()
+
+
+def _read_slowest() -> int:
+    """The rate below which a transfer ends, in bytes a second."""
+    from imagefab.http import SLOWEST
+
+    text = os.environ.get("IMAGEFAB_LOW_SPEED_LIMIT") or str(SLOWEST)
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise UsageError(
+            f"IMAGEFAB_LOW_SPEED_LIMIT is {text!r}, which is no rate",
+            hint="bytes a second, below which a transfer ends; 0 for none",
+        )
+    return int(text)
 
 
 def _find_home() -> Path | None:

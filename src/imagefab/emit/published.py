@@ -29,6 +29,8 @@ class PublishedImage:
     manifest: Digest
     config: Digest
     layers: tuple[Digest, ...]
+    keys: tuple[Digest, ...] = ()
+    """Of the layers: what each is made from. Not in records that an older imagefab wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,8 @@ def print_published(recipe: str, published: Published) -> str:
     for platform, image in published.images:
         lines += ["", f'[images."{platform}"]']
         lines += [f'{key} = "{getattr(image, key)}"' for key in ("plan", "manifest", "config")]
-        lines += ["layers = [", *(f'  "{layer}",' for layer in image.layers), "]"]
+        for key, digests in (("layers", image.layers), ("keys", image.keys)):
+            lines += [f"{key} = [", *(f'  "{one}",' for one in digests), "]"] if digests else []
     return "\n".join(lines) + "\n"
 
 
@@ -103,12 +106,16 @@ def parse_published(text: str, *, file: str, recipe: str) -> Published:
 
 
 def _read_image(value: dict[str, Any]) -> PublishedImage:
-    return PublishedImage(
+    image = PublishedImage(
         plan=Digest.parse(value["plan"]),
         manifest=Digest.parse(value["manifest"]),
         config=Digest.parse(value["config"]),
         layers=tuple(Digest.parse(one) for one in value["layers"]),
+        keys=tuple(Digest.parse(one) for one in value.get("keys", ())),
     )
+    if image.keys and len(image.keys) != len(image.layers):
+        raise ValueError("a key for each layer")
+    return image
 
 
 def _quote_all(names: Any) -> str:

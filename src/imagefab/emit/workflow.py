@@ -11,6 +11,9 @@ what differs. What was decided for them:
   failed is made up for by the next.
 - No engine is named: `auto` takes the sandbox where the machine allows it, and else the Docker that is there.
 - A job's token goes to GitHub's own registry and to no other.
+- imagefab is what whoever ran `init` has, by its hash, with all that it needs: an index gives whatever somebody put
+  there under that name.
+- Whom to trust is read from the branch that a pull request goes into, never from the change itself.
 - Nobody else's actions: pull requests are the work of a script, so the only code that is trusted is GitHub's own.
   Actions are pinned by commit. Logins are written with a builtin of the shell, so that no token is an argument.
 """
@@ -20,6 +23,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+
+from imagefab.emit.requirements import compose_requirements, list_commands
+from imagefab.sources.origin import Origin
 
 GITHUB, GITLAB, NONE = "github", "gitlab", "none"
 CHOICES = (GITHUB, GITLAB, NONE)
@@ -43,13 +49,29 @@ _FILES = {
 }
 
 
-def compose_workflows(services: Sequence[str], *, version: str, registry: str) -> Iterator[tuple[str, str]]:
-    """Paths from the top of the repository, and texts. `registry` is the host that images are published to."""
-    words = {"VERSION": version, "REGISTRY": registry, **_name_login(registry)}
+def compose_workflows(
+    services: Sequence[str], *, origin: Origin, pins: str, registry: str
+) -> Iterator[tuple[str, str]]:
+    """Paths from the top of the repository, and texts. `registry` is the host that images are published to.
+
+    `origin` is where imagefab came from, and `pins` what it needs, as requirements.txt of the source tree has it.
+    """
+    words = {"REGISTRY": registry, **_name_login(registry)}
     for service in dict.fromkeys(services):
         for path, name in _FILES[service].items():
             text = (files("imagefab.emit") / "flows" / name).read_text("utf-8")
+            text = _install(text, list_commands(origin, f".{service}"))
             yield path, re.sub("%([A-Z]+)%", lambda found: words[found[1]], text)
+        if _FILES[service]:
+            for name, text in compose_requirements(origin, pins):
+                yield f".{service}/{name}", text
+
+
+def _install(text: str, commands: Sequence[str]) -> str:
+    """A line for each command where one stands for them."""
+    return re.sub(
+        "^(.*)%INSTALL%$", lambda found: "\n".join(found[1] + command for command in commands), text, flags=re.MULTILINE
+    )
 
 
 def _name_login(registry: str) -> dict[str, str]:

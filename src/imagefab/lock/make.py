@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from imagefab.errors import FetchError, OptionError, RecipeError
+from imagefab.lock.backwards import refuse_older_archives, refuse_older_packages
 from imagefab.lock.libc import check_claim
 from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest, platform_pins
@@ -28,12 +29,14 @@ def make_lock(
     *,
     old: Lock | None = None,
     upgrade: bool = False,
+    allow_downgrade: bool = False,
 ) -> Lock:
     """The lock for one recipe: `old` itself when nothing has to change.
 
     A lock whose inputs are unchanged is kept. When the recipe changed, the old pins are preferred, also those that
     the archive has left behind, as long as they can be had. `upgrade` starts from nothing but the archives, except
-    for architectures of which an index could not be read: those would go back to older versions.
+    for architectures of which an index could not be read: those would go back to older versions. Neither an archive
+    nor a package goes back unless `allow_downgrade` is said.
     """
     inputs = inputs_digest(blueprints)
     sources = _pin_sources(blueprints, reader.fetcher, old)
@@ -45,6 +48,8 @@ def make_lock(
         universe = _open_universe(blueprint, reader)
         opened = {archive.suite: _open_other(archive, universe, reader) for archive in blueprint.opened_archives}
         read |= {pin.name: pin for one in (universe, *opened.values()) for pin in one.pins}
+        if not allow_downgrade:
+            refuse_older_archives(old, read.values())
         pins = _usable_pins(old, blueprint.platform.name, tuple(read.values()))
         if upgrade:
             pins = [pin for pin in pins if pin.architecture in universe.incomplete]
@@ -62,6 +67,8 @@ def make_lock(
         platforms=tuple(platforms),
     )
     check_claim(new, blueprints)
+    if not allow_downgrade:
+        refuse_older_packages(old, new)
     return _keep_identity(new, old, upgrade=upgrade)
 
 

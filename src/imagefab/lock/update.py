@@ -26,10 +26,16 @@ class Update:
 
 
 def update_lock(
-    path: Path, shown: str, blueprints: Sequence[Blueprint], reader: ArchiveReader, *, upgrade: bool
+    path: Path,
+    shown: str,
+    blueprints: Sequence[Blueprint],
+    reader: ArchiveReader,
+    *,
+    upgrade: bool,
+    allow_downgrade: bool = False,
 ) -> Update:
     old = _find_old(path, shown, reader, upgrade=upgrade)
-    new = make_lock(blueprints, reader, old=old, upgrade=upgrade)
+    new = make_lock(blueprints, reader, old=old, upgrade=upgrade, allow_downgrade=allow_downgrade)
     return Update(
         recipe=new.recipe,
         changed=write_lock(path, new),

@@ -146,7 +146,7 @@ def write_layer(difference: Difference, epoch: int, read: Reader, out: IO[bytes]
         size=writer.size,
         plain_size=writer.plain_size,
         members=tuple(writer.members),
-        listing=_encode_listing(difference),
+        listing=encode_listing(difference),
     )
 
 
@@ -172,7 +172,7 @@ def _marker(path: str) -> str:
 # -- listings ---------------------------------------------------------------------------------------------------------
 
 
-def _encode_listing(difference: Difference) -> bytes:
+def encode_listing(difference: Difference) -> bytes:
     paths = sort_paths(difference.changed)
     value = {
         "removed": list(difference.removed),

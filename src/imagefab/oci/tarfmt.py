@@ -1,6 +1,7 @@
 """Tar as canonical layers have it: ustar headers, pax records only where ustar has no room, no names, whole seconds.
 
-Reading is for our own layers only; what others wrote is read with the standard library's tarfile.
+Reading is for canonical layers only; what others wrote is read with the standard library's tarfile. A layer may come
+from another machine, so entries are held to the rules of the canonical form before anybody makes something of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _TYPES = {"file": b"0", "folder": b"5", "link": b"2", "char": b"3", "block": b"4
 _KINDS = {flag: kind for kind, flag in _TYPES.items()}
 _CAPABILITY = "SCHILY.xattr.security.capability"
 _MOST_RECORDS = 1 << 20
+_MOST_ID = (1 << 32) - 1
+_MOST_SHOWN = 200
 
 
 def padding(size: int) -> bytes:
@@ -118,6 +121,59 @@ class TarError(ValueError):
     """Bytes that are not a canonical tar."""
 
 
+class _Rules:
+    """What the entries of a canonical layer keep to, so that unpacking one touches nothing outside of its folder.
+
+    They are in order, each path once, and every folder above one is an entry before it. So whatever a layer below left
+    there, a link too, is a folder of the new root by the time that something goes into it.
+    """
+
+    def __init__(self) -> None:
+        self._last: list[bytes] = []
+        self._kinds: dict[str, str] = {}
+        self._removed: set[str] = set()
+
+    def check(self, entry: Entry) -> None:
+        """ValueError for an entry that no canonical layer has at this place."""
+        parts = entry.path.split("/")
+        if "\0" in entry.path or not {"", ".", ".."}.isdisjoint(parts):
+            raise ValueError("a path that leads elsewhere")
+        order = entry.path.encode(errors="surrogateescape").split(b"/")
+        if order <= self._last:
+            raise ValueError("it is out of order")
+        self._last = order
+        folder, name = "/".join(parts[:-1]), parts[-1]
+        if folder and self._kinds.get(folder) != "folder":
+            raise ValueError("what it is in is no folder of the layer")
+        if name.startswith(WHITEOUT):
+            self._check_whiteout(entry, folder, name.removeprefix(WHITEOUT))
+        elif entry.path in self._removed:
+            raise ValueError("the layer removes it")
+        self._check_node(entry)
+        self._kinds[entry.path] = entry.node.kind if entry.hard_link is None else "hard link"
+
+    def _check_whiteout(self, entry: Entry, folder: str, name: str) -> None:
+        path = f"{folder}/{name}" if folder else name
+        if name in ("", ".", "..") or name.startswith(WHITEOUT):
+            raise ValueError("it removes no single path")
+        if entry.node.kind != "file" or entry.node.size or entry.hard_link is not None:
+            raise ValueError("what removes a path is an empty file")
+        if path in self._kinds:
+            raise ValueError("it removes what the layer has")
+        self._removed.add(path)
+
+    def _check_node(self, entry: Entry) -> None:
+        node = entry.node
+        if node.kind in ("char", "block"):
+            raise ValueError("a device file")
+        if entry.hard_link is not None and self._kinds.get(entry.hard_link) != "file":
+            raise ValueError("a hard link to no file before it")
+        if not 0 <= node.mode <= 0o7777 or not (0 <= node.uid < _MOST_ID and 0 <= node.gid < _MOST_ID):
+            raise ValueError("no such mode or owner")
+        if "\0" in node.target:
+            raise ValueError("a link to no path")
+
+
 class TarReader:
     """Reads a canonical tar that comes in chunks, of which it holds one at a time."""
 
@@ -130,10 +186,24 @@ class TarReader:
         self._left = 0
         """How much of the present entry's content has not been read."""
         self._padding = 0
+        self.header = b""
+        """What the tar has of the present entry before its content."""
 
     def entries(self) -> Iterator[Entry]:
-        """The entries as they come. What is not read of one's content is passed over."""
+        """The entries of a layer as they come; TarError at the first that could do harm. What is not read of one's
+        content is passed over."""
+        rules = _Rules()
+        for entry in self.raw_entries():
+            try:
+                rules.check(entry)
+            except ValueError as error:
+                raise TarError(f"{entry.path[:_MOST_SHOWN]!r}: {error}") from None
+            yield entry
+
+    def raw_entries(self) -> Iterator[Entry]:
+        """The entries as they come, whatever they say: nothing is to be made of them."""
         records: dict[str, bytes] = {}
+        before = b""
         while True:
             start = self._before + self._place
             header = self._read(BLOCK)
@@ -142,17 +212,23 @@ class TarReader:
             try:
                 size = int(header[124:135], 8)
                 if header[156:157] == b"x":
-                    records = _decode_records(self._read_record(size))
+                    body = self._read_record(size)
+                    records, before = _decode_records(body), header + body + padding(size)
                     continue
                 entry = _decode_entry(header, records, size)
             except (ValueError, KeyError) as error:
                 raise TarError(f"at byte {start}: {error}") from error
-            records = {}
+            self.header, records, before = before + header, {}, b""
             self._begin_content(int(entry.node.size))
             yield entry
             for _ in self.content():
                 pass
             self._read(self._padding)
+
+    def finish(self) -> None:
+        """TarError unless what follows the entries is the end, and nothing more."""
+        if self._read(BLOCK).strip(b"\0") or self._place < len(self._chunk) or any(map(len, self._chunks)):
+            raise TarError(f"at byte {self._before + self._place}: goes on after its end")
 
     def content(self) -> Iterator[memoryview]:
         """What is left of the present entry's content, piece by piece."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import imagefab
 from imagefab.errors import SeveralErrors, UsageError
-from imagefab.recipe.document import read_document
+from imagefab.recipe.document import Document, parse_document, read_document
 from imagefab.recipe.format import SETTINGS, USER_SETTINGS
 from imagefab.recipe.grammar import escape
 
@@ -85,7 +85,15 @@ def load_settings(path: Path) -> Settings:
     """Read imagefab.toml; its absence is the default. Raises RecipeError or SeveralErrors."""
     if not path.exists() and not path.is_symlink():
         return Settings()
-    document = read_document(path, path.name)
+    return _read_settings(read_document(path, path.name))
+
+
+def parse_settings(data: bytes, path: Path, shown: str) -> Settings:
+    """Read the text of an imagefab.toml whose place is, or was, at `path`. Raises RecipeError or SeveralErrors."""
+    return _read_settings(parse_document(data, path, shown))
+
+
+def _read_settings(document: Document) -> Settings:
     if document.data.pop("files", None) is not None:
         document.spot("files").report(
             "`files` is no setting of a project, which may be a stranger's",
@@ -106,7 +114,7 @@ def load_settings(path: Path) -> Settings:
         publish_builder=publish.get("builder"),
         sign_key=publish.get("sign-key"),
         layers=publish.get("layers"),
-        store=None if store is None else path.parent / store,
+        store=None if store is None else document.path.parent / store,
     )
 
 

@@ -14,6 +14,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from imagefab.digest import Digest
+from imagefab.http import SlowError, allow_pauses, watch_pace
 from imagefab.registry.access import reading, writing
 from imagefab.registry.client import Answer, Client, read_retry_after
 from imagefab.registry.errors import PassingError, RegistryError
@@ -40,14 +41,6 @@ class Blob:
     open: Callable[[], IO[bytes]]
 
 
-class _LostError(Exception):
-    """The upload is gone; another one may work."""
-
-    def __init__(self, error: RegistryError) -> None:
-        super().__init__(error.problem)
-        self.error = error
-
-
 class Blobs:
     def __init__(self, client: Client, repository: Repository, *, siblings: Sequence[Repository] = ()) -> None:
         """`siblings` are repositories of the same registry that blobs may be mounted from."""
@@ -71,21 +64,19 @@ class Blobs:
         for source in sources:
             if self._mount(blob.digest, source):
                 return Way.MOUNTED
-        attempts = self._client.patience.attempts
-        for attempt in range(attempts):
-            sent = _Count(advance)
-            try:
-                self._send(blob, sent)
-            except (_LostError, PassingError) as error:
-                sent.take_back()
-                if attempt + 1 == attempts:
-                    raise (error.error if isinstance(error, _LostError) else error) from None
-                self._client.rest(attempt, error.wait if isinstance(error, PassingError) else 0)
-                if self.has(blob.digest, to_write=True):
+        # Some take it whole before they say that they want it in chunks.
+        with self._client.work(2 * blob.size) as effort:
+            while True:
+                sent = _Count(advance)
+                try:
+                    self._send(blob, sent)
+                except PassingError as error:
+                    sent.take_back()
+                    self._client.rest(effort, error)
+                    if self.has(blob.digest, to_write=True):
+                        return Way.SENT
+                else:
                     return Way.SENT
-                continue
-            return Way.SENT
-        raise AssertionError("the last attempt returns or raises")
 
     def _mount(self, digest: Digest, source: Repository) -> bool:
         """Whether the registry took it from a sibling. Many can't, or may not; that is no trouble."""
@@ -162,25 +153,23 @@ class Blobs:
 
     def fetch(self, digest: Digest, size: int, file: IO[bytes], advance: Callable[[int], None]) -> None:
         """The blob's bytes into a file, exactly those: what else comes is an error, however often it is asked."""
-        attempts = self._client.patience.attempts
-        for attempt in range(attempts):
-            count = _Count(advance)
-            file.seek(0)
-            file.truncate()
-            try:
-                self._receive(digest, size, file, count)
-            except PassingError as error:
-                count.take_back()
-                if attempt + 1 == attempts:
-                    raise
-                self._client.rest(attempt, error.wait)
-            else:
-                return
+        with self._client.work(size) as effort:
+            while True:
+                count = _Count(advance)
+                file.seek(0)
+                file.truncate()
+                try:
+                    self._receive(digest, size, file, count)
+                except PassingError as error:
+                    count.take_back()
+                    self._client.rest(effort, error)
+                else:
+                    return
 
     def _receive(self, digest: Digest, size: int, file: IO[bytes], count: _Count) -> None:
         import httpx
 
-        found = hashlib.sha256()
+        found, patience = hashlib.sha256(), self._client.patience
         address = f"{self._repository.path}/blobs/{digest}"
         with self._client.stream("GET", address, self._reading) as response:
             if response.status_code >= 500 or response.status_code == 429:
@@ -189,12 +178,15 @@ class Blobs:
             if response.status_code != 200:
                 raise RegistryError(f"{self._repository} does not give {digest}: {response.status_code}")
             try:
-                for piece in response.iter_raw():
+                pieces = response.iter_raw()
+                for piece in watch_pace(pieces, seconds=patience.read, slowest=allow_pauses(patience.slowest)):
                     found.update(piece)
                     count(len(piece))
                     if count.total > size:
                         break
                     file.write(piece)
+            except (SlowError, httpx.TimeoutException):
+                raise PassingError(f"{self._client.host} sends next to nothing") from None
             except (httpx.TransportError, httpx.StreamError) as error:
                 raise PassingError(f"{self._client.host}: {error or type(error).__name__}") from None
         if count.total != size or found.hexdigest() != digest.hex:
@@ -224,10 +216,10 @@ class Blobs:
     def _complain(self, answer: Answer, what: str) -> RegistryError:
         return RegistryError(f"{self._repository} {what}: {self._client.tell(answer)}")
 
-    def _fail(self, answer: Answer, what: str) -> Exception:
+    def _fail(self, answer: Answer, what: str) -> RegistryError:
         """An upload that the registry forgot, or that got mixed up, may work the next time."""
         error = self._complain(answer, what)
-        return _LostError(error) if answer.status in (400, 404, 409, 416) else error
+        return PassingError(error.problem, hint=error.hint) if answer.status in (400, 404, 409, 416) else error
 
 
 class _Count:

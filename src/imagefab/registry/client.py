@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -19,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from imagefab.http import within
 from imagefab.registry.access import Access, Scope
 from imagefab.registry.connection import hint_at_proxy, make_client, make_context
 from imagefab.registry.credentials import NO_KEYRING, Keyring
+from imagefab.registry.effort import Effort, Efforts, Patience
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import api_host, is_loopback
 
@@ -37,20 +38,6 @@ _CERTIFICATES = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
 Content = bytes | Callable[[], Iterator[bytes]]
 """What is sent: a function where it may have to be sent twice."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    connect: float = 10
-    read: float = 60
-    """For each piece of an answer."""
-    whole: float = 120
-    """For all of one answer's text."""
-    attempts: int = 5
-    pause: float = 0.5
-    """Before the second attempt; doubled each time."""
-    longest: float = 120
-    """A pause that a registry asks for may be that long, and no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +66,7 @@ class Client:
         self._http: httpx.Client | None = None
         self._base: str | None = None
         self._access = Access(host, keyring, self._ask)
+        self._efforts = Efforts()
         self.stop = threading.Event()
 
     def close(self) -> None:
@@ -105,6 +93,7 @@ class Client:
             method,
             lambda: self.stream(method, address, scope, headers=headers, content=content),
             "it",
+            seconds=self.patience.limit(_read_length(headers)),
             attempts=attempts,
         )
 
@@ -134,33 +123,42 @@ class Client:
         send: Callable[[], AbstractContextManager[httpx.Response]],
         who: str,
         *,
+        seconds: float,
         attempts: int | None = None,
     ) -> Answer:
-        """Send, until an answer comes that says something."""
-        count = attempts or self.patience.attempts
-        for attempt in range(count):
-            try:
-                with send() as response:
-                    body = b"" if method == "HEAD" else self._read(response)
-                    answer = Answer(response.status_code, response.headers, body, str(response.url))
-                if answer.status < 500 and answer.status not in _PASSING:
-                    return answer
-                problem = f"{self.host}: {who} answers {self.tell(answer)}{_name_limit(answer.status)}"
-                raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))  # noqa: TRY301
-            except PassingError as error:
-                if attempt + 1 == count:
-                    raise
-                self.rest(attempt, error.wait)
-        raise AssertionError("the last attempt returns or raises")
+        """Send, until an answer comes that says something, each time within so many seconds."""
+        with self.work() as effort:
+            while True:
+                try:
+                    with within(seconds), send() as response:
+                        body = b"" if method == "HEAD" else self._read(response)
+                        answer = Answer(response.status_code, response.headers, body, str(response.url))
+                    if answer.status < 500 and answer.status not in _PASSING:
+                        return answer
+                    problem = f"{self.host}: {who} answers {self.tell(answer)}{_name_limit(answer.status)}"
+                    raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))  # noqa: TRY301
+                except PassingError as error:
+                    if attempts == 1:
+                        raise
+                    self.rest(effort, error)
 
-    def rest(self, attempt: int, wait: float = 0) -> None:
-        """Pause before another attempt; as long as the registry wants us to wait, within reason."""
-        if wait > self.patience.longest:
+    def work(self, size: int = 0) -> AbstractContextManager[Effort]:
+        """What is done inside has its time, and its attempts, together; also when it is a part of other work."""
+        return self._efforts.begin(self.patience, size)
+
+    def rest(self, effort: Effort, error: PassingError) -> None:
+        """Pause before another attempt, as long as the registry wants us to, within reason; or give up."""
+        pause = effort.fail(error)
+        if error.wait > self.patience.longest:
+            effort.failures = self.patience.attempts
             raise PassingError(
-                f"{self.host} wants us to wait {wait:.0f} seconds",
+                f"{self.host} wants us to wait {error.wait:.0f} seconds",
                 hint="it limits how much one may ask; try again later, or log in for a larger limit",
             )
-        if self.stop.wait(max(self.patience.pause * 2**attempt, wait)):
+        self.pause(pause)
+
+    def pause(self, seconds: float) -> None:
+        if self.stop.wait(seconds):
             raise RegistryError("stopped")
 
     @contextmanager
@@ -226,7 +224,8 @@ class Client:
         try:
             body = content() if callable(content) else content
             request = client.build_request(method, url, headers=headers, content=body or None)
-            return client.send(request, stream=True)
+            with within(self.patience.limit(_read_length(headers))):
+                return client.send(request, stream=True)
         except httpx.ProxyError as error:
             raise PassingError(f"the proxy on the way to {self.host}: {self._reason(error)}") from None
         except httpx.TimeoutException:
@@ -251,17 +250,17 @@ class Client:
         return self._access.hide(str(error) or type(error).__name__)
 
     def _read(self, response: httpx.Response) -> bytes:
-        """All of a small answer, however slowly it comes, within bounds."""
+        """All of a small answer, within bounds."""
         import httpx
 
-        began, body = time.monotonic(), bytearray()
+        body = bytearray()
         try:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > _MOST_BODY:
                     raise RegistryError(f"{self.host} answers with more than {_MOST_BODY >> 20} MiB")
-                if time.monotonic() - began > self.patience.whole:
-                    raise PassingError(f"{self.host} answers too slowly")
+        except httpx.TimeoutException:
+            raise PassingError(f"{self.host} answers too slowly") from None
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
             raise PassingError(f"{self.host}: {self._reason(error)}") from None
         return bytes(body)
@@ -312,7 +311,7 @@ class Client:
             finally:
                 response.close()
 
-        answer = self._insist(method, send, "its token service")
+        answer = self._insist(method, send, "its token service", seconds=self.patience.whole)
         return answer.status, answer.body
 
 
@@ -351,6 +350,11 @@ class Registries:
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
+
+
+def _read_length(headers: Mapping[str, str] | None) -> int:
+    """How much is sent, where it is much."""
+    return int((headers or {}).get("Content-Length", "0"))
 
 
 def _origin(url: str) -> tuple[str, str]:

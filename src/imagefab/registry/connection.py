@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from imagefab import http
 from imagefab.registry.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def make_client(**options: Any) -> httpx.Client:
     import httpx
 
     try:
-        return httpx.Client(**options)
+        return http.make_client(**options)
     except httpx.InvalidURL:
         # What it says may be a part of a password that has a slash in it.
         raise RegistryError("the proxy that the environment names is no address", hint=_PROXIES) from None

@@ -44,20 +44,17 @@ class Manifests:
 
     def find(self, name: str, *, to_write: bool = False) -> Manifest | None:
         """What a tag or a digest leads to; None where there is nothing."""
-        attempts = self._client.patience.attempts
-        for attempt in range(attempts):
-            answer = self._call("GET", name, to_write=to_write, headers={"Accept": _ACCEPT})
-            if answer.status == 404:
-                return None
-            if answer.status != 200:
-                raise self._complain(answer, f"does not give {name}")
-            try:
-                return self._read(answer, name)
-            except PassingError:
-                if attempt + 1 == attempts:
-                    raise
-                self._client.rest(attempt)
-        raise AssertionError("the last attempt returns or raises")
+        with self._client.work() as effort:
+            while True:
+                answer = self._call("GET", name, to_write=to_write, headers={"Accept": _ACCEPT})
+                if answer.status == 404:
+                    return None
+                if answer.status != 200:
+                    raise self._complain(answer, f"does not give {name}")
+                try:
+                    return self._read(answer, name)
+                except PassingError as error:
+                    self._client.rest(effort, error)
 
     def has(self, digest: Digest) -> bool:
         """Whether a manifest is there, without reading it."""
@@ -99,7 +96,7 @@ class Manifests:
             # Two may do this at once, and one's list is lost: look again, once both had the time.
             self.put(name, make_list([*listed, descriptor]), INDEX)
             if attempt:
-                self._client.rest(0)
+                self._client.pause(self._client.patience.pause)
         after = self.find(name, to_write=True)
         if after is None or descriptor["digest"] not in {one.get("digest") for one in _read_descriptors(after.data)}:
             raise RegistryError(f"{self._repository}:{name} does not keep what is attached to {subject}")

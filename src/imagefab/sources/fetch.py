@@ -6,6 +6,7 @@ a package that has left the pool is looked for in the snapshot archive. All that
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,7 +90,8 @@ class Fetcher:
         self.progress = progress
         self.offline = offline
         self._jobs = max(1, jobs)
-        self._transport = Transport(patience or Patience())
+        self.patience = patience or Patience()
+        self._transport = Transport(self.patience)
         self._lost_hosts: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -102,6 +104,12 @@ class Fetcher:
 
     def close(self) -> None:
         self._transport.close()
+
+    def through(self, mirrors: Mirrors) -> Fetcher:
+        """The same with other mirrors. It goes with this one."""
+        other = copy.copy(self)
+        other.mirrors = mirrors
+        return other
 
     def fetch_blobs(self, downloads: Iterable[Download], *, label: str) -> None:
         """Bring files into the store."""
@@ -148,6 +156,10 @@ class Fetcher:
         is_gone = True
         hint = None
         for url in self.mirrors.urls(archive, path):
+            if name_host(url) in self._lost_hosts:
+                is_gone = False
+                problems.append(f"{name_host(url)} did not answer before")
+                continue
             scratch = self.store.scratch_file(".release")
             try:
                 with scratch.open("w+b") as file:
@@ -157,6 +169,8 @@ class Fetcher:
                 raise
             except FetchError as error:
                 is_gone = is_gone and isinstance(error, NotThereError)
+                if isinstance(error, UnreachableError):
+                    self._lost_hosts.add(name_host(url))
                 problems.append(
                     error.problem if isinstance(error, TransferError) else f"{name_host(url)}: {error.problem}"
                 )
@@ -233,7 +247,7 @@ class Fetcher:
         for url in (*download.urls, *download.fallbacks):
             host = name_host(url)
             if host in self._lost_hosts:
-                problems.append(UnreachableError(f"{host} could not be reached before"))
+                problems.append(UnreachableError(f"{host} did not answer before"))
                 continue
             try:
                 self._transport.download(url, file, expected, task.advance)

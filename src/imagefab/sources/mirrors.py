@@ -37,6 +37,10 @@ class Mirrors:
         """Where the snapshot archive has a file as it was at that date."""
         return self.urls("snapshot", f"archive/{archive}/{date}/{path}")
 
+    def of_snapshot(self, archive: str, date: str) -> Mirrors:
+        """Where that archive is as it was at that date, and nothing else."""
+        return Mirrors(bases={archive: self.urls("snapshot", f"archive/{archive}/{date}")})
+
 
 def find_mirrors(settings: Mapping[str, Sequence[str]] | None = None, *, apt: Path = Path("/etc/apt")) -> Mirrors:
     """The mirrors for this project on this machine; `settings` is imagefab.toml's [mirrors] table."""

@@ -1,9 +1,10 @@
-"""What changed in a project since a revision, as git has it: committed, or not yet."""
+"""A project as git has it: what changed since a revision, committed or not yet, and files as a revision has them."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from imagefab.errors import UsageError
@@ -11,17 +12,43 @@ from imagefab.errors import UsageError
 
 def list_changed(folder: Path, revision: str) -> frozenset[Path]:
     """The files below a folder that differ from where this branch left the revision; absolute, also those deleted."""
-    _ask(folder, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}", revision=revision)
+    _find_commit(folder, revision)
     changed = _ask(folder, "diff", "--merge-base", "--no-renames", "--name-only", "--relative", "-z", revision, "--")
     added = _ask(folder, "ls-files", "--others", "--exclude-standard", "-z")
     return frozenset(folder / os.fsdecode(name) for name in (changed + added).split(b"\0") if name)
+
+
+def read_at(folder: Path, revision: str, names: Sequence[str], *, below: str = "", most: int) -> dict[str, bytes]:
+    """Files of those names as a revision has them: in a folder, or anywhere `below` it; by their paths from there.
+
+    Links are no files. UsageError for a revision that is not there, or a file of more than `most` bytes.
+    """
+    commit = _find_commit(folder, revision)
+    listed = _ask(folder, "ls-tree", "-r", "-z", "--long", commit, "--", *([f"{below}/"] if below else names))
+    found = {}
+    for line in filter(None, listed.split(b"\0")):
+        about, _, name = line.partition(b"\t")
+        mode, _, blob, size = about.decode().split()
+        if mode not in ("100644", "100755") or os.fsdecode(name).rpartition("/")[2] not in names:
+            continue
+        if int(size) > most:
+            raise UsageError(f"{os.fsdecode(name)!r} of {revision} is larger than {most >> 20} MiB")
+        found[os.fsdecode(name)] = _ask(folder, "cat-file", "blob", blob)
+    return found
+
+
+def _find_commit(folder: Path, revision: str) -> str:
+    name = f"{revision}^{{commit}}"
+    return (
+        _ask(folder, "rev-parse", "--quiet", "--verify", "--end-of-options", name, revision=revision).decode().strip()
+    )
 
 
 def _ask(folder: Path, *arguments: str, revision: str | None = None) -> bytes:
     try:
         result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     except FileNotFoundError:
-        raise UsageError("what changed is for git to say, and it is not installed here") from None
+        raise UsageError("git is not installed here, and only it knows revisions") from None
     if result.returncode == 0:
         return result.stdout
     told = result.stderr.decode(errors="replace").strip()

@@ -2,7 +2,7 @@
 
 Connection errors, stalls and a server's own troubles (5xx, 408, 429) are tried again after a pause, going on where
 the transfer broke off; a plain no (404 and the like) is believed at once. What arrives is hashed on the way, and only
-a file of exactly the wanted size and digest is a success.
+a file of exactly the wanted size and digest is a success. All of it is done within a time that grows with the size.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import errno
 import hashlib
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
+from imagefab.http import SLOWEST, Deadline, SlowError, allow_pauses, compute_limit, make_client, watch_pace, within
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +39,7 @@ class NotThereError(TransferError):
 
 
 class UnreachableError(TransferError):
-    """There is not even a connection to the host."""
+    """It is no use to ask the host: there is no connection, no answer, or next to nothing comes."""
 
 
 class WrongBytesError(TransferError):
@@ -65,8 +65,10 @@ class Patience:
     attempts: int = 4
     pause: float = 0.5
     """Before the second attempt; doubled each time."""
-    slowest: int = 256
-    """Bytes a second, over `read` seconds: a server that trickles is as good as silent."""
+    whole: float = 120
+    """For all attempts at one file together, besides what its size takes at the slowest rate."""
+    slowest: int = SLOWEST
+    """Bytes a second; no rate is too slow for 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +92,21 @@ class Transport:
 
     def download(self, url: str, file: IO[bytes], expected: Expected, advance: Callable[[int], None]) -> None:
         """Bring the file to its expected content, going on from what it holds; one of the errors above if not."""
+        size = expected.size if expected.size is not None else expected.most
+        with within(compute_limit(self.patience.whole, size, self.patience.slowest)) as deadline:
+            self._insist(url, file, expected, advance, deadline)
+
+    def _insist(
+        self, url: str, file: IO[bytes], expected: Expected, advance: Callable[[int], None], deadline: Deadline
+    ) -> None:
         problem, reason = TransferError, ""
         for attempt in range(self.patience.attempts):
-            if attempt:
-                self._pause(attempt)
+            pause = self.patience.pause * 2 ** (attempt - 1) if attempt else 0
+            if deadline.left <= pause:
+                reason = f"{reason}, and its time is over"
+                break
+            if self.stop.wait(pause):
+                raise StoppedError("stopped")
             held = _measure(file, expected)
             if held and expected.digest is not None and _is_right(file, expected):
                 return
@@ -136,7 +149,10 @@ class Transport:
             most = min(expected.most, expected.size if expected.size is not None else expected.most)
             if length.isdigit() and held + int(length) > most:
                 raise WrongBytesError(f"{name_host(url)} offers {held + int(length)} bytes where {most} are the most")
-            for chunk in self._chunks(response):
+            is_known = expected.size is not None
+            for chunk in self._chunks(
+                response, allow_pauses(self.patience.slowest) if is_known else self.patience.slowest
+            ):
                 held += len(chunk)
                 if held > most:
                     _restart(file, advance)
@@ -150,21 +166,18 @@ class Transport:
                 # Without a length, an end that comes too early cannot be told from a broken connection.
                 raise _BrokenOffError("the transfer broke off")
 
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+    def _chunks(self, response: httpx.Response, slowest: int) -> Iterator[bytes]:
         import httpx
 
-        since, received = time.monotonic(), 0
         try:
-            for chunk in response.iter_raw():
+            for chunk in watch_pace(response.iter_raw(), seconds=self.patience.read, slowest=slowest):
                 if self.stop.is_set():
                     raise StoppedError("stopped")
-                received += len(chunk)
-                elapsed = time.monotonic() - since
-                if elapsed > self.patience.read:
-                    if received < self.patience.slowest * elapsed:
-                        raise _BrokenOffError("the server sends next to nothing")
-                    since, received = time.monotonic(), 0
                 yield chunk
+        except SlowError:
+            raise _BrokenOffError("the server sends next to nothing", is_silent=True) from None
+        except httpx.TimeoutException:
+            raise _BrokenOffError("the server sends nothing for too long") from None
         except (httpx.TransportError, httpx.StreamError) as error:
             raise _BrokenOffError(_reason(error)) from error
 
@@ -176,7 +189,10 @@ class Transport:
         for _ in range(_MOST_REDIRECTS):
             try:
                 request = self._shared_client().build_request("GET", url, headers=headers)
-                response = self._shared_client().send(request, stream=True)
+                with within(self.patience.read):
+                    response = self._shared_client().send(request, stream=True)
+            except httpx.ReadTimeout as error:
+                raise _BrokenOffError("the server does not answer in time", is_silent=True) from error
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
                 raise _BrokenOffError(_reason(error), is_silent=True) from error
             except httpx.TransportError as error:
@@ -202,15 +218,11 @@ class Transport:
                 timeout = httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None)
                 headers = {"User-Agent": "imagefab"}
                 try:
-                    self._client = httpx.Client(timeout=timeout, follow_redirects=False, headers=headers)
+                    self._client = make_client(timeout=timeout, follow_redirects=False, headers=headers)
                 except httpx.InvalidURL:
                     # What it says may be a part of a password that has a slash in it.
                     raise TransferError("the proxy that the environment names is no address") from None
             return self._client
-
-    def _pause(self, attempt: int) -> None:
-        if self.stop.wait(self.patience.pause * 2 ** (attempt - 1)):
-            raise StoppedError("stopped")
 
 
 class _BrokenOffError(Exception):

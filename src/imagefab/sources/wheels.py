@@ -6,6 +6,7 @@ like everything else.
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,16 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
+from imagefab.http import compute_limit
 from imagefab.oci.disk import STORE, explain_disk_errors, write_atomic
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import WheelSpec
 from imagefab.sources.fetch import Fetcher
 from imagefab.sources.store import digest_file
+from imagefab.sources.transport import Patience
 
+_LARGE = 100 << 20
+"""Bytes of a wheel for which there is time."""
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _TAGS = ("manylinux_2_5", "manylinux_2_12", "manylinux_2_17", "manylinux_2_28", "manylinux_2_31", "manylinux_2_34")
 _OLD_TAGS = ("manylinux1", "manylinux2010", "manylinux2014", "linux")
@@ -54,7 +59,7 @@ def _bring(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform, digest: Di
         folder.unlink()
         folder.mkdir()
         try:
-            found = _download(spec, platform, folder)
+            found = _download(spec, platform, folder, fetcher.patience)
             actual = digest_file(found)
             _check(label, actual, digest)
             fetcher.store.adopt_blob(found, actual)
@@ -75,7 +80,7 @@ def _check(label: str, actual: Digest, wanted: Digest | None) -> None:
         )
 
 
-def _download(spec: WheelSpec, platform: HostPlatform, folder: Path) -> Path:
+def _download(spec: WheelSpec, platform: HostPlatform, folder: Path, patience: Patience) -> Path:
     machine = _MACHINES[platform.debian_arch]
     tags = [f"--platform={tag}_{machine}" for tag in (*_TAGS, *_OLD_TAGS)]
     command = [
@@ -83,7 +88,20 @@ def _download(spec: WheelSpec, platform: HostPlatform, folder: Path) -> Path:
         "--only-binary=:all:", "--python-version=3.13", "--implementation=py", "--abi=none", *tags,
         f"--dest={folder}", "--", f"{spec.project}=={spec.version}",
     ]  # fmt: skip
-    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    limit = compute_limit(patience.whole, _LARGE, patience.slowest)
+    try:
+        ran = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=None if limit == math.inf else limit,
+        )
+    except subprocess.TimeoutExpired:
+        raise FetchError(
+            f"{spec.project} {spec.version} for {platform}: pip is not done in {limit:.0f} seconds"
+        ) from None
     if "No module named pip" in ran.stderr:
         raise FetchError("pip, which brings wheels, is not installed", hint=f"run `{sys.executable} -m ensurepip`")
     files = sorted(folder.glob("*.whl"))

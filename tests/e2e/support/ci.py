@@ -180,7 +180,7 @@ class GitHub:
             for number, turn in enumerate(turns):
                 matrix = {f"matrix.{key}": value for key, value in turn.items()}
                 assert self._fill(job["runs-on"], context | matrix).startswith("ubuntu-24.04")
-                variables = {key: str(value) for key, value in flow["env"].items()}
+                variables = {key: self._fill(str(value), context) for key, value in flow["env"].items()}
                 work = _Work(self, root / f"{name}-{number}", artifacts, context | matrix, variables)
                 outputs[name] = work.run(job)
 
@@ -197,6 +197,8 @@ class GitHub:
             expression = found[1].strip()
             if (inner := re.fullmatch(r"fromJSON\((.*)\)", expression)) is not None:
                 expression = inner[1]
+            if (choice := re.fullmatch(r"(.+) && '(.*)' \|\| '(.*)'", expression)) is not None:
+                return choice[2] if self._holds(choice[1], context) else choice[3]
             value = "locks" if expression == "hashFiles('images/*/imagefab.lock')" else context[expression]
             assert value is not None
             return value

@@ -54,6 +54,16 @@ def test_an_archive_is_read_once(archive: Any, make_reader: MakeReader) -> None:
     assert reader.open_suite(TRIXIE).epoch == int(datetime(2026, 11, 19, tzinfo=UTC).timestamp())
 
 
+def test_a_suite_that_cannot_be_read_is_asked_for_once(archive: Any, make_reader: MakeReader) -> None:
+    """All recipes of a project want the same."""
+    archive.release("trixie", {"amd64": ["a 1 amd64"]}, codename="bookworm")
+    reader = make_reader()
+    for _ in range(3):
+        with pytest.raises(FetchError, match="asked for suite trixie"):
+            versions(reader)
+    assert archive.server.asked == ["/dists/trixie/InRelease"]
+
+
 def test_the_highest_version_of_all_suites_wins(archive: Any, make_reader: MakeReader) -> None:
     archive.release("trixie", {"amd64": ["a 1 amd64"]})
     archive.release("trixie-security", {"amd64": ["a 1+deb13u1 amd64"]})

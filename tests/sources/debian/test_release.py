@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pysequoia
 import pytest
+from pysequoia.packet import PacketPile
 
 from imagefab.errors import FetchError
-from imagefab.sources.debian.release import read_release, shipped_keys, verify_release
+from imagefab.sources.debian.release import _find_end, read_release, shipped_keys, verify_release
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RELEASE = """\
@@ -68,29 +70,62 @@ def test_a_changed_one(secret: pysequoia.Tsk, keys: tuple[bytes, ...], old: byte
     if changed == data:
         changed = data[:-200] + b"AAAA" + data[-196:]
     with pytest.raises(FetchError, match="signature") as caught:
-        verify_release(changed, keys=keys)
+        verify_release(changed, now=NOW, keys=keys)
     assert "\n" not in caught.value.problem
 
 
 def test_another_keys_signature(keys: tuple[bytes, ...]) -> None:
     another = pysequoia.Tsk.generate("Debian Archive <ftpmaster@debian.org>")
     with pytest.raises(FetchError, match="signature"):
-        verify_release(sign(another), keys=keys)
+        verify_release(sign(another), now=NOW, keys=keys)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", RELEASE.encode(), b"-----BEGIN PGP SIGNED MESSAGE-----\n"])
 def test_no_signature_at_all(keys: tuple[bytes, ...], data: bytes) -> None:
     with pytest.raises(FetchError, match="signature"):
-        verify_release(data, keys=keys)
+        verify_release(data, now=NOW, keys=keys)
 
 
 def test_only_signed_bytes_count(secret: pysequoia.Tsk, keys: tuple[bytes, ...]) -> None:
-    data = b"Codename: sid\n" + sign(secret) + b"\nCodename: sid\n"
-    try:
-        content = verify_release(data, keys=keys)
-    except FetchError:
-        return
-    assert b"sid" not in content and content.startswith(b"Origin: Debian")
+    good = sign(secret)
+    assert verify_release(good, now=NOW, keys=keys).startswith(b"Origin: Debian")
+    for data in (b"Codename: sid\n" + good, good + b"Codename: sid\n", good + good):
+        with pytest.raises(FetchError, match="signature"):
+            verify_release(data, now=NOW, keys=keys)
+
+
+def test_only_clear_text_is_given_to_the_library(
+    secret: pysequoia.Tsk, keys: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed as a message, the same text could be compressed a thousand times."""
+    message = pysequoia.sign(secret.signer(), RELEASE.encode(), mode=pysequoia.SignatureMode.INLINE)
+    binary = pysequoia.sign(secret.signer(), RELEASE.encode(), mode=pysequoia.SignatureMode.INLINE, armor=False)
+    assert pysequoia.verify(message, store=lambda _: [secret.extract_certificate()]).bytes == RELEASE.encode()
+    monkeypatch.setattr(pysequoia, "verify", lambda *_, **__: pytest.fail("it was read"))
+    packed = zlib.compress(bytes(1 << 20))
+    compressed = b"\xc8\xff" + (len(packed) + 1).to_bytes(4) + b"\x02" + packed
+    armored = pysequoia.armor(compressed, pysequoia.ArmorKind.Message).encode()
+    for data in (message, binary, compressed, armored, b"\n" + sign(secret)):
+        with pytest.raises(FetchError, match="does not hold: it has none that is in clear text"):
+            verify_release(bytes(data), now=NOW, keys=keys)
+
+
+def test_keys_that_expired() -> None:
+    """What is signed today by a key of yesterday may be from whoever stole it since."""
+    secret = pysequoia.Tsk.generate("Old archive", validity_seconds=3600)
+    data, keys = sign(secret), (bytes(secret.extract_certificate()),)
+    verify_release(data, now=datetime.now(UTC), keys=keys)
+    with pytest.raises(FetchError, match="its key expired on") as caught:
+        verify_release(data, now=datetime.now(UTC) + timedelta(hours=2), keys=keys)
+    assert caught.value.hint is not None and "newer keys" in caught.value.hint
+
+
+def test_a_key_of_the_archive_expires_when_it_says() -> None:
+    """Each has a key below it that signs, with an end of its own."""
+    for key in shipped_keys():
+        (cert,) = pysequoia.Cert.split_bytes(key)
+        signs = [one.fingerprint for one in PacketPile.from_bytes(bytes(cert)) if one.fingerprint is not None]
+        assert all(_find_end(cert, fingerprint) == cert.expiration for fingerprint in signs)
 
 
 @pytest.mark.parametrize("gone", ["Date", "Architectures", "SHA256"])

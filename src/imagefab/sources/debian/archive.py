@@ -57,12 +57,17 @@ class _Wanted:
 class ArchiveReader:
     """Opens suites and indexes, each once in a run. `now` is what the clock says."""
 
-    def __init__(self, fetcher: Fetcher, *, now: datetime, keys: tuple[bytes, ...] | None = None) -> None:
+    def __init__(
+        self, fetcher: Fetcher, *, now: datetime, keys: tuple[bytes, ...] | None = None, is_past: bool = False
+    ) -> None:
+        """`is_past` is for states of long ago, which are not kept and were never seen; `now` is then."""
         self.fetcher = fetcher
         self._now = now
         self._keys = keys
-        self._suites: dict[tuple[str, str], Release] = {}
+        self._is_past = is_past
+        self._suites: dict[tuple[str, str], Release | FetchError] = {}
         self._indexes: dict[tuple[str, str], Index] = {}
+        self._pasts: dict[tuple[str, str], ArchiveReader] = {}
         self._unserved: set[tuple[str, str]] = set()
         """Suites and architectures whose index no mirror has."""
 
@@ -89,11 +94,33 @@ class ArchiveReader:
             incomplete={architecture for _, architecture in self._unserved}.intersection(architectures),
         )
 
+    def open_archive(self, archive: Archive, architecture: str) -> Universe:
+        """One suite's packages of an architecture, and those for all; nothing where it has none."""
+        suite = self.open_suite(archive)
+        wanted = list(_list_indexes(suite, [architecture]))
+        self._load(wanted)
+        indexes = [(one.architecture, self._indexes[_key(one)]) for one in wanted]
+        return Universe(pins=(suite.pin,), native=architecture, indexes=indexes)
+
+    def open_past(self, archive: ArchivePin, moment: datetime) -> ArchiveReader:
+        """For an archive as it was, as the snapshot archive has it; it is signed as it was."""
+        key = archive.archive, f"{moment:%Y%m%dT%H%M%SZ}"
+        if key not in self._pasts:
+            fetcher = self.fetcher.through(self.fetcher.mirrors.of_snapshot(*key))
+            self._pasts[key] = ArchiveReader(fetcher, now=moment, keys=self._keys, is_past=True)
+        return self._pasts[key]
+
     def open_suite(self, archive: Archive) -> Suite:
         key = (archive.archive, archive.suite)
-        release = self._suites.get(key)
-        if release is None:
-            release = self._suites[key] = self._read_suite(archive)
+        if key not in self._suites:
+            try:
+                self._suites[key] = self._read_suite(archive)
+            except FetchError as error:
+                # Every recipe asks for it, and what did not help once does not help a minute later.
+                self._suites[key] = error
+        release = self._suites[key]
+        if isinstance(release, FetchError):
+            raise release
         pin = ArchivePin(
             name=archive.name,
             archive=archive.archive,
@@ -106,7 +133,7 @@ class ArchiveReader:
 
     def _read_suite(self, archive: Archive) -> Release:
         kept = self.fetcher.store.folder("indexes") / f"{archive.archive}-{archive.suite.replace('/', '-')}.InRelease"
-        if self.fetcher.offline and kept.exists():
+        if self.fetcher.offline and kept.exists() and not self._is_past:
             return self._verify(self._read_file(kept), archive)
 
         def accept(data: bytes) -> tuple[Release, bytes]:
@@ -115,6 +142,8 @@ class ArchiveReader:
         release, data = self.fetcher.read_unpinned(
             archive.archive, f"dists/{archive.suite}/InRelease", most=_MOST_RELEASE, accept=accept
         )
+        if self._is_past:
+            return release
         seen = self._read_kept(kept, archive)
         if seen is not None and seen.date > release.date:
             self.fetcher.progress.warn(

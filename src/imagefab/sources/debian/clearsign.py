@@ -1,0 +1,112 @@
+"""Clear-text signatures, as InRelease files have them, told from all else that OpenPGP data can be.
+
+An OpenPGP library takes whatever comes: packets inside packets, compressed ones among them, of which two megabytes
+unpack to thousands. So it is only given what was seen here to be a text and signatures of it, and nothing more.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+_BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_MIDDLE = b"-----BEGIN PGP SIGNATURE-----"
+_END = b"-----END PGP SIGNATURE-----"
+_HASH = re.compile(rb"Hash: [A-Za-z0-9, -]{1,80}\Z")
+_HEADER = re.compile(rb"(?:Version|Comment|Hash|Charset|MessageID): [ -~]{0,200}\Z")
+_ARMOR = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}\Z")
+_MOST_ARMOR = 64 << 10
+_MOST_SIGNATURES = 16
+_SIGNATURE = 2
+"""The tag of such a packet."""
+
+
+def check_clear_signed(data: bytes) -> None:
+    """ValueError unless data is one text with a clear-text signature, from its first byte to its last."""
+    lines = iter(data.split(b"\n"))
+    if _strip(next(lines)) != _BEGIN:
+        raise ValueError("it has none that is in clear text")
+    for line in map(_strip, lines):
+        if not line:
+            break
+        if not _HASH.match(line):
+            raise ValueError("what stands before the signed text is no `Hash:`")
+    for line in lines:
+        if line.startswith(b"-") and not line.startswith(b"- "):
+            if _strip(line) == _MIDDLE:
+                break
+            raise ValueError("a line of the signed text begins with a dash")
+    _check_packets(_read_armor(map(_strip, lines)))
+
+
+def _strip(line: bytes) -> bytes:
+    return line.rstrip(b" \t\r")
+
+
+def _read_armor(lines: Iterator[bytes]) -> bytes:
+    for line in lines:
+        if not line:
+            break
+        if not _HEADER.match(line):
+            raise ValueError("the signature begins with something else")
+    found: list[bytes] = []
+    size = 0
+    for line in lines:
+        if line == _END:
+            break
+        size += len(line)
+        if size > _MOST_ARMOR:
+            raise ValueError("the signature is larger than any")
+        found.append(line)
+    else:
+        raise ValueError("it has no end")
+    if any(lines):
+        raise ValueError("something follows the signature")
+    if found and re.fullmatch(rb"=[A-Za-z0-9+/]{4}", found[-1]):
+        # The armor's checksum, which says nothing that the signature does not say better.
+        found.pop()
+    if not all(map(_ARMOR.match, found)):
+        raise ValueError("the signature is not in base 64")
+    try:
+        return base64.b64decode(b"".join(found), validate=True)
+    except binascii.Error:
+        raise ValueError("the signature is not in base 64") from None
+
+
+def _check_packets(data: bytes) -> None:
+    """Only signatures, each with its length before it."""
+    count = place = 0
+    while place < len(data):
+        tag, start, length = _read_header(data, place)
+        count += 1
+        if tag != _SIGNATURE or start + length > len(data) or count > _MOST_SIGNATURES:
+            raise ValueError("it has other packets than signatures")
+        place = start + length
+    if not count:
+        raise ValueError("it is empty")
+
+
+def _read_header(data: bytes, place: int) -> tuple[int, int, int]:
+    """A packet's tag, where its body begins, and how long that is; by RFC 9580, 4.2."""
+    first, rest = data[place], data[place + 1 : place + 6]
+    if first & 0xC0 == 0xC0:
+        tag, one = first & 0x3F, rest[0] if rest else 255
+        if one < 192:
+            width, length = 1, one
+        elif one < 224:
+            width, length = 2, ((one - 192) << 8) + 192 + (rest[1] if len(rest) > 1 else 0)
+        elif one == 255:
+            width, length = 5, int.from_bytes(rest[1:5])
+        else:
+            raise ValueError("a packet's length is not known")
+    elif first & 0x80:
+        tag, kind = (first >> 2) & 0xF, first & 3
+        if kind == 3:
+            raise ValueError("a packet's length is not known")
+        width = 1 << kind
+        length = int.from_bytes(rest[:width])
+    else:
+        raise ValueError("there is something between packets")
+    return tag, place + 1 + width, length
