@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from imagefab.errors import (
     StaleError,
     UsageError,
 )
+from imagefab.limits import Limits
 from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
@@ -198,6 +199,8 @@ class Workshop:
     progress: Progress
     engine: Callable[[], Engine]
     fetch: Callable[[Wanted], None]
+    limits: Limits = field(default_factory=Limits)
+    """Of each step."""
     no_cache: bool = False
     now: datetime | None = None
     """For a look at the clock: it must not be before the lock."""
@@ -231,7 +234,9 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
         if image is None:
             assert engine is not None
             materialise = Deriver(store, plan.epoch).materialise
-            built: Built = build_image(plan, engine, store, materialise, progress, no_cache=workshop.no_cache)
+            built: Built = build_image(
+                plan, engine, store, materialise, progress, limits=workshop.limits, no_cache=workshop.no_cache
+            )
             image, fresh = built.image, fresh | built.fresh  # noqa: PLW2901
         found.append(image)
     return Outcome(

@@ -17,6 +17,7 @@ from pathlib import Path
 from imagefab.digest import Digest
 from imagefab.engines.engine import BuildRequest, Engine
 from imagefab.errors import EngineError
+from imagefab.limits import Limits
 from imagefab.oci.image import Image, make_image
 from imagefab.oci.layer import Layer, LayerFile, find_layer, record_layer
 from imagefab.oci.store import STORE, Store, explain_disk_errors
@@ -63,6 +64,7 @@ def build_image(
     materialise: Materialise,
     progress: Progress,
     *,
+    limits: Limits | None = None,
     no_cache: bool = False,
 ) -> Built:
     with _lock_missing(plan, store, progress, no_cache=no_cache) as (have, release):
@@ -88,6 +90,7 @@ def build_image(
                         materialise=materialise,
                         progress=progress,
                         done=take,
+                        limits=limits or Limits(),
                         no_cache=no_cache,
                     )
                 )

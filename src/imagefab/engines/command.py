@@ -19,7 +19,7 @@ from imagefab.engines.claim import Claim
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.engine import Command, Engine, TimeLimitError
 from imagefab.engines.load import provide_image
-from imagefab.engines.sandbox.engine import run_in_sandbox
+from imagefab.engines.sandbox.run import run_in_sandbox
 from imagefab.engines.tether import tether
 from imagefab.oci.image import Image
 from imagefab.oci.layer import read_tree

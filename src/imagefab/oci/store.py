@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from typing import IO, Any
 
 from imagefab.digest import Digest
 from imagefab.errors import ImagefabError
+from imagefab.oci.remove import remove_tree
 
 _CHUNK = 1 << 20
 
@@ -294,7 +294,8 @@ def explain_disk_errors(path: Path, remedy: Remedy = PROJECT, *, every: bool = F
 
 
 def _remove_folder(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        remove_tree(str(path))
 
 
 def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+MEMORY_WANTED = 2 << 30
+"""A build with a compiler in it has about 1.5 GB in its folders; with less memory than this, they are on disk."""
 _NAME = "imagefab-memory"
 _PAUSE, _PATIENCE = 0.01, 500
 _numbers = itertools.count()
