@@ -53,10 +53,8 @@ _MASKED = (
 _MOST_LINKS = 40
 
 TERMINAL = "/dev/pts/0"
-_BEGIN = 'unset PWD; exec "$@"'
-"""Bubblewrap sets PWD, which no other engine does."""
-_BEGIN_ON_TERMINAL = f'unset PWD; exec <>{TERMINAL} >&0 2>&0; exec "$@"'
-"""The first of a session that opens a terminal has it as its own."""
+_TAKE_TERMINAL = f'exec <>{TERMINAL} >&0 2>&0; exec "$@"'
+"""The first process of a session that opens a terminal has it as its own."""
 
 
 # -- the stage --------------------------------------------------------------------------------------------------------
@@ -101,6 +99,8 @@ def staged(spec: dict[str, Any], mapped: dict[str, int]) -> Iterator[list[str]]:
         options = ["--bind", root, "/", "--dev-bind", f"{STAGE}/dev", _make_folder(root, "/dev")]
         options += ["--proc", _make_folder(root, "/proc"), *_mask(_make_folder(root, "/proc"))]
         options += ["--ro-bind", f"{STAGE}/sysfs", _make_folder(root, "/sys")]
+        if os.path.isdir(f"{STAGE}/sysfs/firmware"):
+            options += ["--ro-bind", f"{STAGE}/empty", f"{_make_folder(root, '/sys')}/firmware"]
         for name, mode in (("run", 0o755), ("tmp", 0o1777)):
             source = f"{spec['temporary']}/{name}"
             os.mkdir(source)
@@ -245,8 +245,6 @@ def list_options(spec: dict[str, Any], *, user_namespace: int, seccomp: int, sta
     return options
 
 
-def wrap_command(argv: list[str], *, terminal: bool) -> list[str]:
-    """What bubblewrap starts. A command without a shell is left as it is."""
-    if os.path.basename(argv[0]) not in ("sh", "bash"):
-        return argv
-    return [argv[0], "-c", _BEGIN_ON_TERMINAL if terminal else _BEGIN, argv[0], *argv]
+def take_terminal(argv: list[str]) -> list[str]:
+    """The command, in a session that has the terminal, as Ctrl-C and job control need. It has a shell."""
+    return ["sh", "-c", _TAKE_TERMINAL, "sh", *argv]

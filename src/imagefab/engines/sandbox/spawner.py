@@ -56,11 +56,13 @@ class Outcome:
 class Spawner:
     channel: socket.socket
 
-    def run(self, spec: Path, stdin: int | None, stdout: int, stderr: int, terminal: int | None = None) -> Outcome:
-        """Run a step to its end. Without an input, it has one that is empty; a terminal's other end is sent there."""
-        request = {"spec": str(spec), "input": stdin is not None, "terminal": terminal is not None}
-        streams = [stream for stream in (stdin, stdout, stderr, terminal) if stream is not None]
-        kernel.send_message(self.channel, json.dumps(request).encode(), streams)
+    def run(self, spec: Path, streams: list[int], *, terminal: bool = False) -> Outcome:
+        """Run a step to its end, with these as its standard streams; -1 is an empty input.
+
+        With a terminal, the first is where the terminal's far end is sent, and there are no others.
+        """
+        request = {"spec": str(spec), "input": streams[0] >= 0, "terminal": terminal}
+        kernel.send_message(self.channel, json.dumps(request).encode(), [one for one in streams if one >= 0])
         answer, _ = kernel.receive_message(self.channel, 0)
         if not answer:
             raise IsolationError("what starts steps has ended")
@@ -173,16 +175,14 @@ class _Host:
 
     def run(self, request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
         spec = json.loads(Path(request["spec"]).read_text())
-        terminal = streams.pop() if request["terminal"] else None
         with contextlib.ExitStack() as stack:
             stack.callback(_close, streams)
             mounts = stack.enter_context(isolate.staged(spec, self.settings["mapped"]))
-            if terminal is not None:
-                _close(streams)
-                streams[:] = _open_terminal(terminal, self.settings["user"][0])
+            if request["terminal"]:
+                streams[:] = _open_terminal(streams[0], self.settings["user"][0])
             elif not request["input"]:
                 streams.insert(0, os.open(f"{isolate.STAGE}/dev/null", os.O_RDONLY | os.O_CLOEXEC))
-            words = isolate.wrap_command(spec["argv"], terminal=terminal is not None)
+            words = isolate.take_terminal(spec["argv"]) if request["terminal"] else spec["argv"]
             return self._follow(spec, mounts, words, streams)
 
     def _follow(self, spec: dict[str, Any], mounts: list[str], words: list[str], streams: list[int]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _PATIENCE = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streams:
     descriptors: tuple[int, int, int]
-    """For input, output and errors; -1 is for no input. On a terminal, the first is where its far end is to be sent."""
+    """For input, output and errors; -1 is for none. On a terminal, the first is where its far end is to be sent."""
     terminal: bool = False
 
 
@@ -42,7 +42,7 @@ def lend_streams(output: IO[bytes] | None) -> Iterator[Streams]:
         yield Streams(descriptors=(-1, output.fileno(), output.fileno()))
     elif all(_is_terminal(number) for number in (0, 1, 2)):
         with _lend_terminal() as channel:
-            yield Streams(descriptors=(channel, 1, 2), terminal=True)
+            yield Streams(descriptors=(channel, -1, -1), terminal=True)
     else:
         with contextlib.ExitStack() as stack:
             yield Streams(descriptors=(_lend_input(stack), _lend_output(stack, 1), _lend_output(stack, 2)))
@@ -60,7 +60,7 @@ def _is_terminal(number: int) -> bool:
 
 def _lend_input(stack: contextlib.ExitStack) -> int:
     if not _is_device(0):
-        return 0
+        return _lend_again(stack, 0)
     if not _is_terminal(0):
         return -1
     reading, writing = os.pipe()
@@ -72,13 +72,20 @@ def _lend_input(stack: contextlib.ExitStack) -> int:
 
 def _lend_output(stack: contextlib.ExitStack, number: int) -> int:
     if not _is_device(number):
-        return number
+        return _lend_again(stack, number)
     reading, writing = os.pipe()
     thread = threading.Thread(target=_pass_on, args=(reading, number, lambda: os.close(reading)), daemon=True)
     thread.start()
     stack.callback(thread.join, _PATIENCE)
     stack.callback(os.close, writing)
     return writing
+
+
+def _lend_again(stack: contextlib.ExitStack, number: int) -> int:
+    """Under another number: a worker has standard streams of its own."""
+    found = os.dup(number)
+    stack.callback(os.close, found)
+    return found
 
 
 def _is_device(number: int) -> bool:

@@ -183,7 +183,7 @@ def _follow(spawner: Spawner, spec: Path) -> tuple[Outcome, str]:
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        outcome = spawner.run(spec, None, writing, writing)
+        outcome = spawner.run(spec, [-1, writing, writing])
     finally:
         os.close(writing)
         reader.join()
@@ -232,14 +232,7 @@ def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -
         "read_only": job.read_only,
         "writes": [str(upper), *(given["source"] for given in job.binds if not given["read_only"])],
     }
-    if job.terminal:
-        outcome = place.spawner.run(
-            write_spec(spec, scratch.make_another("temporary")), None, streams[1], streams[2], terminal=streams[0]
-        )
-    else:
-        stdin, stdout, stderr = streams
-        where = write_spec(spec, scratch.make_another("temporary"))
-        outcome = place.spawner.run(where, None if stdin < 0 else stdin, stdout, stderr)
+    outcome = place.spawner.run(write_spec(spec, scratch.make_another("temporary")), streams, terminal=job.terminal)
     if outcome.excess is not None:
         tell(event="over-limit", what=describe_excess(job.limits, outcome.excess))
     else:
