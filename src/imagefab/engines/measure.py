@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from imagefab.engines.command import keep_limits
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.engine import Engine
 from imagefab.engines.isolation import Isolation, make_probe, read_isolation
@@ -52,6 +53,8 @@ def _run_in_container(engine: ContainerEngine, store: Store) -> tuple[int, str]:
         if imported.returncode != 0:
             raise EngineError(f"{engine.name} takes no image: {imported.stderr.decode(errors='replace').strip()}")
         options = [f"--name={claim.container}", "--pull=never", "--rm", "--network=none"]
+        if engine.name == "podman":
+            options += keep_limits()
         run = [*client, "run", *options, claim.subject, f"/{_PROGRAM}"]
         result = subprocess.run(
             tether(run, limit=_SECONDS, ending=[*client, "rm", "--force", claim.container]),
