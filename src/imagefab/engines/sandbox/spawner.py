@@ -212,12 +212,15 @@ class _Host:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
         code = process.wait()
+        code = code if code >= 0 else 128 - code
+        if code == 128 + signal.SIGXFSZ:
+            excess = excess or "disk"
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         with os.fdopen(seen, "rb") as status:
             started = b"exit-code" in status.read()
-        return {"code": (code if code >= 0 else 128 - code) if started or code == 0 else _NOT_STARTED, "excess": excess}
+        return {"code": code if started or excess is not None else _NOT_STARTED, "excess": excess}
 
     def _wait(self, process: subprocess.Popen[bytes], looking: watch.Watch) -> str | None:
         """Until it ends, or goes over a limit. When nobody waits for it any more, all ends."""
@@ -227,7 +230,7 @@ class _Host:
             poll.register(descriptor, select.POLLIN | select.POLLHUP)
         try:
             while True:
-                found = [descriptor for descriptor, _ in poll.poll(watch.INTERVAL * 1000)]
+                found = [descriptor for descriptor, _ in poll.poll(looking.interval * 1000)]
                 if ended in found:
                     return None
                 if found:

@@ -1,6 +1,6 @@
 """Whether a step stays within its limits, looked up a few times a second by the first process of its process namespace.
 
-The kernel itself holds a step to its number of processes, for all users in it together (from Linux 5.14 on), and to the
+The kernel itself holds a step to a number of processes, for all users in it together (from Linux 5.14 on), and to the
 size of one file. Nothing holds it to memory, disk and time that works without a control group, which an ordinary user
 has only where the system hands one out. So these are watched: whoever goes over is ended a moment later.
 """
@@ -17,15 +17,18 @@ from pathlib import Path
 
 from imagefab.limits import Limits
 
-INTERVAL = 0.25
-SPARE = 32 + (os.cpu_count() or 1)
+_INTERVAL, _SOON = 0.25, 0.02
+"""Seconds from look to look, and when more is to be expected: at the start, and with many processes."""
+_BEGINNING = 0.5
+_SPARE = 32 + (os.cpu_count() or 1)
 """Processes that are not the step's: those that started it."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def hold_processes(limits: Limits) -> None:
     """For all processes that are in namespaces made from now on."""
-    _lower(resource.RLIMIT_NPROC, limits.processes + SPARE)
+    # Some more than the limit: what can't fork may end before anybody sees why.
+    _lower(resource.RLIMIT_NPROC, limits.processes + limits.processes // 4 + 64 + _SPARE)
 
 
 def hold_files(limits: Limits) -> None:
@@ -45,6 +48,8 @@ class Watch:
     folders: tuple[str, ...]
     """What the step writes to."""
     began: float = field(default_factory=time.monotonic)
+    processes: int = 0
+    """When they were last counted."""
     used: int = 0
     """Of the disk, when it was last looked into."""
     free: int = 0
@@ -56,12 +61,18 @@ class Watch:
         """Which limit the step is over."""
         if self.limits.time is not None and time.monotonic() - self.began > self.limits.time:
             return "time"
-        processes, memory = measure_processes()
-        if processes >= self.limits.processes:
+        self.processes, memory = measure_processes()
+        if self.processes > self.limits.processes:
             return "processes"
         if memory > self.limits.memory and measure_shares() > self.limits.memory:
             return "memory"
         return "disk" if self._is_over_disk() else None
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look."""
+        begins = time.monotonic() - self.began < _BEGINNING
+        return _SOON if begins or self.processes > self.limits.processes // 4 else _INTERVAL
 
     def _is_over_disk(self) -> bool:
         """Others use the disk too. So when it got that much fuller, what the step wrote is added up."""
