@@ -38,9 +38,10 @@ class Streams:
 @contextlib.contextmanager
 def lend_streams(output: IO[bytes] | None) -> Iterator[Streams]:
     """This process's own, or no input and one output."""
+    _open_closed()
     if output is not None:
         yield Streams(descriptors=(-1, output.fileno(), output.fileno()))
-    elif all(_is_terminal(number) for number in (0, 1, 2)):
+    elif all(os.isatty(number) for number in (0, 1, 2)):
         with _lend_terminal() as channel:
             yield Streams(descriptors=(channel, -1, -1), terminal=True)
     else:
@@ -48,11 +49,11 @@ def lend_streams(output: IO[bytes] | None) -> Iterator[Streams]:
             yield Streams(descriptors=(_lend_input(stack), _lend_output(stack, 1), _lend_output(stack, 2)))
 
 
-def _is_terminal(number: int) -> bool:
-    try:
-        return os.isatty(number)
-    except OSError:
-        return False
+def _open_closed() -> None:
+    """Whoever starts a program without its streams means none. What is opened next must not take their place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) < 3:
+        pass
+    os.close(descriptor)
 
 
 # -- one by one -------------------------------------------------------------------------------------------------------
@@ -61,7 +62,7 @@ def _is_terminal(number: int) -> bool:
 def _lend_input(stack: contextlib.ExitStack) -> int:
     if not _is_device(0):
         return _lend_again(stack, 0)
-    if not _is_terminal(0):
+    if not os.isatty(0):
         return -1
     reading, writing = os.pipe()
     stack.callback(os.close, reading)
@@ -89,11 +90,7 @@ def _lend_again(stack: contextlib.ExitStack, number: int) -> int:
 
 
 def _is_device(number: int) -> bool:
-    """Whether it is one; or nothing at all."""
-    try:
-        return stat.S_ISCHR(os.fstat(number).st_mode)
-    except OSError:
-        return True
+    return stat.S_ISCHR(os.fstat(number).st_mode)
 
 
 def _pass_on(source: int, target: int, end: Callable[[], None]) -> None:
