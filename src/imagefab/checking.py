@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from imagefab.engines.command import run_in_image
 from imagefab.engines.engine import Command, TimeLimitError
 from imagefab.errors import UsageError
 from imagefab.factory import Prepared, find_checked, record_check
+from imagefab.limits import Limits
 from imagefab.oci.image import Image
 from imagefab.oci.store import Store
 from imagefab.plainfile import BadFileError, read_text
@@ -34,6 +35,7 @@ class Checker:
     store: Store
     progress: Progress
     engine: str
+    limits: Limits = field(default_factory=Limits)
     rust: Path | None = None
     binds: Binds = ()
 
@@ -41,10 +43,11 @@ class Checker:
         """`budget` is the most that the image may weigh, in MB."""
 
         def execute(command: Command) -> str:
+            limited = replace(command, limits=self.limits)
             return capture(
                 self.store,
                 lambda output: run_in_image(
-                    image, plan.recipe, command, self.store, self.progress, engine=self.engine, output=output
+                    image, plan.recipe, limited, self.store, self.progress, engine=self.engine, output=output
                 ),
             )
 

@@ -28,6 +28,7 @@ from imagefab.errors import (
     StaleError,
     UsageError,
 )
+from imagefab.limits import Limits
 from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock, PackagePin
 from imagefab.lock.staleness import is_stale, platform_pins
@@ -202,6 +203,8 @@ class Workshop:
     progress: Progress
     engine: Callable[[], Engine]
     fetch: Callable[[Wanted], None]
+    limits: Limits = field(default_factory=Limits)
+    """Of each step."""
     no_cache: bool = False
     now: datetime | None = None
     """For a look at the clock: it must not be before the lock."""
@@ -238,7 +241,9 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
         if image is None:
             assert engine is not None
             materialise = Deriver(store, plan.epoch).materialise
-            built: Built = build_image(plan, engine, store, materialise, progress, no_cache=workshop.no_cache)
+            built: Built = build_image(
+                plan, engine, store, materialise, progress, limits=workshop.limits, no_cache=workshop.no_cache
+            )
             image, fresh = built.image, fresh | built.fresh  # noqa: PLW2901
             if brought:
                 _require_recorded(plan, image, brought | built.fresh, workshop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ import pytest
 from imagefab.engines import trial
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
+from imagefab.engines.isolation import describe_isolation, list_weaker
+from imagefab.engines.measure import measure_isolation
 from imagefab.engines.podman import PodmanEngine
+from imagefab.engines.sandbox.engine import SandboxEngine
 from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.engines import look_into
+from tests.e2e.support.users import make_line, make_user
 from tests.machine import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.looks_at_engines, pytest.mark.usefixtures("root", "docker", "podman")]
@@ -51,6 +56,23 @@ def test_buildah_alone(tiny_empty: CommandLine, tmp_path: Path) -> None:
     assert found["a build"]["detail"] == "works", found
     assert look_into("podman") <= before
     assert not list((tiny_empty.store / "claims").iterdir())
+
+
+def test_the_sandbox_isolates_no_less_than_docker(bootstrapped: CommandLine, tmp_path: Path) -> None:
+    """As root, and as an ordinary user. Both are measured; what an engine says of itself does not count."""
+    store = Store(tmp_path / "store")
+    docker = measure_isolation(DockerEngine(), store)
+    sandbox = measure_isolation(SandboxEngine(), store)
+    store.close()
+    assert list_weaker(sandbox, docker) == []
+    assert list_weaker(docker, sandbox) != []
+    for user in make_user(f"doctor{os.getpid()}"):
+        line = make_line(user, bootstrapped)
+        found = line.json("doctor")["isolation"]["sandbox"]
+        assert found == describe_isolation(sandbox)
+        assert found["user namespace"] == "its own"
+        said = line.run("doctor").stdout
+        assert all(re.search(rf"^  {row} +{value}", said, re.MULTILINE) for row, value in found.items())
 
 
 @pytest.fixture

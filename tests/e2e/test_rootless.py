@@ -143,7 +143,7 @@ def test_interrupted(user: User, everything: CommandLine) -> None:
 
 def test_doctor(user: User, bootstrapped: CommandLine) -> None:
     found = make_line(user, bootstrapped).json("doctor")["groups"]["sandbox"]
-    assert len(found) == 4
+    assert len(found) == 5
     assert all(finding["ok"] for finding in found), found
 
 

@@ -153,6 +153,7 @@ def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
     store = session.use_store()
     share = None if no_cache else session.open_share()
     return Workshop(
+        limits=session.project.settings.limits,
         store=store,
         bring_layers=None if share is None else share.fetch,
         recorded=Recorded() if share is None else session.recorded,

@@ -124,7 +124,12 @@ def _check_recipe(session: Session, prepared: Prepared, rust: Path | None, binds
     from imagefab.factory import record_check
 
     checker = Checker(
-        store=session.store, progress=session.progress, engine=session.arguments.engine, rust=rust, binds=binds
+        store=session.store,
+        progress=session.progress,
+        engine=session.arguments.engine,
+        limits=session.project.settings.limits,
+        rust=rust,
+        binds=binds,
     )
     for plan in prepared.choose(_choose_platforms(session, prepared)):
         image = find_image(plan, session.store, session.progress)

@@ -171,7 +171,13 @@ def _work(session: Session, moves: Sequence[Move], failures: _Failures) -> Itera
         return
     workshop = make_workshop(session)
     engine = session.arguments.engine
-    checker = Checker(store=session.store, progress=session.progress, engine=engine, rust=find_rust(None))
+    checker = Checker(
+        store=session.store,
+        progress=session.progress,
+        engine=engine,
+        limits=session.project.settings.limits,
+        rust=find_rust(None),
+    )
     pool = ThreadPoolExecutor(session.arguments.jobs)
     try:
         futures = [(move, pool.submit(make_image, move, workshop, checker)) for move in moves]

@@ -74,6 +74,7 @@ def run_words(session: Session, words: Sequence[str]) -> int:
         user=(os.getuid(), os.getgid()),
         binds=((here, here),),
         read_only_binds=read_binds(session.arguments.bind),
+        limits=session.project.settings.limits,
     )
     engine = session.arguments.engine
     return run_in_image(image, plan.recipe, command, session.store, session.progress, engine=engine)

@@ -62,10 +62,17 @@ class Session:
 
     @cached_property
     def store(self) -> Store:
-        from imagefab.engines.sandbox.launch import remove_tree
         from imagefab.oci.store import Store
 
-        return Store(self._find_store(), remove=remove_tree)
+        return Store(self._find_store(), remove=self._remove_folder)
+
+    def _remove_folder(self, path: Path) -> None:
+        from imagefab.engines.sandbox.launch import remove_folder
+
+        try:
+            remove_folder(path)
+        except OSError as error:
+            self.progress.warn(f"can't remove {path}: {error.strerror or error}")
 
     def use_store(self) -> Store:
         """The store, for work that leaves something in it or relies on what is there: garbage collection counts us."""

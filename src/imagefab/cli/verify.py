@@ -83,6 +83,7 @@ def _verify(session: Session, prepared: Prepared, given: Given) -> Verdict:
             )
 
         workshop = Workshop(
+            limits=session.project.settings.limits,
             store=fresh,
             progress=session.progress,
             engine=choose_once(session, fresh),

@@ -18,6 +18,7 @@ from imagefab import __version__
 from imagefab.digest import Digest
 from imagefab.engines.engine import BuildRequest, Engine
 from imagefab.errors import EngineError
+from imagefab.limits import Limits
 from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import Image, make_image
 from imagefab.oci.layer import Layer, LayerFile, Origin, find_layer, record_layer
@@ -65,6 +66,7 @@ def build_image(
     materialise: Materialise,
     progress: Progress,
     *,
+    limits: Limits | None = None,
     no_cache: bool = False,
 ) -> Built:
     with _lock_missing(plan, store, progress, no_cache=no_cache) as (have, release):
@@ -91,6 +93,7 @@ def build_image(
                         materialise=materialise,
                         progress=progress,
                         done=take,
+                        limits=limits or Limits(),
                         no_cache=no_cache,
                     )
                 )

@@ -19,7 +19,7 @@ from imagefab.engines.claim import Claim
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.engine import Command, Engine, TimeLimitError
 from imagefab.engines.load import provide_image
-from imagefab.engines.sandbox.engine import run_in_sandbox
+from imagefab.engines.sandbox.run import run_in_sandbox
 from imagefab.engines.tether import tether
 from imagefab.oci.image import Image
 from imagefab.oci.layer import read_tree
@@ -94,7 +94,7 @@ def hides_image(image: Image, folder: str, store: Store) -> bool:
     return any(not inside or path.startswith(f"{inside}/") for path in tree)
 
 
-def _keep_limits() -> list[str]:
+def keep_limits() -> list[str]:
     """Podman asks for more files and processes than some machines grant; a part of what this process has will do."""
     names = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
     found = {name: min(_MOST_LIMIT, *map(_bound, resource.getrlimit(number))) for name, number in names.items()}
@@ -116,7 +116,7 @@ def _make_options(
 ) -> list[str]:
     options = [f"--name={claim.container}", f"--platform={platform.name}", "--pull=never", "--rm", "--interactive"]
     if engine.name == "podman":
-        options += ["--stop-timeout=0", *_keep_limits()]
+        options += ["--stop-timeout=0", *keep_limits()]
         if os.geteuid() != 0 and command.user == (os.getuid(), os.getgid()):
             options.append("--userns=keep-id")
     if output is None and os.isatty(0) and os.isatty(1):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from imagefab.errors import EngineError
+from imagefab.limits import Limits
 from imagefab.oci.layer import Layer, LayerFile
 from imagefab.oci.store import Store
 from imagefab.plan.context import Materialise
@@ -39,6 +40,8 @@ class BuildRequest:
     progress: Progress
     done: Callable[[int, LayerFile, Path], None]
     """Called with the layer's number and its finished file, in order."""
+    limits: Limits
+    """Of a step."""
     no_cache: bool = False
 
 
@@ -58,6 +61,8 @@ class Command:
     network: bool = False
     limit: float | None = None
     """Seconds after which it is ended, and TimeLimitError raised."""
+    limits: Limits = field(default_factory=Limits)
+    """What else it may have of the machine, but for the time."""
 
 
 class TimeLimitError(EngineError):

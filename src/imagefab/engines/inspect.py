@@ -7,6 +7,7 @@ and Docker and Podman are given the smallest build that shows anything.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -86,9 +87,9 @@ def require_emulation(platform: HostPlatform) -> None:
 # -- sandbox ----------------------------------------------------------------------------------------------------------
 
 
-def inspect_sandbox(attempt: Callable[[Path], None]) -> Sequence[Finding]:
+def inspect_sandbox(attempt: Callable[[Path], tuple[int, str]]) -> Sequence[Finding]:
     """`attempt` sets up a sandbox in a folder, once, or raises what is in the way."""
-    findings: list[Finding] = []
+    findings = [_inspect_isolator()]
     if os.geteuid() != 0:
         findings += _inspect_subordinate_ids()
     if "overlay" not in Path("/proc/filesystems").read_text():
@@ -98,6 +99,19 @@ def inspect_sandbox(attempt: Callable[[Path], None]) -> Sequence[Finding]:
     if all(finding.ok for finding in findings):
         findings.append(_try_sandbox(attempt))
     return findings
+
+
+def _inspect_isolator() -> Finding:
+    from imagefab.engines.sandbox.bubblewrap import INSTALL, find_isolator, read_version
+
+    isolator = find_isolator()
+    version = None if isolator is None else read_version(isolator)
+    return Finding(
+        what="bubblewrap",
+        ok=version is not None,
+        detail="not found" if isolator is None else f"{version or 'does not run'}, {isolator.program}",
+        fix=INSTALL,
+    )
 
 
 def _inspect_subordinate_ids() -> list[Finding]:
@@ -125,17 +139,20 @@ def _inspect_subordinate_ids() -> list[Finding]:
     return findings
 
 
-def _try_sandbox(attempt: Callable[[Path], None]) -> Finding:
-    from imagefab.engines.sandbox.launch import remove_tree
+def _try_sandbox(attempt: Callable[[Path], tuple[int, str]]) -> Finding:
+    from imagefab.engines.sandbox.launch import remove_folder
 
     what = "namespaces and overlayfs"
     folder = Path(tempfile.mkdtemp(prefix="imagefab-"))
     try:
-        attempt(folder)
+        _, said = attempt(folder)
+        if "CapEff" not in said:
+            raise EngineError(said.strip() or "a program in the sandbox says nothing")
     except ImagefabError as error:
         return Finding(what=what, ok=False, detail=error.problem, fix=_mend_namespaces(Path("/proc/sys")))
     finally:
-        remove_tree(folder)
+        with contextlib.suppress(OSError):
+            remove_folder(folder)
     return Finding(what=what, ok=True, detail="work")
 
 

@@ -42,7 +42,12 @@ def write_trial(folder: Path, platform: HostPlatform) -> Path:
 
 def make_program(platform: HostPlatform) -> bytes:
     """An ELF executable that becomes nobody."""
-    machine, code = _MACHINES[platform.oci_arch]
+    return make_executable(platform, _MACHINES[platform.oci_arch][1])
+
+
+def make_executable(platform: HostPlatform, code: bytes) -> bytes:
+    """An ELF executable with some instructions."""
+    machine, _ = _MACHINES[platform.oci_arch]
     size = _HEADERS + len(code)
     ident = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
     header = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, _ADDRESS + _HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0)

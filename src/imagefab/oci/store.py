@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from typing import IO, Any
 from imagefab.digest import Digest
 from imagefab.oci.disk import STORE, StoreError, explain_disk_errors, make_folder, refuse_way_out, write_atomic
 from imagefab.oci.marker import MARKER, MARKER_TEXT, can_be_store, has_marker
+from imagefab.oci.remove import remove_tree
 
 
 class Store:
@@ -234,7 +234,8 @@ class Store:
 
 
 def _remove_folder(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        remove_tree(str(path))
 
 
 def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:

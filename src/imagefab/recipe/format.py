@@ -270,6 +270,22 @@ SETTINGS = Table(
             Table({"path": Field(LINE, "The folder of the store, relative to the project.")}),
             "Where built images and fetched files are kept.",
         ),
+        "limits": Field(
+            Table(
+                {
+                    "processes": Field(Integer(minimum=1), "Processes that a step may have at once; 4096 when absent."),
+                    "memory": Field(
+                        Integer(minimum=1),
+                        "The memory that a step may have, in MB; three quarters of the machine's when absent.",
+                    ),
+                    "disk": Field(Integer(minimum=1), "What a step may write, in MB; 50000 when absent."),
+                    "time": Field(
+                        Integer(minimum=1), "The seconds that a step of a build may take; 14400 when absent."
+                    ),
+                }
+            ),
+            "How much of the machine a step in the sandbox may have.",
+        ),
     }
 )
 

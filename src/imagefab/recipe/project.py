@@ -13,6 +13,7 @@ from pathlib import Path
 
 import imagefab
 from imagefab.errors import SeveralErrors, UsageError
+from imagefab.limits import MEGABYTE, Limits
 from imagefab.recipe.document import Document, parse_document, read_document
 from imagefab.recipe.format import SETTINGS, USER_SETTINGS
 from imagefab.recipe.grammar import escape
@@ -36,6 +37,8 @@ class Settings:
     layers: str | None = None
     """The repository through which machines share layers."""
     store: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    """Of each step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +118,13 @@ def _read_settings(document: Document) -> Settings:
         sign_key=publish.get("sign-key"),
         layers=publish.get("layers"),
         store=None if store is None else document.path.parent / store,
+        limits=_read_limits(table.get("limits", {})),
     )
+
+
+def _read_limits(table: Mapping[str, int]) -> Limits:
+    sizes = {name: table[name] * MEGABYTE for name in ("memory", "disk") if name in table}
+    return Limits(**sizes, **{name: table[name] for name in ("processes", "time") if name in table})
 
 
 def load_allowed_files(path: Path, home: Path) -> tuple[Path, ...]:

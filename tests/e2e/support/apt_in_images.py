@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagefab.engines.build import find_layers
 from imagefab.engines.engine import Command
-from imagefab.engines.sandbox.engine import run_in_sandbox
+from imagefab.engines.sandbox.run import run_in_sandbox
 from imagefab.factory import design_blueprints, prepare_recipe
 from imagefab.oci.store import Store
 from imagefab.plan.model import Plan

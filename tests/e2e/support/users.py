@@ -23,7 +23,7 @@ from tests.machine import require
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _NEEDED = ("useradd", "userdel", "usermod", "setpriv", "newuidmap", "newgidmap")
 
-_ON_DISK = """\
+ON_DISK = """\
 # Scratch space on disk, as where memory is short.
 import imagefab.engines.sandbox.engine as engine
 from imagefab.cli.main import main
@@ -74,7 +74,7 @@ def make_user(name: str, *options: str) -> Iterator[User]:
         leave_out = shutil.ignore_patterns("__pycache__", "mypy*", "ruff*", "hadolint*", "shellcheck*", "pip*")
         shutil.copytree(ROOT / "src", home / "src", ignore=leave_out)
         shutil.copytree(sysconfig.get_path("purelib"), home / "site", ignore=leave_out)
-        (home / "on_disk.py").write_text(_ON_DISK)
+        (home / "on_disk.py").write_text(ON_DISK)
         yield user
     finally:
         remove_user(name)

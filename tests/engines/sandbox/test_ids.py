@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.engines.sandbox.ids import propose_range, subordinate_ids, user_name
+from imagefab.engines.sandbox.ids import (
+    Extent,
+    IdMap,
+    propose_range,
+    propose_root_range,
+    subordinate_ids,
+    user_name,
+)
+from imagefab.engines.sandbox.namespaces import list_levels
 
 
 @pytest.mark.parametrize(
@@ -36,3 +44,38 @@ def test_a_range_that_nobody_has(tmp_path: Path) -> None:
     path = tmp_path / "subuid"
     path.write_text("one:100000:65536\nother:300000:1000\n")
     assert propose_range(path) == "301000-366535"
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("", 200000),
+        ("one:100000:65536\n", 200000),
+        ("one:165536:65536\n", 231072),
+        ("one:165536:65536\ntwo:231072:65536\n", 296608),
+        ("two:231072:65536\none:165536:65536\n", 296608),
+        ("one:300000:65536\n", 200000),
+        ("root:1000000:65536\n", 1000000),
+        ("root:0:65536\n", 200000),
+        ("root:1000000:10\n", 200000),
+    ],
+)
+def test_the_range_of_root(text: str, start: int, tmp_path: Path) -> None:
+    path = tmp_path / "subuid"
+    path.write_text(text)
+    assert propose_root_range(path) == start
+
+
+def test_who_the_caller_is_for_a_worker() -> None:
+    found = IdMap(step=(Extent(0, 200000, 65535),), caller=(Extent(65535, 0, 65535),))
+    assert found.find(0) == 65535
+    assert found.find(1000) == 66535
+    assert found.find(200000) == 0
+    own = IdMap(step=(Extent(0, 1000, 1), Extent(1, 100000, 65534)), caller=())
+    assert own.find(1000) == 0
+
+
+def test_a_step_sees_the_hosts_numbers() -> None:
+    between, step = list_levels([Extent(0, 1000, 1), Extent(1, 100000, 65534)])
+    assert between == [Extent(1000, 0, 1), Extent(100000, 1, 65534)]
+    assert step == [Extent(0, 1000, 1), Extent(1, 100000, 65534)]

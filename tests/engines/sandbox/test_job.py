@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from imagefab.engines.sandbox.job import BuildJob, LayerJob, LowerLayer, RunJob, decode_job, encode_job
+from imagefab.engines.sandbox.job import BuildJob, Isolator, LayerJob, LowerLayer, RunJob, decode_job, encode_job
+from imagefab.limits import Limits
 
+LIMITS = Limits(processes=7, memory=8, disk=9, time=None)
+ISOLATOR = Isolator(program="/x/bwrap", libraries=None)
 LOWER = LowerLayer(path="/store/é", members=[1, 2], listing="/store/l")
 BUILD = BuildJob(
     folder="/tmp/a b",
     memory=1 << 40,
     prefer_disk=True,
     jobs=2,
+    limits=LIMITS,
+    isolator=ISOLATOR,
     epoch=1_700_000_000,
     env={"A": 'quote " newline \n'},
     lowers=[LOWER],
@@ -21,14 +26,14 @@ BUILD = BuildJob(
             inputs="/x",
             packages=[["/store/1", "a.deb"]],
             bootstrap=True,
-            steps=["a && b", None],
+            steps=["a && b", "c"],
         ),
         LayerJob(name="empty", inputs="/y", packages=[], bootstrap=False, steps=[]),
     ],
 )
 RUN = RunJob(
-    folder="/tmp/x", memory=0, prefer_disk=False, jobs=1, lowers=[LOWER, LOWER],
-    argv=["sh", "-c", "\udc80"], env={}, cwd="/", user=[1000, 1000],
+    folder="/tmp/x", memory=0, prefer_disk=False, jobs=1, limits=LIMITS, isolator=ISOLATOR, lowers=[LOWER, LOWER],
+    argv=["sh", "-c", "\udc80"], env={}, cwd="/", user=[1000, 1000], as_caller=False, own_folders=True, terminal=True,
     binds=[{"source": "/a", "target": "/b", "read_only": True}], read_only=True, network=False,
 )  # fmt: skip
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import fcntl
 import socket
 import subprocess
 import sys
 import threading
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -78,13 +78,14 @@ def test_what_cannot_be_read_is_no_limit(machine: Path) -> None:
     assert usable(machine) == 12 * GB
 
 
-# -- claims: real sockets, under a name of the test's own -------------------------------------------------------------
+# -- claims: real locks, in a folder of the test's own -----------------------------------------------------------------
 
 CLAIMING = """
 import sys
 from imagefab.engines.sandbox import memory
 
-memory._NAME = sys.argv[1]
+memory._ROOTS = sys.argv[1]
+memory._PLACES = (sys.argv[1],)
 memory.usable_memory = lambda: 16 << 30
 with memory.claim_memory(2 << 30) as share:
     print(share, flush=True)
@@ -93,10 +94,11 @@ with memory.claim_memory(2 << 30) as share:
 
 
 @pytest.fixture
-def name(monkeypatch: pytest.MonkeyPatch) -> str:
+def name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A machine with 16 GB to give away, of which nobody has claimed anything."""
-    found = f"imagefab-test-{os.getpid()}-{uuid.uuid4().hex}"
-    monkeypatch.setattr(memory, "_NAME", found)
+    found = str(tmp_path / "claims")
+    monkeypatch.setattr(memory, "_ROOTS", found)
+    monkeypatch.setattr(memory, "_PLACES", (found,))
     monkeypatch.setattr(memory, "usable_memory", lambda: 16 * GB)
     return found
 
@@ -171,11 +173,33 @@ def test_alone_waits_for_the_others_and_takes_all(name: str) -> None:
 
 def test_a_turn_that_does_not_end_is_not_waited_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_PATIENCE", 3)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:
-        turn.bind(f"\0{name}-turn")
+    Path(name).mkdir()
+    with (Path(name) / "turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
         with claim_memory(2 * GB) as share:
             assert share == 8 * GB
 
 
-def test_a_table_that_cannot_be_read_has_no_claims(tmp_path: Path) -> None:
-    assert list_claims(proc=tmp_path) == []
+def test_a_killed_process_leaves_no_claim(name: str) -> None:
+    process, _ = start_another(name)
+    with process:
+        process.kill()
+    assert list(Path(name).glob("*-*"))
+    assert list_claims() == []
+    assert not list(Path(name).glob("*-*"))
+
+
+def test_nobody_else_can_claim(name: str) -> None:
+    """What other users bind or lock, and a folder that others may write to, does not count."""
+    with ExitStack() as stack:
+        for taken in ("imagefab-memory-turn", f"imagefab-memory/1-1/{16 * GB}"):
+            held = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):  # a build of another version may have the turn
+                held.bind(f"\0{taken}")
+        assert list_claims() == []
+        with claim_memory(2 * GB) as share:
+            assert share == 8 * GB
+    Path(name).chmod(0o777)
+    with claim_memory(2 * GB) as share:
+        assert share == 8 * GB
+        assert list(Path(name).iterdir()) == [Path(name) / "turn"]

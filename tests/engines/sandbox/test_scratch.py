@@ -18,7 +18,7 @@ def as_root() -> None:
 
 PROGRAM = """
 import os, sys
-from imagefab.engines.sandbox.isolate import MS_NODEV, keep_mounts_private, mount, unshare, CLONE_NEWNS
+from imagefab.engines.sandbox.kernel import MS_NODEV, keep_mounts_private, mount, unshare, CLONE_NEWNS
 from imagefab.engines.sandbox.scratch import Overlay, Scratch
 
 kind, prefer_disk, memory, plain_attributes, folder = sys.argv[1:]

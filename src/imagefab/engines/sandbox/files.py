@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import IO, Any
 
 from imagefab.errors import EngineError
 from imagefab.oci.compress import decompress_member
+from imagefab.oci.remove import remove_tree
 from imagefab.oci.tarfmt import WHITEOUT, Entry, TarReader
 from imagefab.oci.tree import Kind, Node, RawLayer, clamp_time, sort_paths
 from imagefab.volatile import is_volatile
@@ -204,6 +204,6 @@ def make_node(path: str, node: Node, content: Iterable[memoryview | bytes]) -> N
 
 def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        remove_tree(path)
     else:
         os.unlink(path)

@@ -1,6 +1,12 @@
-"""Subordinate ids: what lets an ordinary user be root, and everybody else, inside a user namespace of its own.
+"""Which ids the sandbox's user namespaces have.
 
-Inside, root is the user and ids 1 to 65535 are subordinate ids. Only newuidmap and newgidmap may set that up.
+There are two, one in the other. In the worker's, ids 0 to 65534 are a range of the host's that is no user's own, and
+after them come the ids of whoever called, so that the worker can read and write the caller's files. In that of a step
+only the range is left: no id of the host's own is in it, and the files of all the host's users are nobody's there.
+
+Root writes the maps itself, and takes a range that nobody has. Others have subordinate ids, which only newuidmap and
+newgidmap may set up. What an ordinary user makes by `imagefab run` in the mounted folder must be that user's: for that
+one command, root is the caller.
 """
 
 from __future__ import annotations
@@ -9,20 +15,49 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagefab.errors import EngineError
 
 WANTED = 65535
-"""Besides root. Debian's own accounts go up to nobody, 65534."""
+"""Debian's own accounts go up to nobody, 65534."""
 LISTINGS = (("newuidmap", Path("/etc/subuid"), "--add-subuids"), ("newgidmap", Path("/etc/subgid"), "--add-subgids"))
 _FIRST = 100_000
 """Where useradd begins."""
+_FIRST_OF_ROOT = 200_000
 
 
-def map_ids(pid: int) -> None:
-    """Give a process in a new user namespace its ids."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A line of a map."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdMap:
+    """The ids of a worker: those of steps first."""
+
+    step: tuple[Extent, ...]
+    caller: tuple[Extent, ...]
+
+    def find(self, outside: int) -> int:
+        """What an id of the host's is for the worker."""
+        for extent in (*self.step, *self.caller):
+            if extent.outside <= outside < extent.outside + extent.count:
+                return extent.inside + outside - extent.outside
+        return 0
+
+
+def choose_maps(*, as_caller: bool) -> tuple[IdMap, IdMap]:
+    """The users and groups of a worker. `as_caller` makes an ordinary user root in it."""
+    if os.geteuid() == 0:
+        return _choose_range("uid"), _choose_range("gid")
+    found = []
     for (tool, listing, _), own in zip(LISTINGS, (os.getuid(), os.getgid()), strict=True):
         start, count = subordinate_ids(listing)
         if shutil.which(tool) is None or count < WANTED:
@@ -30,10 +65,64 @@ def map_ids(pid: int) -> None:
                 f"an ordinary user needs {tool} and {WANTED} subordinate ids in {listing} to build in the sandbox",
                 hint="`imagefab doctor` prints the commands that mend it",
             )
-        command = [tool, str(pid), "0", str(own), "1", "1", str(start), str(WANTED)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if as_caller:
+            found.append(IdMap(step=(Extent(0, own, 1), Extent(1, start, WANTED - 1)), caller=()))
+        else:
+            found.append(IdMap(step=(Extent(0, start, WANTED),), caller=(Extent(WANTED, own, 1),)))
+    return found[0], found[1]
+
+
+def _choose_range(kind: str) -> IdMap:
+    """Root's own range; all ids below it are the host's, of whoever's files root builds from."""
+    start = propose_root_range(*(listing for _, listing, _ in LISTINGS))
+    if start + WANTED > _count_ids(Path(f"/proc/self/{kind}_map")):
+        # In a container with few ids. They are not the host's own either.
+        return IdMap(step=(Extent(0, 0, WANTED),), caller=())
+    return IdMap(step=(Extent(0, start, WANTED),), caller=(Extent(WANTED, 0, WANTED),))
+
+
+def propose_root_range(*listings: Path) -> int:
+    """The first of a range that no user of this machine has; root's, where it has one."""
+    taken = []
+    for listing in listings:
+        for name, start, count in _read_ranges(listing):
+            if name in ("root", "0") and count >= WANTED and start >= _FIRST:
+                return start
+            taken.append((start, start + count))
+    found = _FIRST_OF_ROOT
+    for start, end in sorted(taken):
+        if start < found + WANTED and found < end:
+            found = end
+    return found
+
+
+def _count_ids(path: Path) -> int:
+    """Up to which id there are all of them."""
+    end = 0
+    for inside, _, count in sorted(tuple(map(int, line.split())) for line in path.read_text().splitlines()):
+        if inside > end:
+            break
+        end = max(end, inside + count)
+    return end
+
+
+def write_maps(pid: int, users: Sequence[Extent], groups: Sequence[Extent]) -> None:
+    """Give a process in a new user namespace its ids, as whoever may: root, or the programs for that."""
+    if os.geteuid() == 0:
+        write_map_files(pid, users, groups)
+        return
+    for (tool, _, _), extents in zip(LISTINGS, (users, groups), strict=True):
+        numbers = [str(number) for extent in extents for number in (extent.inside, extent.outside, extent.count)]
+        result = subprocess.run([tool, str(pid), *numbers], capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise EngineError(f"{tool} failed: {result.stderr.strip()}")
+
+
+def write_map_files(pid: int, users: Sequence[Extent], groups: Sequence[Extent]) -> None:
+    """The same, as whoever has the capability for that."""
+    for kind, extents in (("uid", users), ("gid", groups)):
+        lines = (f"{extent.inside} {extent.outside} {extent.count}\n" for extent in extents)
+        Path(f"/proc/{pid}/{kind}_map").write_text("".join(lines))
 
 
 def subordinate_ids(path: Path) -> tuple[int, int]:

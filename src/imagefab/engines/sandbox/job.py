@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from imagefab.limits import Limits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowerLayer:
@@ -25,8 +27,16 @@ class LayerJob:
     """Path in the store, file name."""
     bootstrap: bool
     """Begin with the packages' files unpacked, so that dpkg can run at all."""
-    steps: list[str | None]
-    """Shell commands; None sets everything up and runs nothing."""
+    steps: list[str]
+    """Shell commands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolator:
+    """The program that isolates, and where the libraries are that came with it."""
+
+    program: str
+    libraries: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,8 @@ class BuildJob:
     """How much memory scratch space may take; 0 for none."""
     prefer_disk: bool
     jobs: int
+    limits: Limits
+    isolator: Isolator
     epoch: int
     env: dict[str, str]
     lowers: list[LowerLayer]
@@ -49,11 +61,18 @@ class RunJob:
     memory: int
     prefer_disk: bool
     jobs: int
+    limits: Limits
+    isolator: Isolator
     lowers: list[LowerLayer]
     argv: list[str]
     env: dict[str, str]
     cwd: str
     user: list[int] | None
+    as_caller: bool
+    """Root is whoever called, so that what it makes in the caller's folders is the caller's."""
+    own_folders: bool
+    """What is written to in the binds has to be the caller's in the end."""
+    terminal: bool
     binds: list[dict[str, Any]]
     read_only: bool
     network: bool
@@ -78,6 +97,8 @@ def decode_job(text: str) -> Job:
     kind = value.pop("job")
     if kind == "RemoveJob":
         return RemoveJob(**value)
+    value["limits"] = Limits(**value["limits"])
+    value["isolator"] = Isolator(**value["isolator"])
     value["lowers"] = [LowerLayer(**lower) for lower in value["lowers"]]
     if kind == "RunJob":
         return RunJob(**value)

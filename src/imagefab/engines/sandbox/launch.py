@@ -1,4 +1,4 @@
-"""Workers as their parent sees them: started, given ids, followed, killed; and folders that only a worker can remove.
+"""Workers as their parent sees them: started, followed, killed; and folders that only a worker can remove.
 
 A worker dies with whoever started it, and everything dies with the worker. So there is nothing to clean up but files,
 and on disk these may belong to subordinate ids, which their owner can touch in a user namespace only.
@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from imagefab.engines.sandbox.ids import map_ids
 from imagefab.engines.sandbox.job import Job, RemoveJob, encode_job
 from imagefab.errors import EngineError, FetchError, ImagefabError
 from imagefab.oci.disk import STORE, StoreError
+from imagefab.oci.remove import remove_tree
 
 _ATTEMPTS, _PAUSE = 100, 0.02
 _working: dict[int, Worker] = {}
@@ -54,7 +53,7 @@ class Worker:
             match event["event"]:
                 case "done":
                     return
-                case "refused" | "failed":
+                case "refused" | "failed" | "not-isolated":
                     raise _explain_failure(event)
             yield event
         raise self.explain_death()
@@ -76,31 +75,26 @@ class Worker:
 
 @contextlib.contextmanager
 def start_worker(folder: Path, streams: tuple[int, ...] = ()) -> Iterator[Worker]:
-    """A worker with its namespaces set up; killed at the end, and all that it started with it.
+    """A worker; killed at the end, and all that it started with it.
 
-    `streams` are descriptors that a command is to have as its standard streams.
+    `streams` are descriptors that a command is to have as its standard streams; -1 is for none.
     """
-    user_namespace = os.geteuid() != 0
-    arguments = ["user" if user_namespace else "root", str(os.getpid()), *map(str, streams)]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-P", "-m", "imagefab.engines.sandbox.worker", *arguments],
+            [
+                *(sys.executable, "-X", "utf8", "-P", "-m", "imagefab.engines.sandbox.worker"),
+                *map(str, (os.getpid(), *streams)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            start_new_session=not streams,
-            pass_fds=streams,
+            start_new_session=True,
+            pass_fds=[stream for stream in streams if stream >= 0],
         )
         worker = Worker(process=process, folder=folder, log=log)
         _working[process.pid] = worker
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line or json.loads(line)["event"] != "ready":
-                raise _explain_failure(json.loads(line)) if line else worker.explain_death()
-            if user_namespace:
-                map_ids(process.pid)
             yield worker
         finally:
             worker.kill()
@@ -115,6 +109,10 @@ def _explain_failure(event: dict[str, Any]) -> ImagefabError:
     if event["event"] == "refused":
         kind = FetchError if event["code"] == FetchError.exit_code else EngineError
         return kind(event["problem"], hint=event["hint"])
+    if event["event"] == "not-isolated":
+        return EngineError(
+            f"the sandbox can't be set up: {event['problem']}", hint="`imagefab doctor` says what it needs"
+        )
     if event["number"] in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(
             f"the disk is full: {event['problem']}",
@@ -126,20 +124,40 @@ def _explain_failure(event: dict[str, Any]) -> ImagefabError:
 # -- removing ---------------------------------------------------------------------------------------------------------
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a folder and all that works in it. What can't be removed stays; the next run tries again."""
+def remove_folder(path: Path) -> None:
+    """Remove a folder and all that works in it. What can't be removed stays; the next run tries again.
+
+    OSError says why it stays.
+    """
     working = [worker for worker in list(_working.values()) if worker.folder.is_relative_to(path)]
     for worker in working:
         worker.kill()
     # The steps of a killed worker die a moment after it, and until then they may write.
-    for _ in range(_ATTEMPTS if working else 1):
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists() and os.geteuid() != 0:
-            with contextlib.suppress(ImagefabError, OSError):
-                _remove_as_others(path)
-        if not path.exists():
+    for attempt in range(_ATTEMPTS if working else 1):
+        if attempt:
+            time.sleep(_PAUSE)
+        problem = _try_to_remove(path)
+        if problem is None or not path.exists():
             return
-        time.sleep(_PAUSE)
+    assert problem is not None
+    raise problem
+
+
+def _try_to_remove(path: Path) -> OSError | None:
+    try:
+        remove_tree(str(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if os.geteuid() == 0:
+            return error
+        try:
+            _remove_as_others(path)
+        except OSError as problem:
+            return problem
+        except ImagefabError:
+            return error
+    return None
 
 
 def _remove_as_others(path: Path) -> None:

@@ -11,11 +11,11 @@ import os
 import shutil
 from pathlib import Path
 
-from imagefab.engines.sandbox import isolate
+from imagefab.engines.sandbox import kernel
 
 _NEARLY_FULL = 32 << 20
 _FEW_FILES = 64
-_OPTIONS = "redirect_dir=nofollow,index=off,metacopy=off"
+_OPTIONS = "redirect_dir=nofollow,index=off,metacopy=off,userxattr"
 
 
 class NoPlaceError(Exception):
@@ -56,12 +56,12 @@ class Scratch:
             if in_memory:
                 if not self.memory:
                     continue
-                isolate.mount("tmpfs", str(self.root), "tmpfs", isolate.MS_NOSUID, f"mode=755,size={self.memory}")
+                kernel.mount("tmpfs", str(self.root), "tmpfs", kernel.MS_NOSUID, f"mode=755,size={self.memory}")
             if self._holds_overlays():
                 self.in_memory = in_memory
                 return True
             if in_memory:
-                isolate.unmount(str(self.root))
+                kernel.unmount(str(self.root))
         return False
 
     def _holds_overlays(self) -> bool:
@@ -70,17 +70,16 @@ class Scratch:
         os.chdir(self.root)
         folder = self.make("probe")
         upper, _, merged = (self.make(f"probe/{name}") for name in ("upper", "work", "merged"))
-        space = "user" if in_user_namespace() else "trusted"
         options = f"lowerdir=probe/merged,upperdir=probe/upper,workdir=probe/work,{_OPTIONS}"
         try:
-            os.setxattr(upper, f"{space}.imagefab", b"y")
-            isolate.mount("overlay", str(merged), "overlay", isolate.MS_NODEV, _complete(options))
+            os.setxattr(upper, "user.imagefab", b"y")
+            kernel.mount("overlay", str(merged), "overlay", kernel.MS_NODEV, options)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             return False
         else:
-            isolate.unmount(str(merged))
+            kernel.unmount(str(merged))
             return True
         finally:
             shutil.rmtree(folder)
@@ -100,15 +99,7 @@ class Overlay:
     def options(self, upper: Path) -> str:
         work = self._scratch.make_another("work")
         lowers = ":".join(self._name(path) for path in reversed(self._lowers))
-        return _complete(f"lowerdir={lowers},upperdir={self._name(upper)},workdir={self._name(work)},{_OPTIONS}")
+        return f"lowerdir={lowers},upperdir={self._name(upper)},workdir={self._name(work)},{_OPTIONS}"
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self._scratch.root))
-
-
-def _complete(options: str) -> str:
-    return f"{options},userxattr" if in_user_namespace() else options
-
-
-def in_user_namespace() -> bool:
-    return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]

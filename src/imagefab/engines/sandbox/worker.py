@@ -1,8 +1,8 @@
-"""The sandbox's worker: a process with a mount namespace of its own (and a user namespace, for ordinary users).
+"""The sandbox's worker: a process with a user namespace and a mount namespace of its own.
 
-It lays out the layers below, runs the steps, and writes canonical layers. Both cores have work all the time: packages
-are decoded ahead while steps run, and a finished layer is scanned, compressed and hashed while the next one is built.
-Scratch space is memory where there is enough of it: most of a build is small files that are read again at once.
+It lays out the layers below, has the steps run, and writes canonical layers. Both cores have work all the time:
+packages are decoded ahead while steps run, and a finished layer is scanned, compressed and hashed while the next one is
+built. Scratch space is memory where there is enough of it: most of a build is small files that are read again at once.
 
 It speaks JSON lines: a job on standard input, events on standard output. All that it mounts goes with it.
 """
@@ -13,21 +13,26 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagefab.engines.sandbox import isolate
+from imagefab.engines.sandbox import kernel
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
+from imagefab.engines.sandbox.ids import IdMap, choose_maps, write_maps
 from imagefab.engines.sandbox.job import BuildJob, Job, LayerJob, LowerLayer, RemoveJob, RunJob, decode_job
+from imagefab.engines.sandbox.namespaces import make_namespace
 from imagefab.engines.sandbox.scratch import NoPlaceError, Overlay, Scratch
+from imagefab.engines.sandbox.spawner import IsolationError, Outcome, Spawner, start_spawner
 from imagefab.errors import ImagefabError
+from imagefab.limits import describe_excess
 from imagefab.oci.layer import LayerFile, read_tree, write_layer
+from imagefab.oci.remove import remove_tree
 from imagefab.oci.tree import Tree, apply_layer, find_difference
 
 HOSTNAME = "imagefab"
@@ -36,11 +41,11 @@ _LOG_BYTES = 1 << 16
 
 
 class StepError(Exception):
-    """A step ended with another exit code than 0."""
+    """A step ended with another exit code than 0, or went over a limit."""
 
-    def __init__(self, layer: str, step: str, code: int, log: str) -> None:
-        super().__init__(f"{layer}: {step}: exit code {code}")
-        self.layer, self.step, self.code, self.log = layer, step, code, log
+    def __init__(self, layer: str, step: str, outcome: Outcome, log: str) -> None:
+        super().__init__(f"{layer}: {step}: exit code {outcome.code}")
+        self.layer, self.step, self.outcome, self.log = layer, step, outcome, log
 
 
 class MemoryFullError(Exception):
@@ -51,11 +56,12 @@ class MemoryFullError(Exception):
 
 
 class Builder:
-    def __init__(self, job: BuildJob, pool: Executor, finisher: Executor) -> None:
+    def __init__(self, job: BuildJob, place: Place, pool: Executor, finisher: Executor) -> None:
         self.job = job
+        self.place = place
         self.pool = pool
         self.finisher = finisher
-        self.scratch = Scratch(job.folder, job.memory, prefer_disk=job.prefer_disk)
+        self.scratch = place.scratch
         self.overlay = Overlay(self.scratch)
         self.tree: Tree = {}
         self.decoded: list[list[Future[None]]] = []
@@ -101,34 +107,42 @@ class Builder:
             from imagefab.sources.debian.rootfs import read_rootfs
 
             lay_out_tree(read_rootfs((debs / name for _, name in layer.packages), self.job.epoch), str(upper))
+        inputs = self._copy_inputs(number, layer)
         for step in layer.steps:
             tell(event="step", layer=number, text=step)
-            self._run_step(layer, step, upper, debs)
-        shutil.rmtree(debs)
+            self._run_step(layer, step, upper, inputs, debs)
+        remove_tree(str(inputs))
+        remove_tree(str(debs))
         return upper
 
-    def _run_step(self, layer: LayerJob, step: str | None, upper: Path, debs: Path) -> None:
-        binds = [{"source": layer.inputs, "target": "/run/imagefab", "read_only": True}]
+    def _copy_inputs(self, number: int, layer: LayerJob) -> Path:
+        """The caller's files would be nobody's in a step, which may keep the owner of what it copies."""
+        inputs = self.scratch.root / "inputs" / str(number)
+        shutil.copytree(layer.inputs, inputs, symlinks=True)
         if layer.packages:
-            (Path(layer.inputs) / "debs").mkdir(exist_ok=True)
+            (inputs / "debs").mkdir(exist_ok=True)
+        return inputs
+
+    def _run_step(self, layer: LayerJob, step: str, upper: Path, inputs: Path, debs: Path) -> None:
+        binds = [{"source": str(inputs), "target": "/run/imagefab", "read_only": True}]
+        if layer.packages:
             binds.append({"source": str(debs), "target": "/run/imagefab/debs", "read_only": True})
         spec = {
-            "root": str(self.overlay.root),
             "overlay": self.overlay.options(upper),
             "binds": binds,
-            "argv": ["/bin/sh", "-c", step] if step is not None else None,
+            "argv": ["/bin/sh", "-c", step],
             "env": self.job.env,
             "cwd": "/",
-            "user": None,
             "hostname": HOSTNAME,
             "network": False,
             "read_only": False,
+            "writes": [str(upper)],
         }
         temporary = self.scratch.make_another("temporary")
-        code, log = _follow(isolate_command(spec, temporary))
-        if code != 0:
-            raise StepError(layer.name, step or "set up", code, log)
-        shutil.rmtree(temporary)
+        outcome, log = _follow(self.place.spawner, write_spec(spec, temporary))
+        if outcome.code != 0 or outcome.excess is not None:
+            raise StepError(layer.name, step, outcome, log)
+        remove_tree(str(temporary))
 
     def _finish_layer(self, number: int, upper: Path) -> None:
         raw = scan_upper(str(upper), self.tree, self.job.epoch)
@@ -138,7 +152,10 @@ class Builder:
         with path.open("wb") as out:
             file = write_layer(difference, self.job.epoch, open_origin, out, self.pool)
         self.tree = after
-        tell(event="layer", layer=number, path=str(path), **_encode_file(path, file))
+        described = _encode_file(path, file)
+        for made in (path, described["listing"]):
+            os.chown(made, *self.place.caller)
+        tell(event="layer", layer=number, path=str(path), **described)
 
 
 @contextmanager
@@ -153,16 +170,25 @@ def _telling_full_memory(scratch: Scratch) -> Iterator[None]:
         raise
 
 
-def _follow(command: list[str]) -> tuple[int, str]:
-    """Run a command; its exit code and the end of what it said."""
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        tail = b""
-        while chunk := os.read(process.stdout.fileno(), _LOG_BYTES):
-            tail = (tail + chunk)[-_LOG_BYTES:]
-    return process.returncode, "\n".join(tail.decode(errors="replace").splitlines()[-_LOG_LINES:])
+def _follow(spawner: Spawner, spec: Path) -> tuple[Outcome, str]:
+    """Run a step; how it ended, and the end of what it said."""
+    reading, writing = os.pipe()
+    tail = bytearray()
+
+    def read() -> None:
+        while chunk := os.read(reading, _LOG_BYTES):
+            tail.extend(chunk)
+            del tail[:-_LOG_BYTES]
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        outcome = spawner.run(spec, [-1, writing, writing])
+    finally:
+        os.close(writing)
+        reader.join()
+        os.close(reading)
+    return outcome, "\n".join(tail.decode(errors="replace").splitlines()[-_LOG_LINES:])
 
 
 def _encode_file(path: Path, file: LayerFile) -> dict[str, Any]:
@@ -189,34 +215,34 @@ def lay_out_lowers(lowers: list[LowerLayer], scratch: Scratch, overlay: Overlay,
 # -- running ----------------------------------------------------------------------------------------------------------
 
 
-def run_command(job: RunJob, streams: list[int], pool: Executor) -> None:
+def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -> None:
     """A command in an image; its standard streams are descriptors that the engine passed on."""
-    scratch = Scratch(job.folder, job.memory, prefer_disk=job.prefer_disk)
-    overlay = Overlay(scratch)
+    scratch, overlay = place.scratch, Overlay(place.scratch)
     with _telling_full_memory(scratch):
         lay_out_lowers(job.lowers, scratch, overlay, pool)
+    upper = scratch.make("upper")
     spec = {
-        "root": str(overlay.root),
-        "overlay": overlay.options(scratch.make("upper")),
+        "overlay": overlay.options(upper),
         "binds": job.binds,
         "argv": job.argv,
         "env": job.env,
         "cwd": job.cwd,
-        "user": job.user,
         "hostname": HOSTNAME,
         "network": job.network,
         "read_only": job.read_only,
+        "writes": [str(upper), *(given["source"] for given in job.binds if not given["read_only"])],
     }
-    stdin, stdout, stderr = streams
-    command = isolate_command(spec, scratch.make_another("temporary"))
-    result = subprocess.run(command, stdin=stdin, stdout=stdout, stderr=stderr, check=False)
-    tell(event="exit", code=result.returncode)
+    outcome = place.spawner.run(write_spec(spec, scratch.make_another("temporary")), streams, terminal=job.terminal)
+    if outcome.excess is not None:
+        tell(event="over-limit", what=describe_excess(job.limits, outcome.excess))
+    else:
+        tell(event="exit", code=outcome.code)
 
 
-def isolate_command(spec: dict[str, Any], temporary: Path) -> list[str]:
+def write_spec(spec: dict[str, Any], temporary: Path) -> Path:
     path = temporary / "spec.json"
-    path.write_text(json.dumps({**spec, "temporary": str(temporary), "parent": os.getpid()}))
-    return [sys.executable, "-X", "utf8", "-I", "-S", isolate.__file__, str(path)]
+    path.write_text(json.dumps({**spec, "temporary": str(temporary)}))
+    return path
 
 
 # -- the process ------------------------------------------------------------------------------------------------------
@@ -230,44 +256,112 @@ def tell(**event: Any) -> None:
         sys.stdout.flush()
 
 
-def enter_namespaces(*, user_namespace: bool) -> None:
-    """Mounts of our own. In a user namespace, whoever started us maps the ids before going on."""
-    flags = isolate.CLONE_NEWNS
-    isolate.unshare(flags | isolate.CLONE_NEWUSER if user_namespace else flags)
-    tell(event="ready")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """The namespaces that this process is in."""
+
+    maps: tuple[IdMap, IdMap]
+    mapped: dict[str, int]
+    """Folders of the caller's as mounts whose owners are translated, by their paths."""
+    caller: tuple[int, int]
+    """Who called, as user and group in here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a job works with."""
+
+    scratch: Scratch
+    spawner: Spawner
+    caller: tuple[int, int]
+
+
+def enter_namespaces(job: Job) -> Entered:
+    """Be root in a user namespace, with mounts of one's own."""
+    caller, parent = (os.getuid(), os.getgid()), os.getppid()
+    users, groups = choose_maps(as_caller=isinstance(job, RunJob) and job.as_caller)
+    levels = [((*users.step, *users.caller), (*groups.step, *groups.caller))]
+    namespace = make_namespace(levels, write=write_maps)
+    mapped = _map_binds(job, namespace) if isinstance(job, RunJob) and caller[0] == 0 else {}
+    kernel.enter(namespace, kernel.CLONE_NEWUSER)
+    os.close(namespace)
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.become(0, 0)
+    # Becoming another user clears the wish to die with the parent.
+    kernel.die_with_parent(parent)
+    kernel.own_proc_files()
+    kernel.keep_mounts_private()
+    kernel.leave_keyring()
+    return Entered(maps=(users, groups), mapped=mapped, caller=(users.find(caller[0]), groups.find(caller[1])))
+
+
+def _map_binds(job: RunJob, namespace: int) -> dict[str, int]:
+    """What a command is to have of root's. Where the owners can't be translated, it can only be read, as by anybody."""
+    found = {}
+    for given in job.binds:
+        try:
+            found[given["source"]] = kernel.clone_mapped(given["source"], namespace)
+        except OSError as error:
+            if not given["read_only"] and job.own_folders:
+                raise NotMappedError(given["source"], error.strerror or str(error)) from error
+    return found
+
+
+class NotMappedError(Exception):
+    """A folder on a file system that can't translate owners."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(f"{folder}: {reason}")
 
 
 def do_job(job: Job, streams: list[int]) -> None:
+    entered = enter_namespaces(job)
     if isinstance(job, RemoveJob):
-        shutil.rmtree(job.path)
+        remove_tree(job.path)
         return
-    with ThreadPoolExecutor(job.jobs) as pool, ThreadPoolExecutor(1) as finisher:
+    scratch = Scratch(job.folder, job.memory, prefer_disk=job.prefer_disk)
+    user = (job.user[0], job.user[1]) if isinstance(job, RunJob) and job.user is not None else (0, 0)
+    users, groups = entered.maps
+    with (
+        start_spawner(
+            bubblewrap=(job.isolator.program, job.isolator.libraries),
+            extents=(list(users.step), list(groups.step)),
+            user=user,
+            limits=job.limits,
+            network=isinstance(job, RunJob) and job.network,
+            mapped=entered.mapped,
+        ) as spawner,
+        ThreadPoolExecutor(job.jobs) as pool,
+        ThreadPoolExecutor(1) as finisher,
+    ):
+        place = Place(scratch=scratch, spawner=spawner, caller=entered.caller)
         if isinstance(job, RunJob):
-            run_command(job, streams, pool)
+            run_command(job, place, streams, pool)
         else:
-            Builder(job, pool, finisher).build()
+            Builder(job, place, pool, finisher).build()
 
 
 def main() -> int:
-    user_namespace, parent = sys.argv[1] == "user", int(sys.argv[2])
-    isolate.die_with_parent(parent)
+    kernel.die_with_parent(int(sys.argv[1]))
     os.umask(0o022)
     try:
-        enter_namespaces(user_namespace=user_namespace)
         job = decode_job(sys.stdin.readline())
-        if user_namespace:
-            os.setgid(0)
-            os.setuid(0)
-            # Becoming another user clears the wish to die with the parent.
-            isolate.die_with_parent(parent)
-        isolate.keep_mounts_private()
-        do_job(job, [int(number) for number in sys.argv[3:6]])
+        do_job(job, [int(number) for number in sys.argv[2:5]])
     except StepError as error:
-        tell(event="step-failed", layer=error.layer, step=error.step, code=error.code, log=error.log)
+        tell(
+            event="step-failed",
+            layer=error.layer,
+            step=error.step,
+            code=error.outcome.code,
+            over=error.outcome.excess,
+            log=error.log,
+        )
     except MemoryFullError as error:
         tell(event="memory-full", size=str(error))
     except NoPlaceError as error:
         tell(event="no-place", problem=str(error))
+    except (IsolationError, NotMappedError) as error:
+        tell(event="not-isolated", problem=str(error))
     except ImagefabError as error:
         tell(event="refused", problem=error.problem, hint=error.hint, code=error.exit_code)
     except (OSError, ValueError) as error:

@@ -1,0 +1,142 @@
+"""The filter that says which system calls a step may make, as a program for the kernel's packet filter machine.
+
+It refuses what Docker's default filter refuses to a container with our capabilities (names and numbers in
+`_REFUSED`), and besides: what a program of another processor's kind calls, as a 32-bit program's way to make sockets
+can't be looked into; the families of sockets that have nothing to do with a step, among them those to a virtual
+machine's host; and typing into a terminal. Numbers that are newer than this list do not exist, as on an older kernel.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+_REFUSED = """
+    _sysctl 156 - acct 163 89 add_key 248 217 afs_syscall 183 - bpf 321 280 clock_settime 227 112 create_module 174 -
+    delete_module 176 106 fanotify_init 300 262 file_getattr 468 468 file_setattr 469 469 finit_module 313 273
+    fsconfig 431 431 fsmount 432 432 fsopen 430 430 fspick 433 433 get_kernel_syms 177 - get_mempolicy 239 236
+    getpmsg 181 - init_module 175 105 io_uring_enter 426 426 io_uring_register 427 427 io_uring_setup 425 425
+    ioperm 173 - iopl 172 - kcmp 312 272 kexec_file_load 320 294 kexec_load 246 104 keyctl 250 219
+    lookup_dcookie 212 18 lsm_get_self_attr 459 459 lsm_list_modules 461 461 lsm_set_self_attr 460 460 mbind 237 235
+    migrate_pages 256 238 mount 165 40 mount_setattr 442 442 move_mount 429 429 move_pages 279 239 nfsservctl 180 42
+    open_by_handle_at 304 265 open_tree 428 428 open_tree_attr 467 467 perf_event_open 298 241 pidfd_getfd 438 438
+    pivot_root 155 41 process_madvise 440 440 putpmsg 182 - query_module 178 - quotactl 179 60 quotactl_fd 443 443
+    reboot 169 142 request_key 249 218 security 185 - set_mempolicy 238 237 set_mempolicy_home_node 450 450
+    setdomainname 171 162 sethostname 170 161 setns 308 268 settimeofday 164 170 swapoff 168 225 swapon 167 224
+    sysfs 139 - syslog 103 116 tuxcall 184 - umount2 166 39 unshare 272 97 uselib 134 - userfaultfd 323 282 ustat 136 -
+    vhangup 153 58 vserver 236 -
+"""
+"""Name, number on x86-64, number on 64-bit Arm."""
+
+_CLONE3 = 435
+"""Its flags are in memory, where no filter can look. C libraries then take clone."""
+_NEW_NAMESPACES = 0x7E020000
+_FAMILIES = (1, 2, 10, 16)
+"""Sockets of Unix, IPv4, IPv6 and the kernel's own, netlink."""
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
+_X32 = 0x40000000
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    audit: int
+    """What the kernel calls it."""
+    column: int
+    """In `_REFUSED`."""
+    known: tuple[tuple[int, int], ...]
+    """The numbers that mean something, first and last."""
+    clone: int
+    socket: int
+    personality: int
+    ioctl: int
+
+
+MACHINES = {
+    "x86_64": _Machine(0xC000003E, 0, ((0, 335), (424, 469)), clone=56, socket=41, personality=135, ioctl=16),
+    "aarch64": _Machine(0xC00000B7, 1, ((0, 294), (424, 469)), clone=220, socket=198, personality=92, ioctl=29),
+}
+
+# -- the machine ------------------------------------------------------------------------------------------------------
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _AUDIT, _ARGUMENT = 0, 4, 16
+"""Where the kernel has these; arguments are eight bytes each, the lower half first."""
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_REFUSE, _UNKNOWN = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
+
+Instruction = tuple[int, int, int, int]
+"""Code, how many to skip when true, when false, and a value."""
+
+
+def encode_filter(machine: str) -> bytes:
+    """The program, as the kernel takes it."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in make_filter(machine))
+
+
+def make_filter(machine: str) -> list[Instruction]:
+    found = MACHINES[machine]
+    return [
+        (_LOAD, 0, 0, _AUDIT),
+        (_JUMP_EQUAL, 1, 0, found.audit),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+        *_answer(_JUMP_GREATER_OR_EQUAL, _X32, _UNKNOWN),
+        *_answer(_JUMP_EQUAL, _CLONE3, _UNKNOWN),
+        *_look_into(found.clone, 0, _answer(_JUMP_ANY_BIT, _NEW_NAMESPACES, _REFUSE), _ALLOW),
+        *_look_into(found.socket, 0, _answer_each(_FAMILIES, _ALLOW), _REFUSE),
+        *_look_into(found.personality, 0, _answer_each(_PERSONALITIES, _ALLOW), _REFUSE),
+        *_look_into(found.ioctl, 1, _answer_each((_TIOCSTI, _TIOCLINUX), _REFUSE), _ALLOW),
+        *_search(_list_ranges(found)),
+    ]
+
+
+def _answer(jump: int, value: int, answer: int) -> list[Instruction]:
+    return [(jump, 0, 1, value), (_RETURN, 0, 0, answer)]
+
+
+def _answer_each(values: Iterable[int], answer: int) -> list[Instruction]:
+    return [instruction for value in values for instruction in _answer(_JUMP_EQUAL, value, answer)]
+
+
+def _look_into(number: int, argument: int, answers: Sequence[Instruction], otherwise: int) -> list[Instruction]:
+    """For one system call, what one argument decides."""
+    body = [(_LOAD, 0, 0, _ARGUMENT + 8 * argument), *answers, (_RETURN, 0, 0, otherwise)]
+    return [(_JUMP_EQUAL, 0, len(body), number), *body]
+
+
+def _list_ranges(machine: _Machine) -> list[tuple[int, int]]:
+    """Where what is to be said of a number changes: the first number of each range, and what is said."""
+    refused = set(list_refused(machine.column).values())
+    found: list[tuple[int, int]] = []
+    for number, answer in _judge(machine, refused):
+        if not found or found[-1][1] != answer:
+            found.append((number, answer))
+    return found
+
+
+def _judge(machine: _Machine, refused: set[int]) -> Iterator[tuple[int, int]]:
+    last = machine.known[-1][1]
+    for number in range(last + 1):
+        known = any(first <= number <= end for first, end in machine.known)
+        yield number, _REFUSE if number in refused else _ALLOW if known else _UNKNOWN
+    yield last + 1, _UNKNOWN
+
+
+def list_refused(column: int) -> dict[str, int]:
+    words = _REFUSED.split()
+    rows = zip(words[::3], zip(words[1::3], words[2::3], strict=True), strict=True)
+    return {name: int(numbers[column]) for name, numbers in rows if numbers[column] != "-"}
+
+
+def _search(ranges: Sequence[tuple[int, int]]) -> list[Instruction]:
+    """Find the range of a number by halves."""
+    if len(ranges) == 1:
+        return [(_RETURN, 0, 0, ranges[0][1])]
+    middle = len(ranges) // 2
+    lower, upper = _search(ranges[:middle]), _search(ranges[middle:])
+    return [(_JUMP_GREATER_OR_EQUAL, len(lower), 0, ranges[middle][0]), *lower, *upper]

@@ -1,0 +1,129 @@
+"""Whether a step stays within its limits, looked up a few times a second by the first process of its process namespace.
+
+The kernel itself holds a step to a number of processes, for all users in it together (from Linux 5.14 on), and to the
+size of one file. Nothing holds it to memory, disk and time that works without a control group, which an ordinary user
+has only where the system hands one out. So these are watched: whoever goes over is ended a moment later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagefab.limits import Limits
+
+_INTERVAL, _SOON = 0.25, 0.02
+"""Seconds from look to look, and when more is to be expected: at the start, and with many processes."""
+_BEGINNING = 0.5
+_SPARE = 32 + (os.cpu_count() or 1)
+"""Processes that are not the step's: those that started it."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def hold_processes(limits: Limits) -> None:
+    """For all processes that are in namespaces made from now on."""
+    # Some more than the limit: what can't fork may end before anybody sees why.
+    _lower(resource.RLIMIT_NPROC, limits.processes + limits.processes // 4 + 64 + _SPARE)
+
+
+def hold_files(limits: Limits) -> None:
+    """For the calling process, and what it starts."""
+    _lower(resource.RLIMIT_FSIZE, limits.disk)
+
+
+def _lower(kind: int, most: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (bound, bound))
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    limits: Limits
+    folders: tuple[str, ...]
+    """What the step writes to."""
+    began: float = field(default_factory=time.monotonic)
+    processes: int = 0
+    """When they were last counted."""
+    used: int = 0
+    """Of the disk, when it was last looked into."""
+    free: int = 0
+
+    def __post_init__(self) -> None:
+        self.free = _measure_free(self.folders)
+
+    def find_excess(self) -> str | None:
+        """Which limit the step is over."""
+        if self.limits.time is not None and time.monotonic() - self.began > self.limits.time:
+            return "time"
+        self.processes, memory = measure_processes()
+        if self.processes > self.limits.processes:
+            return "processes"
+        if memory > self.limits.memory and measure_shares() > self.limits.memory:
+            return "memory"
+        return "disk" if self._is_over_disk() else None
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look."""
+        begins = time.monotonic() - self.began < _BEGINNING
+        return _SOON if begins or self.processes > self.limits.processes // 4 else _INTERVAL
+
+    def _is_over_disk(self) -> bool:
+        """Others use the disk too. So when it got that much fuller, what the step wrote is added up."""
+        free = _measure_free(self.folders)
+        if self.free - free <= self.limits.disk - self.used:
+            return False
+        self.free = free
+        self.used = sum(measure_folder(folder) for folder in self.folders)
+        return self.used > self.limits.disk
+
+
+def _measure_free(folders: tuple[str, ...]) -> int:
+    found = os.statvfs(folders[0])
+    return found.f_bfree * found.f_frsize
+
+
+def _list_processes() -> Iterator[str]:
+    """All but this one, which is the first."""
+    return (name for name in os.listdir("/proc") if name.isdecimal() and name != "1")
+
+
+def measure_processes() -> tuple[int, int]:
+    """Threads, and bytes of memory that are no file's, those that are shared counted more than once."""
+    threads = memory = 0
+    for name in _list_processes():
+        with contextlib.suppress(OSError, ValueError):
+            threads += os.stat(f"/proc/{name}/task").st_nlink - 2
+            _, resident, shared, *_ = Path(f"/proc/{name}/statm").read_text().split()
+            memory += (int(resident) - int(shared)) * _PAGE
+    return threads, memory
+
+
+def measure_shares() -> int:
+    """Memory in bytes, what is shared divided among those who share it."""
+    found = 0
+    for name in _list_processes():
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{name}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss_Anon:"):
+                    found += int(line.split()[1]) << 10
+    return found
+
+
+def measure_folder(folder: str) -> int:
+    """What is in a folder, in bytes on disk."""
+    found, pending = 0, [folder]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    found += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+    return found
