@@ -1,4 +1,4 @@
-"""Files that a recipe names: of the project, or named by whoever runs imagefab, and by nobody else."""
+"""Files that a recipe names: of the project, or named by whoever runs imagefab, and no others."""
 
 from __future__ import annotations
 

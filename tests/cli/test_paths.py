@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import RunImagefab
 from tests.engines.fake_engine import FakeEngine
+from tests.machine import require
 
 from imagefab.engines.engine import Command
 
@@ -89,7 +92,15 @@ def test_a_report_takes_the_place_of_a_file_alone(imagefab: RunImagefab, small_p
     assert (result.code, result.out) == (2, "")
     assert "can't write a report to report.md: a link is in its place" in result.err
     assert (tmp_path / "mine").read_text() == "mine"
-    assert imagefab("--offline", "refresh", "--report", "/dev/null").code == 6
+
+
+def test_a_report_leaves_a_device_as_it_is(imagefab: RunImagefab, small_project: Path, tmp_path: Path) -> None:
+    """A node of the test's own: what breaks it breaks no machine."""
+    require(os.geteuid() == 0, "root")
+    node = tmp_path / "null"
+    os.mknod(node, stat.S_IFCHR | 0o666, Path("/dev/null").stat().st_rdev)
+    assert imagefab("--offline", "refresh", "--report", str(node)).code == 6
+    assert stat.S_ISCHR(node.lstat().st_mode)
 
 
 def test_names_that_no_file_can_have(

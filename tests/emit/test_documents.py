@@ -197,7 +197,7 @@ def test_a_report() -> None:
 
 
 def test_nothing_in_a_report_acts_by_itself() -> None:
-    """What steps and registries say is shown: it is no markup, leads nowhere and calls nobody."""
+    """What steps and registries say is shown: it is no markup, no link and no mention."""
     nasty = "a\x1b[31m <b> [x](https://evil.example) @octocat #1 www.evil.example ![](x) `|` \u202e ##[add-path]/evil"
     dead = DeadPin(reference="ghcr.io/acme/two@sha256:gone", places=(nasty,), reason=nasty)
     text = compose_report(

@@ -60,6 +60,7 @@ FOREIGN = [
     ("locks/store", "README.md"),
     ("blobs/md5/x", "locks/store"),
     (f"blobs/sha256/photos/{KEY.hex}", "locks/store"),
+    (f"blobs/sha256/{KEY.hex}",),
     (MARKER, "partial/file"),
 ]
 

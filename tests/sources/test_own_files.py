@@ -181,7 +181,7 @@ def test_what_is_outside_is_refused_unless_it_is_allowed(
 
 @pytest.mark.timeout(20)
 def test_what_is_no_file_is_refused_at_once(project: Path, tmp_path: Path, store: Store) -> None:
-    """Even where it is allowed: nothing is waited for, and what the kernel makes up is nobody's own."""
+    """Even where it is allowed: nothing is waited for, and what the kernel makes up is no file."""
     os.mkfifo(project / "pipe")
     for name in (
         "/dev/zero",

@@ -35,7 +35,7 @@ def make_line(text: str) -> str:
 
 
 def make_printable_json(text: str) -> str:
-    """The same for JSON, as its own strings spell it. At the beginning of its lines stands nobody's text."""
+    """The same for JSON, as its own strings spell it. Its lines begin with marks of its own."""
     text = _BEYOND_ASCII.sub(lambda found: found[0] if found[0].isprintable() else _spell(found[0]), text)
     return _MARKED.sub(r"#\\u0023", text)
 

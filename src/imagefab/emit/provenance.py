@@ -1,7 +1,7 @@
 """How an image was made, as an in-toto statement with SLSA's predicate: recipe, lock, builder, materials and layers.
 
 Without dates: the same image of the same store has the same statement. Of each layer it says which engine built it, and
-whether that was for this image, or before, for another one, or on another machine. What nobody wrote down is left out.
+whether that was for this image, or before, for another one, or on another machine, as far as that was written down.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class OwnFiles:
     def has(self, real: Path) -> bool:
         """Whether a file may be taken, by its path without links."""
         places = [os.path.realpath(place) for place in (self.project, *self.allowed) if place is not None]
-        return any(map(real.is_relative_to, places)) and not any(map(real.is_relative_to, _MADE_UP))
+        return any(map(real.is_relative_to, places))
 
 
 class MissingFileError(OwnFileError):
@@ -111,6 +111,8 @@ def _open(spec: OwnFileSpec, files: OwnFiles) -> Iterator[IO[bytes]]:
 def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
     """What is opened is what was looked at: nothing is waited for, and no device notices anything."""
     real = Path(os.path.realpath(spec.path, strict=True))
+    if any(map(real.is_relative_to, _MADE_UP)):
+        raise OwnFileError(f"{spec.path} is no plain file", path=spec.path)
     if not (files.has(real) or _is_vendors(spec, real)):
         raise OwnFileError(
             f"{spec.path} is {'' if str(real) == spec.path else f'a link to {real}, '}outside of the project",
@@ -129,7 +131,7 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
 
 def _is_vendors(spec: OwnFileSpec, real: Path) -> bool:
     """An SDK may lie anywhere: its name, and what it must begin with, are those of no other file."""
-    return bool(spec.tops) and real.name == spec.name and not any(map(real.is_relative_to, _MADE_UP))
+    return bool(spec.tops) and real.name == spec.name
 
 
 def _digest(file: IO[bytes]) -> Digest:
