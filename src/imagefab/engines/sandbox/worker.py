@@ -127,6 +127,7 @@ class Builder:
         binds = [{"source": str(inputs), "target": "/run/imagefab", "read_only": True}]
         if layer.packages:
             binds.append({"source": str(debs), "target": "/run/imagefab/debs", "read_only": True})
+        temporary = self.scratch.make_another("temporary")
         spec = {
             "overlay": self.overlay.options(upper),
             "binds": binds,
@@ -136,9 +137,8 @@ class Builder:
             "hostname": HOSTNAME,
             "network": False,
             "read_only": False,
-            "writes": [str(upper)],
+            "writes": [str(upper), str(temporary)],
         }
-        temporary = self.scratch.make_another("temporary")
         outcome, log = _follow(self.place.spawner, write_spec(spec, temporary))
         if outcome.code != 0 or outcome.excess is not None:
             raise StepError(layer.name, step, outcome, log)
@@ -220,7 +220,7 @@ def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -
     scratch, overlay = place.scratch, Overlay(place.scratch)
     with _telling_full_memory(scratch):
         lay_out_lowers(job.lowers, scratch, overlay, pool)
-    upper = scratch.make("upper")
+    upper, temporary = scratch.make("upper"), scratch.make("temporary")
     spec = {
         "overlay": overlay.options(upper),
         "binds": job.binds,
@@ -230,9 +230,9 @@ def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -
         "hostname": HOSTNAME,
         "network": job.network,
         "read_only": job.read_only,
-        "writes": [str(upper), *(given["source"] for given in job.binds if not given["read_only"])],
+        "writes": [str(upper), str(temporary)],
     }
-    outcome = place.spawner.run(write_spec(spec, scratch.make_another("temporary")), streams, terminal=job.terminal)
+    outcome = place.spawner.run(write_spec(spec, temporary), streams, terminal=job.terminal)
     if outcome.excess is not None:
         tell(event="over-limit", what=describe_excess(job.limits, outcome.excess))
     else:
