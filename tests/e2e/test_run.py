@@ -43,6 +43,18 @@ def test_a_folder_can_be_bound(engine: str, tiny: CommandLine, tmp_path: Path) -
     assert tiny.run(*words, "sh", "-euc", script).stdout == "from the host"
 
 
+def test_a_folder_whose_owners_cannot_be_translated(tiny: CommandLine, tmp_path: Path) -> None:
+    """An overlay's, for root: in the sandbox, nobody has ids of the host's."""
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    script = f'mount -t overlay -o {options} none {tmp_path}/merged; exec "$@"'
+    words = ("run", "--mount", tmp_path / "merged", "--engine", "sandbox", "tiny", "--", "true")
+    failed = tiny.run(*words, code=5, prefix=("unshare", "--mount", "sh", "-euc", script, "sh"))
+    assert f"can't mount {tmp_path}/merged: its file system can't translate owners" in failed.stderr
+    assert "hint: mount a folder on a disk" in failed.stderr
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_crash_under_an_emulator_is_one(engine: str, warm: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "crash.c").write_text("int main(void) { *(volatile int *)0 = 1; }\n")

@@ -8,6 +8,7 @@ import pytest
 
 import imagefab
 from imagefab.errors import ImagefabError, Position, RecipeError, SeveralErrors, UsageError
+from imagefab.limits import Limits, describe_excess
 from imagefab.recipe.project import Project, Settings, find_project, find_shipped_project, load_settings
 
 
@@ -105,3 +106,29 @@ def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "imagefab.toml").symlink_to("nowhere")
     with pytest.raises(RecipeError):
         load_settings(tmp_path / "imagefab.toml")
+
+
+def test_limits(tmp_path: Path) -> None:
+    path = tmp_path / "imagefab.toml"
+    path.write_text("[limits]\nprocesses = 7\nmemory = 8\ndisk = 9\ntime = 10\n")
+    expected = Limits(processes=7, memory=8_000_000, disk=9_000_000, time=10)
+    assert load_settings(path).limits == expected
+    assert [describe_excess(expected, kind) for kind in ("processes", "memory", "disk", "time")] == [
+        "7 processes at once",
+        "8 MB of memory",
+        "9 MB of disk",
+        "10 seconds",
+    ]
+    path.write_text("[limits]\nmemory = 8\n")
+    assert load_settings(path).limits == Limits(memory=8_000_000)
+    assert Settings().limits == Limits()
+    assert Limits().memory > 0
+
+
+@pytest.mark.parametrize("text", ["processes = 0", "memory = -1", 'disk = "1 GB"', "time = 1.5", "cpus = 2"])
+def test_bad_limits(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "imagefab.toml"
+    path.write_text(f"[limits]\n{text}\n")
+    with pytest.raises(ImagefabError) as caught:
+        load_settings(path)
+    assert "imagefab.toml:2:" in str(caught.value)

@@ -1,11 +1,12 @@
 """What a step has around it: a root file system out of mounts, and bubblewrap's options, which make of it all there is.
 
-Isolation is a well-kept program's work. Bubblewrap and runc were tried, in a user namespace that we open, on an
-overlay that we mount, each 50 times, with a step that does nothing: bubblewrap 0.11.0 took 5 ms, runc 1.1.5 36 ms
-(crun 1.8.1 refuses to run where control groups are of two kinds). Bubblewrap is 140 KB, and pip brings it; runc is
-9 MB and a package of the system's, so with it Linux and Python would not do. What runc has and bubblewrap has not is
-here: who the step is, the masks over /proc, a session keyring, a terminal, limits. runc's way of translating a filter
-is not needed: bubblewrap takes it as the kernel does.
+Isolation is a well-kept program's work. Bubblewrap and runc were tried, 50 times each in turn, in a user namespace that
+we open and on an overlay that we mount, with a step that does nothing, on two cores with much other work: bubblewrap
+0.11.0 took 5.5 ms of processor time (7 ms at best, 49 ms in the median), runc 1.1.5 29 ms (60 and 171); crun 1.8.1 does
+not run where control groups are of two kinds. Bubblewrap is 140 KB, and pip brings it; runc is 8.8 MB and a package of
+the system's, so with it Linux and Python would not do. What runc has and bubblewrap has not is here: who the step is,
+the masks over /proc, a session keyring, a terminal, limits. Bubblewrap takes a filter as the kernel does, so nothing
+has to translate it.
 
 Bubblewrap gives a step its namespaces, its root, the filter, no new privileges, and a session. It is started with the
 capabilities that the step may have, and without options for them: so what it takes as the bound is what it has, and it

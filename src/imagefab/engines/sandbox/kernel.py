@@ -32,6 +32,8 @@ MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _LAST_CAPABILITY = 63
 
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
@@ -149,6 +151,11 @@ def leave_keyring() -> None:
     """A session keyring of its own, where the kernel has keyrings."""
     with contextlib.suppress(OSError):
         _syscall("keyctl", _KEYCTL[platform.machine()], _KEYCTL_JOIN_SESSION_KEYRING, 0)
+
+
+def keep_capabilities() -> None:
+    """Whoever becomes another user from here on keeps them, until it makes a namespace or starts a program."""
+    _call("securebits", _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
 
 
 def become(uid: int, gid: int) -> None:

@@ -44,6 +44,8 @@ def _hold(levels: Sequence[Level], owner: tuple[int, int] | None, channel: socke
     try:
         kernel.die_with_parent()
         if owner is not None:
+            # Some systems let only those with capabilities make a namespace that is worth something.
+            kernel.keep_capabilities()
             kernel.become(*owner)
             kernel.own_proc_files()
         kernel.unshare(kernel.CLONE_NEWUSER)

@@ -62,7 +62,8 @@ class Spawner:
         With a terminal, the first is where the terminal's far end is sent, and there are no others.
         """
         request = {"spec": str(spec), "input": streams[0] >= 0, "terminal": terminal}
-        kernel.send_message(self.channel, json.dumps(request).encode(), [one for one in streams if one >= 0])
+        with contextlib.suppress(OSError):  # what has ended may have said why
+            kernel.send_message(self.channel, json.dumps(request).encode(), [one for one in streams if one >= 0])
         answer, _ = kernel.receive_message(self.channel, 0)
         if not answer:
             raise IsolationError("what starts steps has ended")
@@ -115,6 +116,7 @@ def main() -> None:
     channel.set_inheritable(False)
     limits = Limits(**settings["limits"])
     try:
+        watch.offer_to_end()
         watch.hold_processes(limits)
         watch.hold_files(limits)
         namespace = _make_namespace(settings)

@@ -25,6 +25,12 @@ _SPARE = 32 + (os.cpu_count() or 1)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+def offer_to_end() -> None:
+    """Where memory runs out all the same, let the kernel end this process and what it starts before any other."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("900")
+
+
 def hold_processes(limits: Limits) -> None:
     """For all processes that are in namespaces made from now on."""
     # Some more than the limit: what can't fork may end before anybody sees why.

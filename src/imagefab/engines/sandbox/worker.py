@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from imagefab.engines.sandbox import kernel
+from imagefab.engines.sandbox.enter import enter_namespaces
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
-from imagefab.engines.sandbox.ids import IdMap, choose_maps, write_maps
 from imagefab.engines.sandbox.job import BuildJob, Job, LayerJob, LowerLayer, RemoveJob, RunJob, decode_job
-from imagefab.engines.sandbox.namespaces import make_namespace
 from imagefab.engines.sandbox.scratch import NoPlaceError, Overlay, Scratch
 from imagefab.engines.sandbox.spawner import IsolationError, Outcome, Spawner, start_spawner
 from imagefab.errors import ImagefabError
@@ -127,6 +126,7 @@ class Builder:
         binds = [{"source": str(inputs), "target": "/run/imagefab", "read_only": True}]
         if layer.packages:
             binds.append({"source": str(debs), "target": "/run/imagefab/debs", "read_only": True})
+        temporary = self.scratch.make_another("temporary")
         spec = {
             "overlay": self.overlay.options(upper),
             "binds": binds,
@@ -136,9 +136,8 @@ class Builder:
             "hostname": HOSTNAME,
             "network": False,
             "read_only": False,
-            "writes": [str(upper)],
+            "writes": [str(upper), str(temporary)],
         }
-        temporary = self.scratch.make_another("temporary")
         outcome, log = _follow(self.place.spawner, write_spec(spec, temporary))
         if outcome.code != 0 or outcome.excess is not None:
             raise StepError(layer.name, step, outcome, log)
@@ -220,7 +219,7 @@ def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -
     scratch, overlay = place.scratch, Overlay(place.scratch)
     with _telling_full_memory(scratch):
         lay_out_lowers(job.lowers, scratch, overlay, pool)
-    upper = scratch.make("upper")
+    upper, temporary = scratch.make("upper"), scratch.make("temporary")
     spec = {
         "overlay": overlay.options(upper),
         "binds": job.binds,
@@ -230,9 +229,9 @@ def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -
         "hostname": HOSTNAME,
         "network": job.network,
         "read_only": job.read_only,
-        "writes": [str(upper), *(given["source"] for given in job.binds if not given["read_only"])],
+        "writes": [str(upper), str(temporary)],
     }
-    outcome = place.spawner.run(write_spec(spec, scratch.make_another("temporary")), streams, terminal=job.terminal)
+    outcome = place.spawner.run(write_spec(spec, temporary), streams, terminal=job.terminal)
     if outcome.excess is not None:
         tell(event="over-limit", what=describe_excess(job.limits, outcome.excess))
     else:
@@ -257,61 +256,12 @@ def tell(**event: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entered:
-    """The namespaces that this process is in."""
-
-    maps: tuple[IdMap, IdMap]
-    mapped: dict[str, int]
-    """Folders of the caller's as mounts whose owners are translated, by their paths."""
-    caller: tuple[int, int]
-    """Who called, as user and group in here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """What a job works with."""
 
     scratch: Scratch
     spawner: Spawner
     caller: tuple[int, int]
-
-
-def enter_namespaces(job: Job) -> Entered:
-    """Be root in a user namespace, with mounts of one's own."""
-    caller, parent = (os.getuid(), os.getgid()), os.getppid()
-    users, groups = choose_maps(as_caller=isinstance(job, RunJob) and job.as_caller)
-    levels = [((*users.step, *users.caller), (*groups.step, *groups.caller))]
-    namespace = make_namespace(levels, write=write_maps)
-    mapped = _map_binds(job, namespace) if isinstance(job, RunJob) and caller[0] == 0 else {}
-    kernel.enter(namespace, kernel.CLONE_NEWUSER)
-    os.close(namespace)
-    kernel.unshare(kernel.CLONE_NEWNS)
-    kernel.become(0, 0)
-    # Becoming another user clears the wish to die with the parent.
-    kernel.die_with_parent(parent)
-    kernel.own_proc_files()
-    kernel.keep_mounts_private()
-    kernel.leave_keyring()
-    return Entered(maps=(users, groups), mapped=mapped, caller=(users.find(caller[0]), groups.find(caller[1])))
-
-
-def _map_binds(job: RunJob, namespace: int) -> dict[str, int]:
-    """What a command is to have of root's. Where the owners can't be translated, it can only be read, as by anybody."""
-    found = {}
-    for given in job.binds:
-        try:
-            found[given["source"]] = kernel.clone_mapped(given["source"], namespace)
-        except OSError as error:
-            if not given["read_only"] and job.own_folders:
-                raise NotMappedError(given["source"], error.strerror or str(error)) from error
-    return found
-
-
-class NotMappedError(Exception):
-    """A folder on a file system that can't translate owners."""
-
-    def __init__(self, folder: str, reason: str) -> None:
-        super().__init__(f"{folder}: {reason}")
 
 
 def do_job(job: Job, streams: list[int]) -> None:
@@ -360,7 +310,7 @@ def main() -> int:
         tell(event="memory-full", size=str(error))
     except NoPlaceError as error:
         tell(event="no-place", problem=str(error))
-    except (IsolationError, NotMappedError) as error:
+    except IsolationError as error:
         tell(event="not-isolated", problem=str(error))
     except ImagefabError as error:
         tell(event="refused", problem=error.problem, hint=error.hint, code=error.exit_code)
