@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from imagefab.digest import Digest
 from imagefab.errors import FetchError
 from imagefab.factory import design_blueprints
 from imagefab.lock.file import read_lock
@@ -62,6 +63,21 @@ def test_indexes_are_fetched_once(tmp_path: Path) -> None:
     assert "indexes, " not in line.run("lock", "--upgrade").stderr
 
 
+def test_a_lock_is_held_against_what_the_archive_signs(tmp_path: Path) -> None:
+    """Somebody who knows how a lock's checksum is made puts another hash into it."""
+    line = CommandLine(tmp_path / "store", make_project(tmp_path / "project", {"tiny": TINY}))
+    line.run("lock")
+    assert "in the signed indexes" in line.run("lock", "--check", "--archive").stderr
+    path = line.folder / "images/tiny/imagefab.lock"
+    pin = platform_pins(read_lock(path, recipe="tiny"), "linux/amd64")[0]
+    head, key, rest = path.read_text().partition('checksum = "')
+    body = rest.partition('"\n')[2].replace(pin.sha256.hex, "ab" * 32)
+    path.write_text(f'{head}{key}{Digest.of_bytes(body.encode())}"\n{body}')
+    line.run("lock", "--check")
+    told = line.run("lock", "--check", "--archive", code=4).stderr
+    assert f"{pin.name}:{pin.architecture} {pin.version}: sha256 sha256:{'ab' * 32}, and {pin.sha256}" in told
+
+
 def test_one_state_of_the_archive_gives_one_lock(fetcher: Fetcher, tmp_path: Path) -> None:
     (recipe,) = load_recipes(open_project(ROOT), RULES, ["aarch64-musl"])
     blueprints = design_blueprints(recipe)
@@ -73,7 +89,9 @@ def test_an_emulator_from_backports(tmp_path: Path) -> None:
     """It alone comes from there; what is installed does not change."""
     text = (ROOT / "recipes" / "aarch64-gnu.toml").read_text()
     folder = make_project(tmp_path / "project", {"old": text, "new": f'{text}qemu-suite = "trixie-backports"\n'})
-    CommandLine(tmp_path / "store", folder).run("lock")
+    line = CommandLine(tmp_path / "store", folder)
+    line.run("lock")
+    line.run("lock", "--check", "--archive")
     pins = {}
     for name in ("old", "new"):
         lock = read_lock(folder / "images" / name / "imagefab.lock", recipe=name, shown=name)
