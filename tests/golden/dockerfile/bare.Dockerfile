@@ -54,6 +54,16 @@ RUN --mount=type=bind,source=amd64/musl-amd64,target=/run/imagefab \
 #   ln -s ../include/x86_64-linux-musl /usr/x86_64-linux-musl/include
 #   ln -s ../lib/x86_64-linux-musl /usr/x86_64-linux-musl/lib
 #   ln -s . /usr/x86_64-linux-musl/usr
+#   # The kernel's headers, which musl leaves to the kernel; of those in scsi it has its own.
+#   cd /usr/include/x86_64-linux-musl
+#   for folder in ../x86_64-linux-gnu ..; do
+#       for name in asm asm-generic drm linux misc mtd rdma regulator sound video xen; do
+#           if [ -d "$folder/$name" ] && [ ! -e "$name" ]; then ln -s "$folder/$name" "$name"; fi
+#       done
+#       for file in "$folder"/scsi/*; do
+#           if [ -e "$file" ] && [ ! -e "scsi/${file##*/}" ]; then ln -s "../$file" scsi; fi
+#       done
+#   done
 #   [ -e /usr/lib/x86_64-linux-musl/ld-musl-x86_64.so.1 ] || ln -s libc.so /usr/lib/x86_64-linux-musl/ld-musl-x86_64.so.1
 #   cd /tmp
 #   x86_64-linux-gnu-ar rcs /usr/lib/x86_64-linux-musl/libgcc_musl.a
@@ -187,6 +197,16 @@ RUN --mount=type=bind,source=arm64/musl-amd64,target=/run/imagefab \
 #   ln -s ../include/x86_64-linux-musl /usr/x86_64-linux-musl/include
 #   ln -s ../lib/x86_64-linux-musl /usr/x86_64-linux-musl/lib
 #   ln -s . /usr/x86_64-linux-musl/usr
+#   # The kernel's headers, which musl leaves to the kernel; of those in scsi it has its own.
+#   cd /usr/include/x86_64-linux-musl
+#   for folder in ../../x86_64-linux-gnu/include; do
+#       for name in asm asm-generic drm linux misc mtd rdma regulator sound video xen; do
+#           if [ -d "$folder/$name" ] && [ ! -e "$name" ]; then ln -s "$folder/$name" "$name"; fi
+#       done
+#       for file in "$folder"/scsi/*; do
+#           if [ -e "$file" ] && [ ! -e "scsi/${file##*/}" ]; then ln -s "../$file" scsi; fi
+#       done
+#   done
 #   [ -e /usr/lib/x86_64-linux-musl/ld-musl-x86_64.so.1 ] || ln -s libc.so /usr/lib/x86_64-linux-musl/ld-musl-x86_64.so.1
 #   cd /tmp
 #   x86_64-linux-gnu-ar rcs /usr/lib/x86_64-linux-musl/libgcc_musl.a
