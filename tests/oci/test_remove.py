@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -77,13 +78,14 @@ remove_tree(sys.argv[1])
 """
 
 
-def test_folders_that_their_owner_may_not_enter(tmp_path: Path) -> None:
+def test_folders_that_their_owner_may_not_enter() -> None:
     require(os.geteuid() == 0, "root")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
-    top = tmp_path / "top"
-    subprocess.run([sys.executable, "-c", AS_NOBODY, str(top)], check=True)
-    assert not top.exists()
+    # Where another user gets to, as not to folders of pytest's.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        top = Path(folder) / "top"
+        subprocess.run([sys.executable, "-c", AS_NOBODY, str(top)], check=True)
+        assert not top.exists()
 
 
 BUSY = """

@@ -221,10 +221,10 @@ def test_keys_are_stable() -> None:
     assert {name: key.short for name, key in keys(plan()).items()} == {
         "base": "95d4b4da7497",
         "tools": "6a8ba81903b4",
-        "runner-aarch64": "3af97fc8c013",
-        "gcc-aarch64-linux-gnu": "ce63b48d72dc",
-        "build-systems": "08a0db97f8b2",
-        "extras": "ba86994f866f",
+        "runner-aarch64": "ca86c86b5004",
+        "gcc-aarch64-linux-gnu": "07809da438e3",
+        "build-systems": "b33e20e107b5",
+        "extras": "9dde6d41f4c7",
     }
 
 
