@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -212,8 +212,8 @@ class Workshop:
     """Whether this machine runs what is built, and so has to have the processor, or an emulator of it."""
     bring_layers: Callable[[Plan], frozenset[Digest]] | None = None
     """Brings into the store what other machines built of a plan; the keys of those layers."""
-    recorded: Recorded = field(default_factory=Recorded)
-    """What images with such layers have to be."""
+    recorded: Callable[[], Recorded] = Recorded
+    """Reads what images with such layers have to be."""
 
 
 def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Workshop) -> Outcome:
@@ -276,7 +276,7 @@ def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], worksho
 
     They leave the store again, with what was built on them: the next run builds them, or takes better ones.
     """
-    if not workshop.recorded.has_other(plan.key, image.digest):
+    if not workshop.recorded().has_other(plan.key, image.digest):
         return
     for key in keys:
         workshop.store.drop_record(LAYERS, key)

@@ -44,7 +44,7 @@ class Machine:
         self.store, self.progress = Store(root), Listener()
         self.client = Client(registry.host, patience=QUICK)
         repository = Repository(registry.host, PATH)
-        self.share = LayerShare(self.client, repository, self.store, self.progress, published=published)
+        self.share = LayerShare(self.client, repository, self.store, self.progress, published=lambda: published)
 
     def find(self, layer: Digest) -> Layer | None:
         return find_layer(self.store, layer, pytest.fail)

@@ -148,7 +148,6 @@ def _open_share_to_give(session: Session) -> LayerShare:
 
 def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
     from imagefab.factory import Workshop
-    from imagefab.recorded import Recorded
 
     store = session.use_store()
     share = None if no_cache else session.open_share()
@@ -156,7 +155,7 @@ def make_workshop(session: Session, *, no_cache: bool = False) -> Workshop:
         limits=session.project.settings.limits,
         store=store,
         bring_layers=None if share is None else share.fetch,
-        recorded=Recorded() if share is None else session.recorded,
+        recorded=lambda: session.recorded,
         progress=session.progress,
         engine=choose_once(session, store),
         fetch=session.fetch,

@@ -188,7 +188,7 @@ class Session:
             repository,
             self.store,
             self.progress,
-            published=self.recorded.layers,
+            published=lambda: self.recorded.layers,
         )
 
     def fetch(self, wanted: Wanted) -> None:

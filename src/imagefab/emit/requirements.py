@@ -43,7 +43,7 @@ def compose_requirements(origin: Origin, pins: str) -> Iterator[tuple[str, str]]
     """The names and texts of the files. `pins` is requirements.txt of the source tree."""
     needs = [*origin.needs, *([_BACKEND] if origin.is_source else [])]
     head = (
-        f"# Written by `imagefab init`, once; yours to change: imagefab {origin.version} as whoever ran that has it,\n"
+        f"# Written by `imagefab init`, once: imagefab {origin.version} as whoever ran that has it,\n"
         "# and what it needs, each by its hash; wheels only, as building one could bring anything.\n"
         "--only-binary :all:\n\n"
     )
@@ -54,7 +54,7 @@ def compose_requirements(origin: Origin, pins: str) -> Iterator[tuple[str, str]]
         yield PINNED, head + chosen
         yield (
             BUILT,
-            f"# Written by `imagefab init`, once; yours to change: imagefab {origin.version}, which pip builds with\n"
+            f"# Written by `imagefab init`, once: imagefab {origin.version}, which pip builds with\n"
             f"# what {PINNED} brings.\n{origin.requirement}\n",
         )
     else:
@@ -70,7 +70,7 @@ def list_commands(origin: Origin, folder: str) -> list[str]:
 
 
 def _ask(origin: Origin) -> str:
-    """A line that pip refuses, so that nobody's imagefab is installed until somebody says whose it is."""
+    """A line that pip refuses, so that no imagefab is installed until somebody says whose."""
     return (
         "# FILL IN where CI gets imagefab, with its hash, in place of the next line that begins with its name.\n"
         f"# It can't be known: {origin.reason}.\n"

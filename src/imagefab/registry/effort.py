@@ -53,7 +53,7 @@ class Effort:
         if self.failures >= self.patience.attempts or self.deadline.left <= pause - error.wait:
             self.failures = self.patience.attempts
             raise error
-        # A pause that was asked for is not ours to be hurried through.
+        # A pause that the registry asks for takes nothing from the time for work.
         self.deadline.end += error.wait
         return pause
 

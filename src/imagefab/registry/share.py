@@ -47,9 +47,9 @@ class LayerShare:
         store: Store,
         progress: Progress,
         *,
-        published: Mapping[Digest, Set[Digest]] | None = None,
+        published: Callable[[], Mapping[Digest, Set[Digest]]] = dict,
     ) -> None:
-        """`published` has the digests that a project recorded, by the layers' keys."""
+        """`published` reads the digests that a project recorded, by the layers' keys."""
         self._client = client
         self._manifests = Manifests(client, repository)
         self._blobs = Blobs(client, repository)
@@ -57,7 +57,7 @@ class LayerShare:
         self.name = str(repository)
         self._store = store
         self._progress = progress
-        self._published = published or {}
+        self._read_published = published
         self._guard = threading.Lock()
         self._is_broken = False
 
@@ -76,8 +76,9 @@ class LayerShare:
             with work_at_once(self._client) as pool:
                 found = list(pool.map(self._find, lacking))
                 given: list[Layer] = []
+                published = self._read_published() if any(found) else {}
                 for layer in found:
-                    if layer is None or not self._is_as_published(layer):
+                    if layer is None or not self._is_as_published(layer, published.get(layer.key)):
                         break
                     given.append(replace(layer, name=lacking[layer.key]))
                 if given:
@@ -88,7 +89,7 @@ class LayerShare:
                     )
                     for layer in pool.map(lambda one: self._bring(one, task.advance), given):
                         came.add(layer.key)
-                    known = sum(layer.key in self._published for layer in given)
+                    known = sum(layer.key in published for layer in given)
                     task.finish(f"{known} of them as published")
         except RegistryError as error:
             self._give_up(error)
@@ -97,9 +98,8 @@ class LayerShare:
     def _has(self, key: Digest) -> bool:
         return find_layer(self._store, key, self._progress.warn) is not None
 
-    def _is_as_published(self, layer: Layer) -> bool:
+    def _is_as_published(self, layer: Layer, known: Set[Digest] | None) -> bool:
         """Whether it is the one that the project's records name, if they name one."""
-        known = self._published.get(layer.key)
         if known is None or layer.digest in known:
             return True
         names = " or ".join(map(str, sorted(known)))

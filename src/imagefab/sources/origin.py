@@ -136,11 +136,11 @@ def _is_installed(wheel: Path, found: Distribution) -> bool:
     try:
         with zipfile.ZipFile(wheel) as archive:
             (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
-            theirs = _read_record(archive.read(record).decode())
+            offered = _read_record(archive.read(record).decode())
     except (zipfile.BadZipFile, ValueError, OSError, KeyError):
         return False
-    ours = _read_record(found.read_text("RECORD") or "")
-    return bool(theirs) and theirs.items() <= ours.items()
+    installed = _read_record(found.read_text("RECORD") or "")
+    return bool(offered) and offered.items() <= installed.items()
 
 
 def _read_record(text: str) -> dict[str, str]:
