@@ -24,7 +24,7 @@ from imagefab.errors import EngineError, FetchError, ImagefabError
 from imagefab.oci.disk import STORE, StoreError
 from imagefab.oci.remove import remove_tree
 
-_ATTEMPTS, _PAUSE = 100, 0.02
+_ATTEMPTS, _PAUSE = 100, 0.05
 _working: dict[int, Worker] = {}
 """The workers of this process, by their process id."""
 
@@ -132,15 +132,14 @@ def remove_folder(path: Path) -> None:
     working = [worker for worker in list(_working.values()) if worker.folder.is_relative_to(path)]
     for worker in working:
         worker.kill()
-    # The steps of a killed worker die a moment after it, and until then they may write.
-    for attempt in range(_ATTEMPTS if working else 1):
-        if attempt:
-            time.sleep(_PAUSE)
+    for attempt in reversed(range(_ATTEMPTS)):
         problem = _try_to_remove(path)
         if problem is None or not path.exists():
             return
-    assert problem is not None
-    raise problem
+        # The steps of a killed worker die a moment after it, and until then they may write.
+        if attempt == 0 or not (working or problem.errno == errno.ENOTEMPTY):
+            raise problem
+        time.sleep(_PAUSE)
 
 
 def _try_to_remove(path: Path) -> OSError | None:

@@ -3,9 +3,8 @@
 It is the first process of a process namespace, so when it ends, all that it started is gone; and it ends when the
 worker does, at whatever moment. Besides, that is where all processes of a step can be counted.
 
-`python -c … PROGRAM LIBRARIES DESCRIPTOR NETWORK UID GID LIMITS`; on the descriptor, a request is a JSON object with a
-step's `spec` (a file), whether it has a terminal, and its standard streams as descriptors. The answer is its exit code,
-or the limit that it went over.
+On a descriptor, a request is a JSON object with a step's `spec` (a file), whether it has a terminal, and its standard
+streams as descriptors. The answer is its exit code, or the limit that it went over.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,28 +73,33 @@ class Spawner:
         return Outcome(**found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is the same for all steps of a job."""
+
+    folder: str
+    """The job's; whoever lists processes sees whose they are."""
+    bubblewrap: tuple[str, str | None]
+    """The program, and where the libraries are that came with it."""
+    users: tuple[Extent, ...]
+    groups: tuple[Extent, ...]
+    user: tuple[int, int]
+    limits: Limits
+    network: bool
+    mapped: dict[str, int]
+    """Mounts of the caller's folders with their owners translated, by their paths."""
+
+
 @contextlib.contextmanager
-def start_spawner(
-    *, bubblewrap: tuple[str, str | None], extents: tuple[list[Extent], list[Extent]], user: tuple[int, int],
-    limits: Limits, network: bool, mapped: dict[str, int],
-) -> Any:  # fmt: skip
-    """For steps of one user. What is mounted and where the process is, the spawner sees from there on."""
+def start_spawner(settings: Settings) -> Iterator[Spawner]:
+    """What is mounted, and where this process is, the spawner sees from there on."""
     own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    settings = {
-        "parent": os.getpid(),
-        "channel": its.fileno(),
-        "bubblewrap": bubblewrap,
-        "extents": [[asdict(extent) for extent in found] for found in extents],
-        "user": user,
-        "limits": asdict(limits),
-        "network": network,
-        "mapped": mapped,
-    }
+    words = [str(os.getpid()), str(its.fileno()), json.dumps(asdict(settings))]
     process = subprocess.Popen(
-        [sys.executable, "-X", "utf8", "-I", "-S", "-c", _BEGIN, _PACKAGES, json.dumps(settings)],
+        [sys.executable, "-X", "utf8", "-I", "-S", "-c", _BEGIN, _PACKAGES, *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        pass_fds=[its.fileno(), *mapped.values()],
+        pass_fds=[its.fileno(), *settings.mapped.values()],
         start_new_session=True,
     )
     its.close()
@@ -109,12 +114,13 @@ def start_spawner(
 
 
 def main() -> None:
-    settings = json.loads(sys.argv[1])
-    kernel.die_with_parent(settings["parent"])
+    parent, descriptor, text = sys.argv[1:]
+    kernel.die_with_parent(int(parent))
     kernel.own_proc_files()
-    channel = socket.socket(fileno=settings["channel"])
+    channel = socket.socket(fileno=int(descriptor))
     channel.set_inheritable(False)
-    limits = Limits(**settings["limits"])
+    settings = _decode_settings(text)
+    limits = settings.limits
     try:
         watch.offer_to_end()
         watch.hold_processes(limits)
@@ -130,32 +136,37 @@ def main() -> None:
             os._exit(0)
         os.close(held)
         kernel.die_with_parent()
-        _serve(channel, alive, namespace, settings, limits)
+        _serve(channel, alive, namespace, settings)
     except OSError as error:
         with contextlib.suppress(OSError):
             kernel.send_message(channel, json.dumps({"problem": str(error)}).encode(), [])
     os._exit(0)
 
 
-def _make_namespace(settings: dict[str, Any]) -> int:
+def _decode_settings(text: str) -> Settings:
+    value = json.loads(text)
+    for name in ("users", "groups"):
+        value[name] = tuple(Extent(**extent) for extent in value[name])
+    return Settings(**value | {"limits": Limits(**value["limits"])})
+
+
+def _make_namespace(settings: Settings) -> int:
     """The user namespace of steps. In this one, no further ones can be made after it."""
-    users, groups = (list_levels([Extent(**extent) for extent in extents]) for extents in settings["extents"])
-    user = tuple(settings["user"])
-    levels = list(zip(users, groups, strict=True))
-    found = make_namespace(levels, owner=(user[0], user[1]), write=write_map_files)
+    levels = list(zip(list_levels(settings.users), list_levels(settings.groups), strict=True))
+    found = make_namespace(levels, owner=(settings.user[0], settings.user[1]), write=write_map_files)
     with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
         file.write("0")
     return found
 
 
-def _serve(channel: socket.socket, alive: int, namespace: int, settings: dict[str, Any], limits: Limits) -> None:
+def _serve(channel: socket.socket, alive: int, namespace: int, settings: Settings) -> None:
     flags = kernel.CLONE_NEWNS
-    kernel.unshare(flags if settings["network"] else flags | kernel.CLONE_NEWNET)
+    kernel.unshare(flags if settings.network else flags | kernel.CLONE_NEWNET)
     kernel.keep_mounts_private()
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    isolate.set_up_stage(*settings["bubblewrap"])
+    isolate.set_up_stage(*settings.bubblewrap)
     kernel.bound_capabilities(isolate.CAPABILITIES)
-    host = _Host(channel, alive, namespace, settings, limits)
+    host = _Host(channel, alive, namespace, settings)
     while True:
         text, streams = kernel.receive_message(channel, 4)
         if not text:
@@ -172,16 +183,15 @@ class _Host:
     channel: socket.socket
     alive: int
     namespace: int
-    settings: dict[str, Any]
-    limits: Limits
+    settings: Settings
 
     def run(self, request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
         spec = json.loads(Path(request["spec"]).read_text())
         with contextlib.ExitStack() as stack:
             stack.callback(_close, streams)
-            mounts = stack.enter_context(isolate.staged(spec, self.settings["mapped"]))
+            mounts = stack.enter_context(isolate.staged(spec, self.settings.mapped))
             if request["terminal"]:
-                streams[:] = _open_terminal(streams[0], self.settings["user"][0])
+                streams[:] = _open_terminal(streams[0], self.settings.user[0])
             elif not request["input"]:
                 streams.insert(0, os.open(f"{isolate.STAGE}/dev/null", os.O_RDONLY | os.O_CLOEXEC))
             words = isolate.take_terminal(spec["argv"]) if request["terminal"] else spec["argv"]
@@ -193,7 +203,7 @@ class _Host:
             own = isolate.list_options(spec, user_namespace=self.namespace, seccomp=seccomp, status=said)
             options = "".join(f"{option}\0" for option in [*own, *mounts])
             with _as_file("options", os.fsencode(options)) as arguments:
-                uid, gid = self.settings["user"]
+                uid, gid = self.settings.user
                 process = subprocess.Popen(
                     [f"{isolate.STAGE}/program/bwrap", "--args", str(arguments), "--", *words],
                     stdin=streams[0],
@@ -209,7 +219,7 @@ class _Host:
                 )
         os.close(said)
         try:
-            excess = self._wait(process, watch.Watch(limits=self.limits, folders=tuple(spec["writes"])))
+            excess = self._wait(process, watch.Watch(limits=self.settings.limits, folders=tuple(spec["writes"])))
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
@@ -261,7 +271,7 @@ def _open_terminal(where: int, owner: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def _as_file(name: str, content: bytes) -> Any:
+def _as_file(name: str, content: bytes) -> Iterator[int]:
     """Something for a program to read, without a name anywhere."""
     descriptor = os.memfd_create(name)
     try:

@@ -27,7 +27,7 @@ from imagefab.engines.sandbox.enter import enter_namespaces
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
 from imagefab.engines.sandbox.job import BuildJob, Job, LayerJob, LowerLayer, RemoveJob, RunJob, decode_job
 from imagefab.engines.sandbox.scratch import NoPlaceError, Overlay, Scratch
-from imagefab.engines.sandbox.spawner import IsolationError, Outcome, Spawner, start_spawner
+from imagefab.engines.sandbox.spawner import IsolationError, Outcome, Settings, Spawner, start_spawner
 from imagefab.errors import ImagefabError
 from imagefab.limits import describe_excess
 from imagefab.oci.layer import LayerFile, read_tree, write_layer
@@ -274,12 +274,16 @@ def do_job(job: Job, streams: list[int]) -> None:
     users, groups = entered.maps
     with (
         start_spawner(
-            bubblewrap=(job.isolator.program, job.isolator.libraries),
-            extents=(list(users.step), list(groups.step)),
-            user=user,
-            limits=job.limits,
-            network=isinstance(job, RunJob) and job.network,
-            mapped=entered.mapped,
+            Settings(
+                folder=job.folder,
+                bubblewrap=(job.isolator.program, job.isolator.libraries),
+                users=users.step,
+                groups=groups.step,
+                user=user,
+                limits=job.limits,
+                network=isinstance(job, RunJob) and job.network,
+                mapped=entered.mapped,
+            )
         ) as spawner,
         ThreadPoolExecutor(job.jobs) as pool,
         ThreadPoolExecutor(1) as finisher,
