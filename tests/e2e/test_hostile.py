@@ -169,10 +169,10 @@ VICTIM = "base-passwd"
 IMPATIENT = """\
 # A mirror that says nothing is given up after a second.
 import functools
-import imagefab.sources.fetch as fetch
+import imagefab.sources.transport as transport
 from imagefab.cli.main import main
 
-fetch.Patience = functools.partial(fetch.Patience, read=1, attempts=2, pause=0.1)
+transport.Patience = functools.partial(transport.Patience, read=1, attempts=2, pause=0.1)
 main()
 """
 
