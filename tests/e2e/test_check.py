@@ -90,11 +90,13 @@ FAULTS: Mapping[str, list[Fault]] = {
         ),
     ],
 }
+HEADERS = {"bindgen", "sizes", "kernel-headers"}
 ALSO = {
-    "the host's compiler": {"bindgen"},
-    "headers": {"bindgen", "cmake"},
-    "another compiler": {"c-static", "shared"},
-    "broken packages": {"c", "c++", "c-static", "shared", "cmake", "host-cc", "bindgen"},
+    "the host's compiler": HEADERS,
+    "headers": HEADERS | {"cmake"},
+    "clang's arguments": HEADERS,
+    "another compiler": {"c-static", "shared", "sizes"},
+    "broken packages": {"c", "c++", "c-static", "shared", "cmake", "host-cc", *HEADERS},
     "a shell and a runner": {"c-static", "shared", "c++", "cmake"},
 }
 """What can't but fail along with it."""
