@@ -51,7 +51,7 @@ def _map_binds(job: RunJob, namespace: int) -> dict[str, int]:
         except OSError as error:
             if not given["read_only"] and job.own_folders:
                 raise EngineError(
-                    f"can't mount {given['source']}: its file system can't translate owners ({error.strerror})",
+                    f"can't mount {given['source']}: its file system can't translate owners ({os.strerror(error.errno or 0)})",
                     hint="mount a folder on a disk, with --mount DIR, or use --engine docker",
                 ) from error
     return found
