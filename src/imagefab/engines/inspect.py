@@ -169,6 +169,8 @@ def _mend_namespaces(switches: Path) -> str:
             continue
         if found == forbidding:
             return f"sudo sysctl -w {mend}"
+    if os.geteuid() == 0:
+        return "in a container, run that with --privileged: it takes user namespaces, and a /proc without masks"
     return "run it where the kernel allows user namespaces, or as root"
 
 

@@ -50,8 +50,9 @@ def _map_binds(job: RunJob, namespace: int) -> dict[str, int]:
             found[given["source"]] = kernel.clone_mapped(given["source"], namespace)
         except OSError as error:
             if not given["read_only"] and job.own_folders:
+                reason = os.strerror(error.errno or 0)
                 raise EngineError(
-                    f"can't mount {given['source']}: its file system can't translate owners ({error.strerror})",
+                    f"can't mount {given['source']}: its file system can't translate owners ({reason})",
                     hint="mount a folder on a disk, with --mount DIR, or use --engine docker",
                 ) from error
     return found
