@@ -29,7 +29,7 @@ def test_a_crate_and_the_c_library_agree(
     line.run("lock")
     line.run("build", NAME)
     crate = Path(shutil.copytree(Path(__file__).parent / "support/widths", tmp_path / "widths"))
-    vendor = ["sh", "-c", 'cd "$0" && mkdir .cargo && cargo vendor --locked --quiet vendor >.cargo/config.toml']
+    vendor = ["sh", "-c", 'cd "$0" && mkdir .cargo && cargo vendor --locked vendor >.cargo/config.toml']
     run_command([*vendor, str(crate)], debian_rust.environment())
     script = (
         'export PATH="$PATH:/rust/bin" CARGO_HOME=/tmp/cargo CARGO_TARGET_DIR=/tmp/target\n'
