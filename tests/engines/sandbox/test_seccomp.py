@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.machine import require
 
 from imagefab.engines.sandbox.seccomp import MACHINES, encode_filter, list_refused, make_filter
 
@@ -91,8 +92,7 @@ def test_arguments(machine: str) -> None:
     [("x86_64", "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), ("aarch64", "/usr/include/asm-generic/unistd.h")],
 )
 def test_the_numbers_are_the_kernels(machine: str, header: str) -> None:
-    if not Path(header).exists():
-        pytest.skip(f"no {header}")
+    require(Path(header).exists(), header)
     found = re.findall(r"^#define __NR(?:3264)?_(\w+)\s+(\d+)$", Path(header).read_text(), re.MULTILINE)
     numbers = {name: int(number) for name, number in found}
     known, refused = MACHINES[machine], list_refused(MACHINES[machine].column)

@@ -106,7 +106,7 @@ def open_origin(node: Node) -> IO[bytes]:
 
 
 def unpack_layer(path: Path, members: list[int], root: str, executor: Executor) -> None:
-    """Lay a canonical layer over a folder. The file's hash must have been checked: its paths are believed."""
+    """Lay a canonical layer over a folder. Its entries are held to the form of layers: none leads out."""
     reader = TarReader(_decompress(path, members, executor))
     folders: list[tuple[str, int]] = []
     for entry in reader.entries():
