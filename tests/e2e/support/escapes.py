@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Iterable
 
 _MACHINE = 62
 _HEADERS = 64 + 56
@@ -44,8 +45,21 @@ def make_elf(code: bytes, *, address: int = 0x400000) -> bytes:
     return ident + header + segment + code
 
 
-ELF_64_CALLING_AS_32 = make_elf(bytes.fromhex("b814000000 cd80 bf00000000 b83c000000 0f05"))
-"""getpid() by the 32-bit door, then exit(0)."""
+CALLS_AS_32 = {
+    "umount": (22, 0, 0), "unshare": (310, 0, 0), "setns": (346, 0, 0), "keyctl": (288, 0, 0), "bpf": (357, 0, 0),
+    "userfaultfd": (374, 1, 0), "clone": (120, 0x10000000, 0), "typing": (54, 0, 0x5412), "socket": (359, 40, 1),
+}  # fmt: skip
+"""Numbers and arguments as 32-bit programs have them."""
+
+
+def make_caller_as_32(calls: Iterable[tuple[int, int, int]]) -> bytes:
+    """A 64-bit program that goes through the 32-bit door, and exits with how many of its calls got EPERM."""
+    code = bytes.fromhex("31ff")
+    for number, first, second in calls:
+        code += struct.pack("<BIBIBI", 0xB8, number, 0xBB, first, 0xB9, second)
+        code += bytes.fromhex("31d2 cd80 83f8ff 7502 ffc7")
+    return make_elf(code + bytes.fromhex("b83c000000 0f05"))
+
 
 # chmod("/proc/self/exe", 04755), write(1, …), exit(0)
 _TAKE_OVER = bytes.fromhex(

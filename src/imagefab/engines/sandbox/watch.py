@@ -20,8 +20,8 @@ from imagefab.limits import Limits
 _INTERVAL, _SOON = 0.25, 0.02
 """Seconds from look to look, and when more is to be expected: at the start, and with many processes."""
 _BEGINNING = 0.5
-_SPARE = 32 + (os.cpu_count() or 1)
-"""Processes that are not the step's: those that started it."""
+_HEADROOM = 2000
+"""Processes that may be started from look to look, and those that are not the step's: those that started it."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -33,8 +33,8 @@ def offer_to_end() -> None:
 
 def hold_processes(limits: Limits) -> None:
     """For all processes that are in namespaces made from now on."""
-    # Some more than the limit: what can't fork may end before anybody sees why.
-    _lower(resource.RLIMIT_NPROC, limits.processes + limits.processes // 4 + 64 + _SPARE)
+    # More than the limit: what can't fork ends, and if that were before the next look, nobody would see why.
+    _lower(resource.RLIMIT_NPROC, 2 * limits.processes + _HEADROOM)
 
 
 def hold_files(limits: Limits) -> None:
