@@ -28,7 +28,7 @@ check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/shellcheck .ci/* src/imagefab/emit/flows/*.sh
+	@.venv/bin/shellcheck .ci/* src/imagefab/ci/workflows/*.sh
 	@.venv/bin/hadolint images/*/Dockerfile
 	@.venv/bin/imagefab lock --check
 	@.venv/bin/imagefab render --check

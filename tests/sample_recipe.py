@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.digest import Digest
-from imagefab.factory import Prepared, design_blueprints
-from imagefab.lock.model import ArchivePin, LayerLock, Lock, PackagePin, PlatformLock, SourcePin
+from imagefab.flows.prepare import Prepared, design_blueprints
+from imagefab.lock.model import LayerLock, Lock, PlatformLock, SourcePin
 from imagefab.lock.staleness import inputs_digest
 from imagefab.plan.make import make_plan
 from imagefab.plan.model import Plan

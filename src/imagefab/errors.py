@@ -113,6 +113,10 @@ class SeveralErrors(ImagefabError):
         self.exit_code = self.errors[0].exit_code  # type: ignore[misc]
 
 
+def list_errors(error: ImagefabError) -> tuple[ImagefabError, ...]:
+    return error.errors if isinstance(error, SeveralErrors) else (error,)
+
+
 def raise_all(errors: Sequence[ImagefabError]) -> None:
     """Raise what was collected, if anything: one error as itself, several together."""
     distinct = _list_distinct(errors)
@@ -122,5 +126,5 @@ def raise_all(errors: Sequence[ImagefabError]) -> None:
 
 def _list_distinct(errors: Iterable[ImagefabError]) -> list[ImagefabError]:
     """Single errors. Work that is done side by side, on one store and one engine, often fails for one reason."""
-    single = (one for error in errors for one in (error.errors if isinstance(error, SeveralErrors) else (error,)))
+    single = (one for error in errors for one in list_errors(error))
     return list({(type(one), str(one), one.hint): one for one in single}.values())

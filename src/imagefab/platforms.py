@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imagefab.errors import UsageError
@@ -35,6 +36,15 @@ def parse_platform(text: str) -> HostPlatform:
     if name not in HOST_PLATFORMS:
         raise UsageError(f"no host platform {text!r}", hint=f"the host platforms are {', '.join(HOST_PLATFORMS)}")
     return HOST_PLATFORMS[name]
+
+
+ALL = "all"
+"""In place of a host platform's name: all of them."""
+
+
+def parse_platforms(texts: Iterable[str]) -> tuple[str, ...]:
+    """The names of host platforms, each once, and `all` as it is."""
+    return tuple(dict.fromkeys(text if text == ALL else parse_platform(text).name for text in texts))
 
 
 def machine_platform() -> HostPlatform:

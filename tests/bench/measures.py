@@ -189,7 +189,7 @@ class Bench:
 
     def floor(self) -> float:
         """Every package decoded, its files written, and all of it compressed: on all cores, and nothing else."""
-        from imagefab.sources.debian.ar import find_member, list_members, open_member
+        from imagefab.debian.ar import find_member, list_members, open_member
 
         packages = [path for path in self.blobs() if path.open("rb").read(8) == b"!<arch>\n" and not is_extract(path)]
         target = mkdir(self.folder / "floor")
@@ -312,7 +312,7 @@ def is_extract(path: Path) -> bool:
 
 
 def host_mirrors() -> list[tuple[str, str]]:
-    from imagefab.sources.mirrors import find_mirrors
+    from imagefab.debian.apt import find_mirrors
 
     mirrors = find_mirrors()
     return [

@@ -15,7 +15,7 @@ from tests.engines.fake_engine import FakeEngine
 from tests.project_copies import copy_project
 
 from imagefab.cli.main import run_main
-from imagefab.cli.session import Session
+from imagefab.flows.workspace import Workspace
 from imagefab.lock.text import parse_lock
 
 
@@ -100,9 +100,9 @@ def imagefab(capsys: pytest.CaptureFixture[str]) -> RunImagefab:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Engines are this one, nothing is fetched, and every platform can be emulated."""
     made = FakeEngine()
-    monkeypatch.setattr("imagefab.engines.choose.choose_engine", lambda name, store, *, builder: made)
-    monkeypatch.setattr(Session, "fetch", lambda self, wanted: None)
-    monkeypatch.setattr("imagefab.factory.require_emulation", lambda platform: None)
+    monkeypatch.setattr("imagefab.flows.build.choose_engine", lambda name, store, *, builder: made)
+    monkeypatch.setattr(Workspace, "fetch", lambda self, wanted: None)
+    monkeypatch.setattr("imagefab.flows.build.require_emulation", lambda platform: None)
     return made
 
 

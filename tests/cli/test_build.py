@@ -9,9 +9,9 @@ import pytest
 from tests.cli.conftest import RunImagefab, read_json
 from tests.engines.fake_engine import FakeEngine
 
-from imagefab.cli.session import Session
 from imagefab.digest import Digest
 from imagefab.errors import EngineError
+from imagefab.flows.workspace import Workspace
 
 
 def test_build(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
@@ -63,7 +63,7 @@ def test_a_missing_engine_is_one_error(
         asked.append(name)
         raise EngineError("no engine works here", hint="get one")
 
-    monkeypatch.setattr("imagefab.engines.choose.choose_engine", choose)
+    monkeypatch.setattr("imagefab.flows.build.choose_engine", choose)
     result = imagefab("build", "--all")
     assert (result.code, result.out, len(asked)) == (5, "", 1)
     assert result.err == "error: no engine works here\n\nhint: get one\n"
@@ -74,7 +74,7 @@ def test_a_clock_before_the_lock(
 ) -> None:
     """New files would be older than the epoch, and keep their time in the layer."""
     assert imagefab("build", "aarch64-gnu").code == 0
-    monkeypatch.setattr(Session, "now", datetime(2020, 2, 3, 4, 5, tzinfo=UTC))
+    monkeypatch.setattr(Workspace, "now", datetime(2020, 2, 3, 4, 5, tzinfo=UTC))
     built = len(engine.built)
     result = imagefab("build", "aarch64-gnu", "x86_64-gnu")
     assert result.code == 5

@@ -10,11 +10,11 @@ import pytest
 from tests.cli.conftest import RunImagefab
 from tests.unreadable import UNREADABLE, put_unreadable
 
-from imagefab.check.record import Checked, print_checked, read_checked
 from imagefab.digest import Digest
-from imagefab.factory import Prepared, prepare_recipe
+from imagefab.flows.prepare import Prepared, prepare_recipe
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
+from imagefab.records.checked import Checked, print_checked, read_checked
 from imagefab.toolchains.design import RULES
 
 NAME = "aarch64-gnu"
@@ -27,7 +27,7 @@ def prepare(root: Path) -> Prepared:
 
 
 def make_record(root: Path, platform: str, *, failed: tuple[str, ...] = (), size: int = 1) -> Checked:
-    plan = prepare(root).choose([platform])[0]
+    plan = prepare(root).choose_plans([platform])[0]
     some = Digest.of_bytes(platform.encode())
     return Checked(plan=plan.key, manifest=some, size=size, passed=("c",), failed=failed, skipped=(), facts={})
 

@@ -12,8 +12,7 @@ from tests.cli.conftest import RunImagefab
 from tests.engines.fake_engine import FakeEngine
 
 from imagefab.cli import list_
-from imagefab.cli.display import LineProgress, LiveProgress, QuietProgress, write_out
-from imagefab.cli.session import Session, print_json
+from imagefab.cli.display import LineProgress, LiveProgress, QuietProgress, print_json, write_out
 from imagefab.engines.engine import BuildRequest
 from imagefab.errors import EngineError, Position
 
@@ -22,7 +21,7 @@ ACTING = re.compile(r"^\s*::|##\[|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", re.MULTI
 
 
 def test_errors(imagefab: RunImagefab, small_project: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(session: Session) -> int:
+    def fail(*_: object) -> int:
         raise EngineError(NASTY, position=Position(f"::{NASTY}"), hint=NASTY)
 
     monkeypatch.setattr(list_, "run", fail)
@@ -53,7 +52,7 @@ def test_a_bug() -> None:
     """Whatever led to it, its traceback is text, too."""
     script = (
         "import sys; from imagefab.cli import list_, main\n"
-        "def fail(session): raise ZeroDivisionError(sys.argv[1])\n"
+        "def fail(*_): raise ZeroDivisionError(sys.argv[1])\n"
         "list_.run = fail; main.main(['list'])"
     )
     done = subprocess.run([sys.executable, "-c", script, NASTY], capture_output=True, text=True, check=False)

@@ -12,12 +12,12 @@ from tests.cli.broken_locks import BROKEN, break_lock, lock_of
 from tests.cli.conftest import NAMES, RunImagefab
 from tests.engines.fake_engine import FakeEngine
 
-from imagefab.factory import list_kept
-from imagefab.keeping import remember_project
-from imagefab.oci.collect import Kept
-from imagefab.oci.disk import StoreError
-from imagefab.oci.store import Store
+from imagefab.files.disk import StoreError
+from imagefab.flows.collect import list_kept
+from imagefab.flows.notes import remember_project
 from imagefab.recipe.project import open_project
+from imagefab.store.collect import Kept
+from imagefab.store.store import Store
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_gc_has_the_store_alone_before_it_looks(
         looked.append(store.root)
         return list_kept(prepared, store)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("imagefab.keeping.list_kept", look)
+    monkeypatch.setattr("imagefab.flows.collect.list_kept", look)
     assert imagefab("gc").code == 0
     assert looked
 

@@ -42,13 +42,13 @@ def run(tmp_path: Path, words: list[str], at: str, how: str = PLAINLY) -> subpro
 
 
 @pytest.mark.parametrize("words", [MODULE, COMMAND], ids=["module", "command"])
-@pytest.mark.parametrize("at", ["imagefab.cli.main", "argparse", "imagefab.cli.session", "imagefab.cli.verify"])
+@pytest.mark.parametrize("at", ["imagefab.cli.main", "argparse", "imagefab.cli.surroundings", "imagefab.cli.verify"])
 def test_while_the_program_is_imported(small_project: Path, tmp_path: Path, words: list[str], at: str) -> None:
     result = run(tmp_path, [*words, "list"], at)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
 
 
-@pytest.mark.parametrize("at", ["imagefab.cli.display", "imagefab.recipe.loader", "imagefab.factory"])
+@pytest.mark.parametrize("at", ["imagefab.cli.display", "imagefab.recipe.loader", "imagefab.flows.describe"])
 def test_while_a_verb_is_imported(small_project: Path, tmp_path: Path, at: str) -> None:
     result = run(tmp_path, [*COMMAND, "list"], at)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
@@ -56,7 +56,7 @@ def test_while_a_verb_is_imported(small_project: Path, tmp_path: Path, at: str) 
 
 def test_where_python_cannot_raise(small_project: Path, tmp_path: Path) -> None:
     """In what ends an object, it would print a traceback and go on."""
-    result = run(tmp_path, [*COMMAND, "list"], "imagefab.factory", "stumble(); import time; time.sleep(5)")
+    result = run(tmp_path, [*COMMAND, "list"], "imagefab.flows.describe", "stumble(); import time; time.sleep(5)")
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
 
 
@@ -75,7 +75,7 @@ def test_at_the_end(small_project: Path, tmp_path: Path) -> None:
 def test_who_is_started_in_the_background_is_not_interrupted(small_project: Path, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        result = run(tmp_path, [*COMMAND, "list"], "imagefab.factory")
+        result = run(tmp_path, [*COMMAND, "list"], "imagefab.flows.describe")
     finally:
         signal.signal(signal.SIGINT, before)
     assert (result.returncode, result.stderr) == (0, "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.factory import design_blueprints, lock_path
+from imagefab.flows.prepare import design_blueprints, lock_path
 from imagefab.lock.file import read_lock, write_lock
 from imagefab.lock.staleness import inputs_digest
 from imagefab.recipe.loader import load_recipes

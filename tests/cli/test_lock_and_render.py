@@ -50,7 +50,7 @@ def test_missing_packages_are_reported_with_their_position(
         first = PackageError("there is no package no-such", package="no-such", hint="did you mean `such`?")
         raise SeveralErrors([first, PackageError("nor this", package="nor-this")])
 
-    monkeypatch.setattr("imagefab.lock.update.update_lock", update)
+    monkeypatch.setattr("imagefab.flows.lock.update_lock", update)
     result = imagefab("lock", "aarch64-gnu")
     assert result.code == 3
     assert "recipes/aarch64-gnu.toml:4:18: error: there is no package no-such\n\nhint: did you mean" in result.err

@@ -17,8 +17,8 @@ from imagefab import __version__
 from imagefab.cli import list_
 from imagefab.cli.main import make_parser
 from imagefab.errors import RecipeError, SeveralErrors, UsageError
+from imagefab.fetch.fetcher import Fetcher
 from imagefab.http import SLOWEST
-from imagefab.sources.fetch import Fetcher
 
 PROGRAM = [sys.executable, "-m", "imagefab"]
 
@@ -140,7 +140,7 @@ def test_bad_recipes_are_reported_with_their_position(imagefab: RunImagefab, pro
 
 
 def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(session: object) -> int:
+    def fail(*_: object) -> int:
         raise ZeroDivisionError
 
     monkeypatch.setattr(list_, "run", fail)
@@ -155,7 +155,7 @@ def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: 
 def test_exit_codes_of_interrupts_and_errors(
     imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
-    def fail(session: object) -> int:
+    def fail(*_: object) -> int:
         raise error
 
     monkeypatch.setattr(list_, "run", fail)
@@ -164,7 +164,7 @@ def test_exit_codes_of_interrupts_and_errors(
 
 
 def test_a_termination_is_an_interrupt(imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def be_ended(session: object) -> int:
+    def be_ended(*_: object) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("still here")
 

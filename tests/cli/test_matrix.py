@@ -10,11 +10,11 @@ import pytest
 from tests.cli.conftest import NAMES, Result, RunImagefab
 
 from imagefab.digest import Digest
-from imagefab.emit.published import Published, PublishedImage, print_published
-from imagefab.factory import prepare_recipe
+from imagefab.flows.prepare import prepare_recipe
 from imagefab.platforms import HOST_PLATFORMS
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
+from imagefab.records.published import Published, PublishedImage, print_published
 from imagefab.toolchains.design import RULES
 
 TO = "registry.example.org/team"

@@ -72,7 +72,7 @@ def test_paths_are_relative_to_the_folder_of_option_c(
         commands.append(command)
         return 7
 
-    monkeypatch.setattr("imagefab.engines.command.run_in_image", run_in_image)
+    monkeypatch.setattr("imagefab.flows.run.run_in_image", run_in_image)
     options = ("-C", "project", "--store", "own")
     (project / "below").mkdir()
     for more, mounted in (((), project), (("--mount", "below"), project / "below")):

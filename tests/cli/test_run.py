@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import RunImagefab
 
-from imagefab.cli.run import read_binds
+from imagefab.cli.arguments import read_binds
 from imagefab.errors import UsageError
 
 

@@ -15,13 +15,15 @@ from tests.oci.sample_trees import file
 from tests.oci.test_verify import pack
 from tests.registry.fake_registry import FakeRegistry, serve
 
-from imagefab.check.record import Checked, print_checked
 from imagefab.cli.main import make_parser
-from imagefab.cli.session import Session
+from imagefab.cli.surroundings import read_surroundings
 from imagefab.digest import Digest, canonical_json
+from imagefab.flows.workspace import Workspace
 from imagefab.oci.layer import Layer
 from imagefab.oci.tarfmt import END, encode_node
+from imagefab.progress import SilentProgress
 from imagefab.recipe.project import Settings
+from imagefab.records.checked import Checked, print_checked
 
 RECIPE = "aarch64-gnu"
 
@@ -43,12 +45,12 @@ def repository(small_project: Path, registry: FakeRegistry) -> Path:
     return small_project
 
 
+def open_workspace(*arguments: str) -> Workspace:
+    return Workspace(read_surroundings(make_parser().parse_args(["list", *arguments])), SilentProgress())
+
+
 def read_settings(*arguments: str) -> Settings:
-    session = Session(make_parser().parse_args(["list", *arguments]))
-    try:
-        return session.project.settings
-    finally:
-        session.close()
+    return open_workspace(*arguments).project.settings
 
 
 def test_settings_of_a_revision(repository: Path, registry: FakeRegistry) -> None:
@@ -159,10 +161,8 @@ def test_a_change_does_not_bring_layers(
 
 def check(repository: Path, digest: str) -> None:
     """A record that says what the image is."""
-    session = Session(make_parser().parse_args(["list"]))
-    (prepared,) = session.prepare([RECIPE])
-    (planned,) = prepared.choose([prepared.default_platform])
-    session.close()
+    (prepared,) = open_workspace().prepare([RECIPE])
+    (planned,) = prepared.choose_plans()
     one = Checked(plan=planned.key, manifest=Digest.parse(digest), size=1, passed=(), failed=(), skipped=(), facts={})
     path = repository / "images" / RECIPE / "checked.toml"
     path.write_text(print_checked(RECIPE, {planned.platform.name: one}))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.factory import design_blueprints
+from imagefab.debian.control import parse_stanza
+from imagefab.flows.prepare import design_blueprints
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.model import Archive
 from imagefab.recipe.project import open_project
-from imagefab.sources.debian.control import parse_stanza
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.design import RULES
 from tests.e2e.support.apt import Oracle, open_oracle
@@ -92,7 +92,7 @@ def test_shipped_recipes(oracle: Oracle, name: str) -> None:
 
 
 def test_versions_compare_as_dpkg_compares_them(oracle: Oracle) -> None:
-    from imagefab.sources.debian.version import version_key
+    from imagefab.debian.version import version_key
 
     require(shutil.which("dpkg") is not None, "dpkg")
     versions = sorted({version for _, _, version in oracle.stanzas(TRIXIE[0], "amd64")})
@@ -127,8 +127,8 @@ def test_versions_compare_as_dpkg_compares_them(oracle: Oracle) -> None:
 
 def test_control_fields_as_dpkg_reads_them(oracle: Oracle, tmp_path: Path) -> None:
     """One real package, read by both."""
-    from imagefab.sources.debian.deb import extract_member, iter_data, read_control
-    from imagefab.sources.fetch import package_download
+    from imagefab.debian.deb import extract_member, iter_data, read_control
+    from imagefab.debian.pool import package_download
 
     require(shutil.which("dpkg-deb") is not None, "dpkg-deb")
     universe = oracle.reader.open_universe(TRIXIE, ("amd64",))

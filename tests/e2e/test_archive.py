@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from imagefab.debian.apt import find_mirrors
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.release import read_release
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
-from imagefab.factory import design_blueprints
+from imagefab.fetch.fetcher import Fetcher
+from imagefab.flows.prepare import design_blueprints
 from imagefab.lock.file import read_lock
 from imagefab.lock.make import make_lock
 from imagefab.lock.staleness import platform_pins
-from imagefab.oci.store import Store
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.debian.release import read_release
-from imagefab.sources.fetch import Fetcher
-from imagefab.sources.mirrors import find_mirrors
+from imagefab.store.store import Store
 from imagefab.toolchains.design import RULES
 from tests.e2e.support.command_line import ROOT, CommandLine
 from tests.e2e.support.projects import TINY, make_project

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from imagefab.cross.cross_toml import update_cross_toml
+from imagefab.cross.lint import Remark
+from imagefab.cross.profile import RELEASE
 from imagefab.digest import Digest
-from imagefab.emit.cross_toml import update_cross_toml
-from imagefab.emit.edit import read_data
-from imagefab.emit.lint import Remark
-from imagefab.emit.profile import RELEASE
 from imagefab.oci.image import local_pin
+from imagefab.toml.edit import read_data
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.engines import remove_image
 from tests.e2e.support.projects import NAMED, add_recipe

@@ -17,8 +17,8 @@ from imagefab.engines.isolation import describe_isolation, list_weaker
 from imagefab.engines.measure import measure_isolation
 from imagefab.engines.podman import PodmanEngine
 from imagefab.engines.sandbox.engine import SandboxEngine
-from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
+from imagefab.store.store import Store
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.engines import look_into
 from tests.e2e.support.users import make_line, make_user

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.debian.sample_packages import ar, deb, entry, tar
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.engines import remove_image
 from tests.e2e.support.projects import HEAD, TINY, add_recipe, copy_project
 from tests.e2e.support.stores import copy_store
-from tests.sources.debian.sample_packages import ar, deb, entry, tar
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -169,7 +169,7 @@ VICTIM = "base-passwd"
 IMPATIENT = """\
 # A mirror that says nothing is given up after a second.
 import functools
-import imagefab.sources.transport as transport
+import imagefab.fetch.transport as transport
 from imagefab.cli.main import main
 
 transport.Patience = functools.partial(transport.Patience, read=1, attempts=2, pause=0.1)

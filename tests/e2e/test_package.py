@@ -48,5 +48,5 @@ def test_the_wheel_brings_recipes_and_keys(tmp_path: Path) -> None:
     assert (elsewhere / "new/.github/workflows/images.yml").is_file()
     pins = (elsewhere / "new/.github/imagefab-requirements.txt").read_text()
     assert "\ndeflate==0.9.0 " in pins, "what it needs comes along"
-    keys = list((installed / "imagefab/sources/debian/keys").glob("*.gpg"))
-    assert len(keys) == len(list((ROOT / "src/imagefab/sources/debian/keys").glob("*.gpg"))) > 0
+    keys = list((installed / "imagefab/debian/keys").glob("*.gpg"))
+    assert len(keys) == len(list((ROOT / "src/imagefab/debian/keys").glob("*.gpg"))) > 0

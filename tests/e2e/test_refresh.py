@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.factory import design_blueprints
+from imagefab.debian.apt import find_mirrors
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.package import Package
+from imagefab.fetch.fetcher import Fetcher
+from imagefab.flows.prepare import design_blueprints
 from imagefab.lock.file import read_lock, write_lock
-from imagefab.oci.store import Store
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.debian.package import Package
-from imagefab.sources.fetch import Fetcher
-from imagefab.sources.mirrors import find_mirrors
+from imagefab.store.store import Store
 from imagefab.toolchains.design import RULES
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.projects import NAMED, snapshot

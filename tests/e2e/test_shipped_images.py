@@ -8,13 +8,13 @@ from fnmatch import fnmatch
 import pytest
 
 from imagefab.engines.build import find_layers
-from imagefab.factory import prepare_recipe
+from imagefab.flows.prepare import prepare_recipe
 from imagefab.oci.layer import read_tree
-from imagefab.oci.store import Store
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import open_project
+from imagefab.store.store import Store
 from imagefab.toolchains.design import RULES
 from imagefab.toolchains.suite import find_suite
 from tests.e2e.support.command_line import CommandLine, list_failures, list_probes
@@ -81,7 +81,7 @@ def assert_good(recipe: Recipe, line: CommandLine, rust: Rust) -> None:
 
 
 def assert_nothing_unwanted(recipe: Recipe, line: CommandLine) -> None:
-    (plan,) = prepare_recipe(open_project(line.folder), recipe).choose(["linux/amd64"])
+    (plan,) = prepare_recipe(open_project(line.folder), recipe).choose_plans(["linux/amd64"])
     store = Store(line.store)
     layers = find_layers(plan, store, SilentProgress())
     tree = read_tree([store.read_blob(layer.listing) for layer in layers])

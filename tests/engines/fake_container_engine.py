@@ -9,8 +9,8 @@ from imagefab.engines.claim import Claim
 from imagefab.engines.container import BuildFailedError, ContainerEngine, Order
 from imagefab.engines.engine import Finding
 from imagefab.errors import EngineError
-from imagefab.oci.store import Store
 from imagefab.progress import Progress
+from imagefab.store.store import Store
 
 
 class FakeContainerEngine(ContainerEngine):

@@ -13,8 +13,8 @@ from tests.oci.sample_trees import EPOCH, file
 from imagefab.engines.engine import BuildRequest, Finding
 from imagefab.errors import EngineError
 from imagefab.oci.layer import write_layer
-from imagefab.oci.store import Store
 from imagefab.oci.tree import Difference
+from imagefab.store.store import Store
 
 
 @dataclass

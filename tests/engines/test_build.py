@@ -15,10 +15,10 @@ from imagefab import __version__
 from imagefab.engines.build import Built, build_image, find_image, find_layers
 from imagefab.errors import EngineError
 from imagefab.oci.layer import Origin
-from imagefab.oci.store import Store
 from imagefab.plan.model import Plan
 from imagefab.progress import SilentProgress
 from imagefab.recipe.target import TARGETS
+from imagefab.store.store import Store
 
 PLAN = make_plans(SMALL)[0]
 SIBLING = make_plans(make_recipe(target=TARGETS["aarch64-unknown-linux-musl"], kind="musl"))[0]

@@ -11,7 +11,7 @@ import pytest
 from imagefab.engines.choose import AUTO, ENGINES, choose_engine
 from imagefab.engines.engine import BuildRequest, Finding
 from imagefab.errors import EngineError
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 
 class FakeEngine:

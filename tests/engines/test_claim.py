@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from imagefab.engines.claim import Claim, drop_claim, hold_claim, take_abandoned
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 HOLD = """
 import os, sys
 from pathlib import Path
 from imagefab.engines.claim import hold_claim
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 with hold_claim(Store(Path(sys.argv[1])), "podman", "one") as claim:
     print(claim.name, flush=True)
     sys.stdin.read()

@@ -15,8 +15,8 @@ from tests.engines.fake_container_engine import FakeContainerEngine, count_claim
 
 from imagefab.engines.command import run_in_container
 from imagefab.engines.engine import Command, TimeLimitError
-from imagefab.oci.store import Store
 from imagefab.platforms import AMD64
+from imagefab.store.store import Store
 
 PROGRAM = """\
 #!/bin/sh
@@ -95,7 +95,7 @@ def test_a_command_that_takes_too_long(engine: ScriptEngine, store: Store) -> No
 KILLED = """
 import os, sys
 from pathlib import Path
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 from tests.engines.test_command import ScriptEngine, run
 class Here(ScriptEngine):
     def __init__(self, folder):

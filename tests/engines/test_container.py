@@ -10,7 +10,7 @@ from tests.engines.fake_container_engine import FakeContainerEngine, count_claim
 
 from imagefab.engines.claim import Claim, hold_claim
 from imagefab.engines.engine import Finding
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from imagefab.engines.choose import choose_engine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 
 @pytest.fixture

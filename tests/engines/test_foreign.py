@@ -10,7 +10,7 @@ import pytest
 from tests.unreadable import UNREADABLE, limit_memory, put_unreadable
 
 from imagefab.engines.foreign import BrokenImageError, open_layout
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
-"""A small signed archive on a local server, as tests of sources have it."""
+"""A small signed archive on a local server, and a store."""
 
 from __future__ import annotations
 
-from tests.sources.conftest import (  # noqa: F401
+from tests.small_archive import (  # noqa: F401
     archive,
     few_authorities,
     make_fetcher,
+    make_universe,
     progress,
     secret,
     serve,

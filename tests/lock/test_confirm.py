@@ -9,17 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.sources.conftest import NOW, SmallArchive
+from tests.small_archive import NOW, SmallArchive
 
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, StaleError
+from imagefab.fetch.fetcher import Fetcher
 from imagefab.lock.confirm import Confirmation, confirm_lock, list_problems, require_archives
 from imagefab.lock.make import make_lock
-from imagefab.lock.model import Lock, PackagePin
+from imagefab.lock.model import Lock
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Archive
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.fetch import Fetcher
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 
 TRIXIE = Archive(name="trixie", archive="debian", suite="trixie")

@@ -9,9 +9,9 @@ import pytest
 
 from imagefab.digest import Digest
 from imagefab.errors import ImagefabError, StaleError
+from imagefab.files.disk import DiskError
 from imagefab.lock.file import find_lock, read_lock, write_lock
 from imagefab.lock.model import Lock
-from imagefab.oci.disk import DiskError
 
 LOCK = Lock(recipe="r", inputs=Digest("ab" * 32), epoch=1, archives=(), sources=(), platforms=())
 

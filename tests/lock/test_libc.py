@@ -8,7 +8,7 @@ import pytest
 from tests.sample_recipe import make_lock, make_recipe, pin
 
 from imagefab.errors import OptionError
-from imagefab.factory import design_blueprints
+from imagefab.flows.prepare import design_blueprints
 from imagefab.lock.libc import check_claim, find_libc
 from imagefab.lock.model import Lock
 from imagefab.recipe.target import TARGETS

@@ -15,18 +15,19 @@ from typing import Any
 
 import pytest
 
+from imagefab.debian.index import Index, build_index
+from imagefab.debian.pin import ArchivePin
+from imagefab.debian.universe import Universe
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, OptionError, RecipeError
+from imagefab.fetch.mirrors import Mirrors
 from imagefab.lock.backwards import refuse_older_packages
 from imagefab.lock.make import make_lock
-from imagefab.lock.model import ArchivePin, Lock
+from imagefab.lock.model import Lock
 from imagefab.lock.staleness import compare_locks, inputs_digest, is_stale
 from imagefab.lock.text import render_lock
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Archive, SourceSpec
-from imagefab.sources.debian.index import Index, build_index
-from imagefab.sources.debian.universe import Universe
-from imagefab.sources.mirrors import Mirrors
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, Blueprint, LayerSpec
 
 TRIXIE = Archive(name="trixie", archive="debian", suite="trixie")

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import StaleError
-from imagefab.lock.model import ArchivePin, LayerLock, Lock, PackagePin, PlatformLock, SourcePin
+from imagefab.lock.model import LayerLock, Lock, PlatformLock, SourcePin
 from imagefab.lock.text import parse_lock, render_lock
 
 DIGEST = Digest("ab" * 32)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from imagefab.digest import Digest
 from imagefab.oci.layer import Layer, LayerFile, record_layer, write_layer
-from imagefab.oci.store import Store
 from imagefab.oci.tree import Difference, Node, Tree, find_difference
+from imagefab.store.store import Store
 
 EPOCH = 1_700_000_000
 

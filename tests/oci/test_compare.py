@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from imagefab.digest import Digest
+from imagefab.flows.verify import compare_content
 from imagefab.oci.compare import Kind, bound_content, compare_layers, find_difference
 from imagefab.oci.parts import BadImageError, LayoutSource
-from imagefab.oci.store import Store
-from imagefab.verifying import compare_content
+from imagefab.store.store import Store
 
 Change = Callable[[bytes], bytes]
 

@@ -16,8 +16,8 @@ from tests.oci.sample_trees import EPOCH, add_layer, file, folder, link, trees, 
 
 from imagefab.digest import Digest
 from imagefab.oci.layer import RECORDS, Layer, Origin, decode_listing, find_layer, keep_layer, read_tree
-from imagefab.oci.store import Store
 from imagefab.oci.tree import Difference, Node, Tree, apply_layer, find_difference
+from imagefab.store.store import Store
 
 KEY = Digest.of_bytes(b"key")
 TREE: Tree = {

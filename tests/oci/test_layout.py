@@ -15,8 +15,8 @@ from imagefab.digest import Digest
 from imagefab.errors import UsageError
 from imagefab.oci.image import CONFIG, INDEX, LAYER, MANIFEST, ImageSet, make_image
 from imagefab.oci.layout import write_archive, write_layout
-from imagefab.oci.store import Store
 from imagefab.platforms import AMD64, ARM64, HostPlatform
+from imagefab.store.store import Store
 
 
 def images(store: Store, name: str = "one", *platforms: HostPlatform) -> ImageSet:

@@ -9,9 +9,9 @@ import pytest
 from tests.sample_recipe import EPOCH, pin
 
 from imagefab.digest import Digest
-from imagefab.oci.store import Store
 from imagefab.plan.context import write_context
 from imagefab.plan.model import BlobContent, BytesContent, ExtractContent, Input, RootfsContent
+from imagefab.store.store import Store
 
 
 @pytest.fixture

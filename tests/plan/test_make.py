@@ -13,7 +13,7 @@ from tests.sample_recipe import SMALL, add, make_lock, make_plans, make_recipe
 
 from imagefab.digest import Digest
 from imagefab.errors import RecipeError
-from imagefab.factory import design_blueprints
+from imagefab.flows.prepare import design_blueprints
 from imagefab.lock.model import Lock
 from imagefab.plan import make
 from imagefab.plan.make import make_plan

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.factory import design_blueprints
+from imagefab.flows.prepare import design_blueprints
 from imagefab.recipe.loader import list_recipes, load_recipes
 from imagefab.recipe.project import open_project
 from imagefab.toolchains.design import RULES

@@ -12,7 +12,6 @@ from imagefab.digest import Digest
 from imagefab.errors import MismatchError
 from imagefab.oci.image import ImageSet, make_image
 from imagefab.oci.layer import Layer
-from imagefab.oci.store import Store
 from imagefab.platforms import AMD64, ARM64
 from imagefab.progress import SilentProgress
 from imagefab.registry.client import Client
@@ -23,6 +22,7 @@ from imagefab.registry.manifests import Manifests
 from imagefab.registry.pull import RegistrySource
 from imagefab.registry.push import Attachment, Parcel, Pushed, find_missing, push
 from imagefab.registry.reference import Reference, Repository
+from imagefab.store.store import Store
 from tests.registry.fake_registry import (
     IDENTITY,
     PASSWORD,

@@ -11,7 +11,6 @@ import pytest
 
 from imagefab.digest import Digest, canonical_json
 from imagefab.oci.layer import Layer, find_layer, read_tree
-from imagefab.oci.store import Store
 from imagefab.oci.tarfmt import END, encode_node
 from imagefab.oci.tree import Node, Tree
 from imagefab.plan.model import Plan
@@ -19,6 +18,7 @@ from imagefab.progress import SilentProgress
 from imagefab.registry.client import Client
 from imagefab.registry.reference import Repository
 from imagefab.registry.share import LayerShare
+from imagefab.store.store import Store
 from tests.oci.sample_trees import add_layer, file, folder, link
 from tests.oci.test_verify import EMPTY, pack
 from tests.registry.fake_registry import FakeRegistry, serve

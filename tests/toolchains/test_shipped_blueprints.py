@@ -9,7 +9,7 @@ import pytest
 from tests.shipped_sample import SAMPLE
 
 from imagefab.digest import Digest
-from imagefab.factory import design_blueprints
+from imagefab.flows.prepare import design_blueprints
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import find_shipped_project
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec, _describe_source

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.display import write_out
-from imagefab.cli.run import add_bind_argument, read_binds
-from imagefab.cli.session import Session, print_json
-from imagefab.emit.printable import make_line
+from imagefab.cli import arguments as shared
+from imagefab.cli.display import print_json, write_out
 from imagefab.errors import CheckError, ImagefabError, UsageError, raise_all
+from imagefab.printable import make_line
 
 if TYPE_CHECKING:
-    from imagefab.check.check import Binds
     from imagefab.check.judge import Report
     from imagefab.check.probe import Row
-    from imagefab.engines.foreign import ForeignImage
-    from imagefab.factory import Prepared
-    from imagefab.platforms import HostPlatform
+    from imagefab.flows.check import CheckResult
+    from imagefab.flows.workspace import Workspace
 
 NAME = "check"
 HELP = "the contract of cross and the probes, run inside exactly the built image"
@@ -30,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names", nargs="*", metavar="RECIPE|IMAGE", help="recipes; or an image, or an OCI layout folder"
     )
     parser.add_argument("--all", action="store_true", help="all recipes, as a matrix")
-    parser.add_argument("--engine", choices=("auto", "sandbox", "docker", "podman"), default="auto")
-    parser.add_argument("--platform", action="append", metavar="P", help="a host platform, or `all` that are built")
+    shared.add_engine(parser)
+    shared.add_platforms(parser, "a host platform, or `all` that are built")
     parser.add_argument("--rust", type=Path, metavar="DIR", help="a Rust toolchain (sysroot) with the target's std")
     parser.add_argument(
         "--take",
@@ -39,177 +36,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="run nothing: take what checks on other machines found, from files checked.toml in that folder",
     )
-    add_bind_argument(parser)
+    shared.add_bind(parser)
     parser.add_argument("--target", metavar="TRIPLE", help="what an image is for, if no label of it says so")
     parser.add_argument("--json", action="store_true")
 
 
-def run(session: Session) -> int:
-    from imagefab.engines.rust import find_rust
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.check import CheckRequest, check
 
-    arguments = session.arguments
     if arguments.all and arguments.names:
         raise UsageError("recipes and --all exclude each other")
     if not arguments.all and not arguments.names:
         raise UsageError("check what?", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`")
+    names = None if arguments.all else tuple(arguments.names)
     if arguments.take is not None:
-        return _take(session, arguments.take)
-    rust, binds = find_rust(arguments.rust), read_binds(arguments.bind)
-    found: list[dict[str, Any]] = []
-    reports: list[Report] = []
+        return _take(arguments, workspace, names)
+    request = CheckRequest(
+        names=names,
+        platforms=shared.read_platforms(arguments),
+        engine=arguments.engine,
+        rust=arguments.rust,
+        binds=shared.read_binds(arguments.bind),
+        target=arguments.target,
+    )
+    results: list[CheckResult] = []
     errors: list[ImagefabError] = []
-    for job in _list_jobs(session, rust, binds):
-        try:
-            for described, report in job:
-                found.append(described)
-                reports.append(report)
-                if not arguments.json and not arguments.all:
-                    _print_report(report, described["platform"])
-        except ImagefabError as error:
-            errors.append(error)
+    for one in check(workspace, request):
+        if isinstance(one, ImagefabError):
+            errors.append(one)
+            continue
+        results.append(one)
+        if not arguments.json and not arguments.all:
+            _print_report(one.report, one.platform)
+    reports = [result.report for result in results]
     if arguments.json:
-        print_json({"images": found})
+        print_json({"images": [_describe(result) for result in results]})
     elif arguments.all:
         _print_matrix(reports)
-    errors += [_complain(report) for report in reports if not report.is_good]
-    raise_all(errors)
+    raise_all([*errors, *(_make_error(report) for report in reports if not report.is_good)])
     return 0
 
 
-def _take(session: Session, folder: Path) -> int:
+def _take(arguments: argparse.Namespace, workspace: Workspace, names: tuple[str, ...] | None) -> int:
     """What is taken says for itself whether it is good; `publish` looks at that."""
-    from imagefab.checking import read_records, take_records
+    from imagefab.flows.check import take_all
 
     taken = []
-    records = read_records(folder)
-    for prepared in session.prepare(session.arguments.names or None):
-        platforms = take_records(session.project, prepared, records, session.progress)
-        taken.append({"recipe": prepared.recipe.name, "platforms": platforms})
-        session.progress.say(f"{prepared.recipe.name}: {', '.join(platforms) or 'nothing to take'}")
-    if session.arguments.json:
+    for recipe, platforms in take_all(workspace, arguments.take, names):
+        taken.append({"recipe": recipe, "platforms": platforms})
+        workspace.progress.say(f"{recipe}: {', '.join(platforms) or 'nothing to take'}")
+    if arguments.json:
         print_json({"taken": taken})
     return 0
 
 
-Found = Iterator[tuple[dict[str, Any], "Report"]]
-
-
-def _list_jobs(session: Session, rust: Path | None, binds: Binds) -> Iterator[Found]:
-    from imagefab.recipe.loader import list_recipes
-
-    names = session.arguments.names
-    recipes = list_recipes(session.project)
-    ours = [name for name in names if name in recipes]
-    others = [name for name in names if name not in recipes]
-    if unknown := [name for name in others if not _is_image(name)]:
-        # Unknown recipes, with hints.
-        session.recipes(unknown)
-    for name in others:
-        yield _check_foreign(session, name, rust, binds)
-    if ours or session.arguments.all:
-        for prepared in session.prepare(ours or None):
-            yield _check_recipe(session, prepared, rust, binds)
-
-
-def _is_image(name: str) -> bool:
-    from imagefab.oci.parts import is_layout
-
-    return any(mark in name for mark in "/:@") or is_layout(Path(name))
-
-
-def _check_recipe(session: Session, prepared: Prepared, rust: Path | None, binds: Binds) -> Found:
-    """A record says what an image is by itself, so of a check with something bound into it there is none."""
-    from imagefab.checking import Checker
-    from imagefab.engines.build import find_image
-    from imagefab.factory import record_check
-
-    checker = Checker(
-        store=session.store,
-        progress=session.progress,
-        engine=session.arguments.engine,
-        limits=session.project.settings.limits,
-        rust=rust,
-        binds=binds,
-    )
-    for plan in prepared.choose(_choose_platforms(session, prepared)):
-        image = find_image(plan, session.store, session.progress)
-        if image is None:
-            raise UsageError(
-                f"{plan.recipe} is not built for {plan.platform}",
-                hint=f"run `imagefab build {plan.recipe} --platform {plan.platform}`",
-            )
-        report, checked = checker.check(plan, image, budget=prepared.recipe.size_budget)
-        if not binds:
-            record_check(session.project, plan, checked, session.progress)
-        yield _describe(report, plan.platform.name, str(image.digest)), report
-
-
-def _choose_platforms(session: Session, prepared: Prepared) -> list[str]:
-    from imagefab.engines.build import find_image
-    from imagefab.platforms import parse_platform
-
-    asked = session.arguments.platform
-    if asked is None:
-        return [prepared.default_platform]
-    if "all" in asked:
-        built = [p.platform.name for p in prepared.plans if find_image(p, session.store, session.progress) is not None]
-        return built or list(prepared.recipe.platforms)
-    return list(dict.fromkeys(parse_platform(text).name for text in asked))
-
-
-def _choose_platform(session: Session, name: str) -> HostPlatform | None:
-    from imagefab.platforms import parse_platform
-
-    asked = session.arguments.platform or []
-    if len(asked) > 1 or "all" in asked:
-        raise UsageError(f"{name}: images of others are checked for one platform at a time")
-    return parse_platform(asked[0]) if asked else None
-
-
-def _check_foreign(session: Session, name: str, rust: Path | None, binds: Binds) -> Found:
-    from imagefab.check.check import check_image, subject_of_image
-    from imagefab.checking import capture, scratch
-    from imagefab.engines.command import run_in_container
-    from imagefab.engines.foreign import find_foreign, open_layout
-    from imagefab.oci.parts import is_layout
-
-    def check(image: ForeignImage) -> tuple[dict[str, Any], Report]:
-        subject = subject_of_image(name, image.env, image.labels, image.entrypoint, session.arguments.target)
-        task = session.progress.start(f"check {name} in {image.engine.name}")
-        with scratch(session.store) as folder:
-            report = check_image(
-                subject,
-                image.platform,
-                folder,
-                lambda command: capture(
-                    session.store,
-                    lambda output: run_in_container(
-                        image.engine, image.name, image.platform, command, session.store, output=output
-                    ),
-                ),
-                rust=rust,
-                binds=binds,
-            )
-        task.finish()
-        return _describe(report, image.platform.name, image.id), report
-
-    platform = _choose_platform(session, name)
-    if is_layout(Path(name)):
-        with open_layout(Path(name), session.store, platform, engine=session.arguments.engine) as image:
-            yield check(image)
-    else:
-        yield check(find_foreign(name, platform, engine=session.arguments.engine))
-
-
-# -- telling ----------------------------------------------------------------------------------------------------------
-
-
-def _describe(report: Report, platform: str, digest: str) -> dict[str, Any]:
+def _describe(result: CheckResult) -> dict[str, Any]:
+    report = result.report
     return {
         "name": report.name,
         "target": report.triple,
-        "platform": platform,
-        "digest": digest,
+        "platform": result.platform,
+        "digest": result.digest,
         "ok": report.is_good,
         "probes": [
             {"name": row.name, "verdict": str(row.verdict), "detail": row.detail, "output": list(row.output)}
@@ -245,7 +132,7 @@ def _print_matrix(reports: Sequence[Report]) -> None:
         write_out(f"{name:<{width}}  {'  '.join(cells).rstrip()}\n")
 
 
-def _complain(report: Report) -> CheckError:
+def _make_error(report: Report) -> CheckError:
     from imagefab.check.probe import Verdict
 
     broken = report.names(Verdict.FAIL)

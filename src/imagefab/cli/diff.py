@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.display import write_out
+from imagefab.cli.display import print_json, write_out
 from imagefab.cli.lock import describe_package
-from imagefab.cli.session import Session, print_json
-from imagefab.cli.verify import describe_difference, make_plain, tell_difference
+from imagefab.cli.verify import describe_difference, format_difference, make_plain
+from imagefab.printable import format_size
 
 if TYPE_CHECKING:
-    from imagefab.comparing import Comparison, PlatformDifference, Side
+    from imagefab.flows.diff import Comparison, PlatformDifference
+    from imagefab.flows.workspace import Workspace
 
 NAME = "diff"
 HELP = "what differs between two recipes, locks, images on a registry, or OCI layouts: packages, files, sizes"
@@ -26,43 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
-def run(session: Session) -> int:
-    from imagefab.comparing import compare
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.diff import diff
 
-    arguments = session.arguments
-    one, other = (_open(session, text) for text in (arguments.one, arguments.other))
-    session.store.hold()
-    comparison = compare(one, other, session.store)
+    comparison = diff(workspace, arguments.one, arguments.other)
     if arguments.json:
         print_json(_describe(comparison))
     else:
-        _print(comparison, one, other)
+        _print(comparison)
     return 0
 
 
-def _open(session: Session, text: str) -> Side:
-    from imagefab.comparing import Side, open_path, open_recipe
-    from imagefab.recipe.loader import list_recipes
-    from imagefab.registry.pull import RegistrySource
-    from imagefab.registry.reference import Reference
-
-    if text in list_recipes(session.project):
-        (recipe,) = session.recipes([text])
-        return open_recipe(session.project, recipe, session.store, session.progress)
-    if (found := open_path(Path(text))) is not None:
-        return found
-    if "/" not in text:
-        # An unknown recipe, with its hint.
-        session.recipes([text])
-    reference = Reference.parse(text)
-    source = RegistrySource(reference, session.registries.open(reference.repository.host))
-    return Side(name=text, source=source)
-
-
-def _print(comparison: Comparison, one: Side, other: Side) -> None:
+def _print(comparison: Comparison) -> None:
     if comparison.is_same:
         what = "are the same" if comparison.images is not None else "have the same packages; no images were compared"
-        write_out(f"{one.name} and {other.name} {what}\n")
+        write_out(f"{' and '.join(comparison.names)} {what}\n")
         return
     for package in comparison.packages or ():
         write_out(f"{package.platform}: {package}\n")
@@ -73,14 +51,12 @@ def _print(comparison: Comparison, one: Side, other: Side) -> None:
 
 
 def _print_image(image: PlatformDifference) -> None:
-    from imagefab.cli.display import format_size
-
     if image.difference is None:
         write_out(f"{image.platform}: the same image\n")
         return
     before, after = image.sizes
     write_out(f"{image.platform}: {format_size(before)} here, {format_size(after)} there\n")
-    write_out(f"{image.platform}: {tell_difference(image.difference)}\n")
+    write_out(f"{image.platform}: {format_difference(image.difference)}\n")
     for detail in image.difference.details:
         write_out(f"  {make_plain(detail)}\n")
     for file in image.files[:_MOST_SHOWN]:

@@ -6,14 +6,15 @@ All of it goes through here, as a part of nearly everything is a stranger's text
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from imagefab.emit.printable import make_printable, make_printable_json
-from imagefab.errors import ImagefabError, SeveralErrors
+from imagefab.errors import ImagefabError, list_errors
+from imagefab.printable import format_size, make_printable, make_printable_json
 from imagefab.progress import Progress, SilentProgress, Task
 
 if TYPE_CHECKING:
@@ -153,22 +154,12 @@ class _LiveTask:
         self._progress.finish(self._number, line)
 
 
-def format_size(size: int) -> str:
-    if size < 1000:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.1f} {unit}"
-    raise AssertionError
-
-
 def print_error(error: ImagefabError, *, color: str) -> None:
     """Where, what, and after a blank line what to do."""
-    for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+    errors = list_errors(error)
+    for one in errors:
         _print_message(one, "error", "\033[31;1m", color=color)
-        if isinstance(error, SeveralErrors) and one is not error.errors[-1]:
+        if one is not errors[-1]:
             sys.stderr.write("\n")
 
 
@@ -204,3 +195,7 @@ def write_out(text: str) -> None:
 
 def write_json(text: str) -> None:
     sys.stdout.write(make_printable_json(text))
+
+
+def print_json(value: dict[str, Any]) -> None:
+    write_json(json.dumps({"schema": 1, **value}, indent=2) + "\n")

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagefab import __version__
-from imagefab.cli.session import Session, read_destination, working_folder
-from imagefab.emit.requirements import PINNED
-from imagefab.emit.workflow import CHOICES, DEFAULT_REGISTRY, GITHUB, GITLAB, NONE, compose_workflows
+from imagefab.ci.workflow import CHOICES, GITHUB, GITLAB, NONE
+from imagefab.cli import arguments as shared
 from imagefab.errors import UsageError
-from imagefab.plainfile import MOST_GENERATED, BadFileError, is_there, read_text
 
 if TYPE_CHECKING:
-    from imagefab.recipe.project import Project
+    from imagefab.flows.workspace import Workspace
 
 NAME = "init"
 HELP = "start a project: settings, bases, schemas, a first recipe, and what its CI runs; what is there stays as it is"
@@ -33,50 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(session: Session) -> int:
-    from imagefab.recipe.loader import list_recipes
-    from imagefab.recipe.project import SETTINGS_FILE, find_shipped_project, open_project
-    from imagefab.recipe.start import FIRST_RECIPE, start_project
-    from imagefab.sources.origin import find_origin
-    from imagefab.toolchains.design import RULES
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.start import InitRequest, start
 
-    arguments = session.arguments
-    project = open_project(working_folder() / arguments.folder)
-    say = session.progress.say
-    to = read_destination(arguments.to)
-    known = project.settings.publish_to or to
-    had_settings = (project.root / SETTINGS_FILE).exists()
-    shipped = find_shipped_project()
-    services = _choose_services(arguments.ci)
-    # Of some, an index has to be asked.
-    origin = find_origin(__version__, offline=session.offline or NONE in services)
-    workflows = compose_workflows(
-        services,
-        origin=origin,
-        pins=_read_pins(shipped),
-        registry=DEFAULT_REGISTRY if known is None else known.partition("/")[0],
+    request = InitRequest(
+        folder=workspace.surroundings.folder / arguments.folder,
+        services=_choose_services(arguments.ci),
+        to=shared.read_destination(arguments.to),
     )
-    written = start_project(project, shipped, RULES, workflows=workflows, to=to)
-    for path in written:
+    started = start(workspace, request)
+    say, project, name = workspace.progress.say, started.project, started.recipe
+    for path in started.written:
         say(f"{project.show(path)} written")
-    if not written:
+    if not started.written:
         say("nothing to write: all files of a project are there")
-    if had_settings and to is not None and to != project.settings.publish_to:
-        session.progress.warn(
-            f"{project.show(project.root / SETTINGS_FILE)} stays as it is; `to` and `layers` under [publish] in it say "
-            f"where images go, {known if known != to else 'which is nowhere yet'}"
-        )
-    if (top := _find_repository(project.root)) is not None and NONE not in (arguments.ci or ()):
-        session.progress.warn(
-            f"services look for workflows at the top of a repository, which is {top}: move them there, and have their "
-            "commands work in this folder, by `imagefab -C`; or start the project there"
-        )
-    if asking := [path for path in written if path.name == PINNED and origin.requirement is None]:
-        session.progress.warn(
-            f"{' and '.join(map(project.show, asking))}: name where CI gets imagefab, at FILL IN; {origin.reason}"
-        )
-    names = list_recipes(project)
-    name = FIRST_RECIPE if FIRST_RECIPE in names else names[0]
+    for warning in started.warnings:
+        workspace.progress.warn(warning)
     say("next:")
     if arguments.folder != "." or arguments.directory is not None:
         say(f"  cd {arguments.folder if arguments.directory is None else project.root}")
@@ -86,25 +54,9 @@ def run(session: Session) -> int:
     return 0
 
 
-def _read_pins(shipped: Project) -> str:
-    """What this imagefab was tested with."""
-    try:
-        return read_text(shipped.root / "requirements.txt", MOST_GENERATED)
-    except BadFileError:
-        return ""
-
-
-def _find_repository(folder: Path) -> Path | None:
-    """The repository that a folder is in, when the folder is not the top of it."""
-    folder = folder.resolve()
-    if is_there(folder / ".git"):
-        return None
-    return next((one for one in folder.parents if is_there(one / ".git")), None)
-
-
-def _choose_services(asked: list[str] | None) -> list[str]:
+def _choose_services(asked: list[str] | None) -> tuple[str, ...]:
     if asked is None:
-        return [GITHUB, GITLAB]
+        return GITHUB, GITLAB
     if NONE in asked and set(asked) != {NONE}:
         raise UsageError("--ci none and another --ci exclude each other")
-    return asked
+    return tuple(asked)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagefab.check.record import Checked, find_floor, find_toolchain, tell_probes
-from imagefab.cli.display import write_out
-from imagefab.cli.session import Session, print_json, working_folder
-from imagefab.errors import StaleError, UsageError
-from imagefab.platforms import HostPlatform
-from imagefab.recipe.model import Recipe
+from imagefab.cli.display import print_json, write_out
+from imagefab.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagefab.flows.describe import Summary
+    from imagefab.flows.workspace import Workspace
 
 NAME = "list"
 HELP = "the recipes: target, kind, toolchain, libc and its floor, runner, locked or not, probes, size, digest"
@@ -43,39 +42,25 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    recipe: Recipe
-    platform: HostPlatform
-    runner: str
-    libc: str | None
-    floor: str | None
-    lock: str
-    checked: Checked | None
-    """What was found of the image that the lock makes; None when nobody looked since."""
-    digest: str | None
-    size: int | None
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.describe import summarise
 
-    @property
-    def libc_and_floor(self) -> str:
-        return f"{self.libc or '-'} {self.floor or ''}".rstrip()
-
-
-def run(session: Session) -> int:
-    arguments = session.arguments
     if (arguments.into or arguments.check) and not (arguments.markdown and arguments.into):
         raise UsageError("--into and --check go with --markdown", hint="`imagefab list --markdown --into README.md`")
-    rows = [_find_row(session, recipe) for recipe in session.recipes(None)]
+    # A table for a README is the same wherever it is made.
+    rows = [summarise(workspace, recipe, anywhere=arguments.markdown) for recipe in workspace.load_recipes(None)]
     if arguments.json:
         print_json({"recipes": [_describe(row) for row in rows]})
     elif arguments.markdown:
-        _write_table(rows, arguments.into, only_check=arguments.check)
+        _write_table(workspace, rows, arguments)
     else:
         _print_rows(rows)
     return 0
 
 
-def _print_rows(rows: Sequence[_Row]) -> None:
+def _print_rows(rows: Sequence[Summary]) -> None:
+    from imagefab.records.checked import find_floor, find_toolchain, format_probes
+
     table = [_HEAD]
     for row in rows:
         recipe, checked = row.recipe, row.checked
@@ -86,12 +71,12 @@ def _print_rows(rows: Sequence[_Row]) -> None:
                 recipe.target.triple,
                 recipe.kind,
                 find_toolchain(checked) if checked else "-",
-                row.libc_and_floor,
+                str(row.libc),
                 find_floor(checked) if checked else "-",
                 row.runner,
                 ",".join(name.removeprefix("linux/") for name in recipe.platforms),
                 row.lock,
-                tell_probes(checked) if checked else "-",
+                format_probes(checked) if checked else "-",
                 f"{size / 1e6:.0f} MB" if size else "-",
                 row.digest[:19] if row.digest else "-",
             )
@@ -101,10 +86,8 @@ def _print_rows(rows: Sequence[_Row]) -> None:
         write_out("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
 
 
-def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -> None:
-    from imagefab.emit.recipe_table import BEGIN, Entry, compose_table, replace_table
-    from imagefab.oci.disk import write_atomic
-    from imagefab.plainfile import BadFileError, read_text
+def _write_table(workspace: Workspace, rows: Sequence[Summary], arguments: argparse.Namespace) -> None:
+    from imagefab.ci.recipe_table import Entry, compose_table, write_table
 
     table = compose_table(
         [
@@ -113,73 +96,19 @@ def _write_table(rows: Sequence[_Row], into: Path | None, *, only_check: bool) -
                 target=row.recipe.target.triple,
                 kind=row.recipe.kind,
                 runner=row.runner,
-                libc=row.libc_and_floor,
+                libc=str(row.libc),
                 checked=row.checked,
             )
             for row in rows
         ]
     )
-    if into is None:
+    if arguments.into is None:
         write_out(table)
-        return
-    path = working_folder() / into
-    try:
-        text = read_text(path)
-    except BadFileError as error:
-        raise UsageError(f"{into}: {error.problem}") from None
-    new = replace_table(text, table)
-    if new is None:
-        raise UsageError(f"{into} has no place for the table", hint=f"a line `{BEGIN}`, and one for its end")
-    if new == text:
-        return
-    if only_check:
-        raise StaleError(f"the table in {into} is out of date", hint=f"run `imagefab list --markdown --into {into}`")
-    write_atomic(path, new.encode())
-
-
-def _find_row(session: Session, recipe: Recipe) -> _Row:
-    from imagefab.engines.build import find_image
-    from imagefab.factory import find_checked, lock_path, prepare_recipe
-    from imagefab.lock.libc import find_claim, find_libc
-    from imagefab.pinning import find_built
-    from imagefab.platforms import HOST_PLATFORMS, machine_platform
-    from imagefab.progress import SilentProgress
-    from imagefab.toolchains.runners.table import make_runner
-
-    # A table for a README is the same wherever it is made.
-    own = HOST_PLATFORMS["linux/amd64"] if session.arguments.markdown else machine_platform()
-    platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
-    digest, size, checked, claim, state = None, None, None, None, "locked"
-    libc, floor = find_libc(None, recipe.target)
-    try:
-        prepared = prepare_recipe(session.project, recipe)
-    except StaleError:
-        state = "none" if not lock_path(session.project, recipe.name).exists() else "stale"
     else:
-        libc, floor = find_libc(prepared.lock, recipe.target)
-        claim = find_claim(prepared.blueprints[0])
-        if prepared.blueprints[0].has_own_libc:
-            floor = None
-        (plan,) = prepared.choose([platform.name])
-        found = find_checked(session.project, recipe.name, SilentProgress()).get(platform.name)
-        checked = found if found and found.plan == plan.key else None
-        image = None if session.arguments.markdown else find_image(plan, session.store, SilentProgress())
-        if image is not None:
-            digest, size = str(find_built(prepared, session.store, SilentProgress()).digest), image.size
-    return _Row(
-        recipe=recipe,
-        platform=platform,
-        runner=make_runner(recipe, platform).name,
-        libc=libc,
-        floor=claim or floor,
-        lock=state,
-        checked=checked,
-        digest=digest,
-        size=size,
-    )
+        write_table(workspace.surroundings.folder, arguments.into, table, only_compare=arguments.check)
 
 
-def _describe(row: _Row) -> dict[str, Any]:
+def _describe(row: Summary) -> dict[str, Any]:
     checked = row.checked
     return {
         "recipe": row.recipe.name,
@@ -187,8 +116,8 @@ def _describe(row: _Row) -> dict[str, Any]:
         "target": row.recipe.target.triple,
         "kind": row.recipe.kind,
         "runner": row.runner,
-        "libc": row.libc,
-        "libc_floor": row.floor,
+        "libc": row.libc.name,
+        "libc_floor": row.libc.floor,
         "platforms": list(row.recipe.platforms),
         "lock": row.lock,
         "digest": row.digest,

@@ -39,10 +39,11 @@ from imagefab.cli import (
     show,
     verify,
 )
-from imagefab.cli.session import Session
+from imagefab.cli.surroundings import read_surroundings
 from imagefab.errors import EngineError, ImagefabError, UsageError
 from imagefab.interrupts import INTERRUPTED, LINE, leave_on_interrupt, raise_on_interrupt
-from imagefab.recipe.grammar import quote
+from imagefab.progress import Progress
+from imagefab.toml.grammar import quote
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE = 5.0
@@ -176,14 +177,7 @@ def run_main(arguments: Sequence[str]) -> int:
         if parsed.verb is None:
             raise UsageError("no verb", hint="`imagefab --help` lists them")
         with _work_in(parsed.directory):
-            session = Session(parsed)
-            try:
-                return int(parsed.run(session) or 0)
-            except KeyboardInterrupt:
-                _stop_work()
-                raise
-            finally:
-                session.close()
+            return _run_verb(parsed)
     except ImagefabError as error:
         print_error(error, color=color)
         return error.exit_code
@@ -200,6 +194,26 @@ def run_main(arguments: Sequence[str]) -> int:
             raise
         print_error(explained, color=color)
         return explained.exit_code
+
+
+def _run_verb(arguments: argparse.Namespace) -> int:
+    from imagefab.cli.display import LiveProgress, QuietProgress, make_progress
+    from imagefab.flows.workspace import Workspace
+
+    if arguments.quiet:
+        progress: Progress = QuietProgress()
+    else:
+        progress = make_progress(color=arguments.color, verbose=arguments.verbose)
+    workspace = Workspace(read_surroundings(arguments), progress)
+    try:
+        return int(arguments.run(arguments, workspace))
+    except KeyboardInterrupt:
+        _stop_work()
+        raise
+    finally:
+        workspace.close()
+        if isinstance(progress, LiveProgress):
+            progress.close()
 
 
 def _explain(error: OSError) -> ImagefabError | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from imagefab.cli.session import Session
+if TYPE_CHECKING:
+    from imagefab.flows.workspace import Workspace
 
 NAME = "new"
 HELP = "start a recipe"
@@ -17,14 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", default="trixie", metavar="B", help="what it stands on (default: trixie)")
 
 
-def run(session: Session) -> int:
-    from imagefab.recipe.new import compose_recipe, write_recipe
-    from imagefab.toolchains.design import RULES
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.start import NewRequest, start_recipe
 
-    arguments = session.arguments
-    text = compose_recipe(
-        arguments.name, target=arguments.target, kind=arguments.kind, rules=RULES, base=arguments.base
-    )
-    path = write_recipe(session.project, arguments.name, text)
-    session.progress.say(f"{session.project.show(path)} written; next: imagefab lock {arguments.name}")
+    request = NewRequest(name=arguments.name, target=arguments.target, kind=arguments.kind, base=arguments.base)
+    path = start_recipe(workspace, request)
+    workspace.progress.say(f"{workspace.project.show(path)} written; next: imagefab lock {request.name}")
     return 0

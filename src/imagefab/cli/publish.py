@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.display import write_out
-from imagefab.cli.session import Session, choose_names, print_json, read_destination, working_folder
-from imagefab.errors import ImagefabError, UsageError, raise_all
+from imagefab.cli import arguments as shared
+from imagefab.cli.display import print_json, write_out
+from imagefab.errors import ImagefabError, raise_all
+from imagefab.printable import format_size
 
 if TYPE_CHECKING:
-    from imagefab.emit.published import Published
-    from imagefab.factory import Prepared
-    from imagefab.publishing import Delivery, Order, Sign
+    from imagefab.flows.publish import Delivery
+    from imagefab.flows.workspace import Workspace
+    from imagefab.records.published import Published
     from imagefab.registry.push import Missing
 
 NAME = "publish"
@@ -22,16 +21,12 @@ HELP = "push what was built and checked; records it in images/<recipe>/published
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
-    parser.add_argument("--all", action="store_true", help="all recipes")
+    shared.add_recipes(parser)
     parser.add_argument(
         "--to", metavar="REGISTRY/NAMESPACE", help="where they go; default: `[publish] to` in imagefab.toml"
     )
-    parser.add_argument(
-        "--platform",
-        action="append",
-        metavar="P",
-        help="a host platform, or `all` of the recipe's; default: those published before, else all that are built",
+    shared.add_platforms(
+        parser, "a host platform, or `all` of the recipe's; default: those published before, else all that are built"
     )
     parser.add_argument("--dry-run", action="store_true", help="only ask the registry, and say what would go there")
     parser.add_argument("--unchecked", action="store_true", help="also what was not checked, or failed")
@@ -43,114 +38,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
-def run(session: Session) -> int:
-    arguments = session.arguments
-    names = choose_names(arguments, NAME)
-    read_order(session)
-    prepared = session.prepare(names)
-    session.use_store()
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.publish import PublishRequest, publish
+
+    request = PublishRequest(
+        recipes=shared.read_recipes(arguments, NAME),
+        to=shared.read_destination(arguments.to),
+        platforms=shared.read_platforms(arguments),
+        unchecked=arguments.unchecked,
+        private=arguments.private,
+        attach=not arguments.no_attach,
+        sign_key=arguments.sign_key,
+        dry_run=arguments.dry_run,
+    )
     deliveries: list[Delivery] = []
     errors: list[ImagefabError] = []
-    publisher = Publisher(session)
-    for one in prepared:
-        try:
-            delivery = publisher.publish(one)
-        except ImagefabError as error:
-            errors.append(error)
+    for one in publish(workspace, request):
+        if isinstance(one, ImagefabError):
+            errors.append(one)
             continue
-        deliveries.append(delivery)
-        if not arguments.json and not arguments.dry_run:
-            write_out(f"{delivery.publication.published.reference}\n")
+        deliveries.append(one)
+        published = one.publication.published
+        if not arguments.dry_run:
+            workspace.progress.say(one.summary)
+        if not arguments.json:
+            line = _format_plan(published, one.missing) if arguments.dry_run else published.reference
+            write_out(f"{line}\n")
     if arguments.json:
         print_json({"images": [_describe(delivery) for delivery in deliveries]})
     raise_all(errors)
     return 0
 
 
-def read_order(session: Session) -> Order:
-    from imagefab.emit.provenance import BUILDER
-    from imagefab.platforms import HOST_PLATFORMS, parse_platform
-    from imagefab.publishing import Order
-
-    arguments, settings = session.arguments, session.project.settings
-    to = read_destination(arguments.to) or settings.publish_to
-    if to is None:
-        raise UsageError(
-            "publish to where?", hint="`--to REGISTRY/NAMESPACE`, or `[publish] to` in imagefab.toml, says it"
-        )
-    asked = arguments.platform
-    if asked is not None and "all" in asked:
-        platforms: tuple[str, ...] | None = ("all",)
-    else:
-        wanted = {parse_platform(text).name for text in asked or ()}
-        platforms = tuple(name for name in HOST_PLATFORMS if name in wanted) or None
-    return Order(
-        to=to,
-        platforms=platforms,
-        unchecked=arguments.unchecked,
-        private=arguments.private or settings.publish_private,
-        attach=not arguments.no_attach,
-        moving_tag=settings.publish_tag,
-        builder=settings.publish_builder or BUILDER,
-        signs=(arguments.sign_key or settings.sign_key) is not None,
-    )
-
-
-def _choose_signer(session: Session) -> Sign | None:
-    from imagefab.registry.sign import Signer
-
-    asked, configured = session.arguments.sign_key, session.project.settings.sign_key
-    key, folder = (asked, working_folder()) if asked is not None else (configured, session.project.root)
-    if key is None:
-        return None
-    return Signer(key, folder, session.progress, session.keyring, os.environ).sign
-
-
-class Publisher:
-    """Publishes one recipe after another."""
-
-    def __init__(self, session: Session) -> None:
-        from imagefab.pinning import list_published
-        from imagefab.recipe.loader import list_recipes
-
-        self._session = session
-        self._registries = session.registries
-        self._order = read_order(session)
-        self._sign = _choose_signer(session)
-        self._known = list_published(session.project, list_recipes(session.project), session.progress)
-        """What is published, by recipe: what siblings may have is not sent."""
-
-    def publish(self, prepared: Prepared, platforms: tuple[str, ...] | None = None) -> Delivery:
-        """`platforms` where they are not what is asked for on the command line."""
-        from imagefab.publishing import Delivery, deliver, look, prepare_publication, record_publication
-        from imagefab.registry.push import Pushed
-
-        session, name = self._session, prepared.recipe.name
-        if f"{self._order.to}/{name}" == session.project.settings.layers:
-            raise UsageError(
-                f"{name} would be published where machines share layers", hint="another `[publish] layers` mends it"
-            )
-        others = [published for recipe, published in self._known.items() if recipe != name]
-        order = self._order if platforms is None else replace(self._order, platforms=platforms)
-        publication = prepare_publication(
-            session.project, prepared, order, session.store, session.progress, others=others
-        )
-        client = self._registries.open(publication.published.registry)
-        missing = look(publication, client, session.store)
-        if session.arguments.dry_run:
-            if not session.arguments.json:
-                write_out(f"{_foretell(publication.published, missing)}\n")
-            return Delivery(publication=publication, missing=missing, pushed=Pushed())
-        delivery = deliver(publication, missing, client, session.progress, self._sign)
-        record_publication(session.project, publication, session.now, session.progress)
-        self._known[name] = publication.published
-        session.progress.say(_tell(delivery))
-        return delivery
-
-
-def _foretell(published: Published, missing: Missing | None) -> str:
-    from imagefab.cli.display import format_size
-
+def _format_plan(published: Published, missing: Missing | None) -> str:
+    """What would be sent."""
     if missing is None or missing.is_empty:
         return f"{published.reference}: all of it is there"
     sent = len(missing.blobs) - len(missing.mountable)
@@ -167,18 +88,6 @@ def _foretell(published: Published, missing: Missing | None) -> str:
         if found
     ]
     return f"{published.reference}: would send {', '.join(parts)}"
-
-
-def _tell(delivery: Delivery) -> str:
-    """One line when done."""
-    from imagefab.cli.display import format_size
-
-    name = delivery.publication.prepared.recipe.name
-    if not delivery.is_news:
-        return f"{name}: all of it is there, nothing to send"
-    pushed = delivery.pushed
-    mounted = f", {pushed.blobs_mounted} from siblings" if pushed.blobs_mounted else ""
-    return f"{name}: {format_size(pushed.sent)} sent in {pushed.blobs_sent} blobs{mounted}"
 
 
 def _describe(delivery: Delivery) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
+from imagefab.cli import arguments as shared
 from imagefab.cli.display import write_json
-from imagefab.cli.session import Session
+
+if TYPE_CHECKING:
+    from imagefab.flows.workspace import Workspace
 
 NAME = "sbom"
 HELP = (
@@ -15,16 +19,11 @@ HELP = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE")
-    parser.add_argument("--platform", metavar="P", help="a host platform; default: this machine's")
+    shared.add_platform(parser)
 
 
-def run(session: Session) -> int:
-    from imagefab.emit.sbom import make_sbom
-    from imagefab.platforms import parse_platform
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.attachments import compose_sbom
 
-    (prepared,) = session.prepare([session.arguments.recipe])
-    asked = session.arguments.platform
-    name = parse_platform(asked).name if asked else prepared.default_platform
-    prepared.choose([name])
-    write_json(make_sbom(prepared.lock, name, prepared.recipe.target.triple).decode())
+    write_json(compose_sbom(workspace, arguments.recipe, shared.read_platform(arguments)))
     return 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from imagefab.cli.run import add_image_arguments, run_words
-from imagefab.cli.session import Session
+
+if TYPE_CHECKING:
+    from imagefab.flows.workspace import Workspace
 
 NAME = "shell"
 HELP = "a shell in an image, the current folder mounted"
@@ -15,5 +18,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image_arguments(parser)
 
 
-def run(session: Session) -> int:
-    return run_words(session, ("bash",))
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    return run_words(arguments, workspace, ("bash",))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagefab.cli.display import write_out
-from imagefab.cli.session import Session, print_json
+from imagefab.cli import arguments as shared
+from imagefab.cli.display import print_json, write_out
+
+if TYPE_CHECKING:
+    from imagefab.flows.describe import Description
+    from imagefab.flows.workspace import Workspace
+    from imagefab.records.checked import Checked
 
 NAME = "show"
 HELP = "everything about one recipe: packages, layers, environment, Cross.toml entry"
@@ -14,18 +19,15 @@ HELP = "everything about one recipe: packages, layers, environment, Cross.toml e
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE")
-    parser.add_argument("--platform", metavar="P", help="a host platform; default: this machine's")
+    shared.add_platform(parser)
     parser.add_argument("--json", action="store_true")
 
 
-def run(session: Session) -> int:
-    from imagefab.platforms import parse_platform
+def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.describe import describe
 
-    (prepared,) = session.prepare([session.arguments.recipe])
-    asked = session.arguments.platform
-    (plan,) = prepared.choose([parse_platform(asked).name if asked else prepared.default_platform])
-    value = _describe(session, prepared, plan)
-    if session.arguments.json:
+    value = _describe(describe(workspace, arguments.recipe, shared.read_platform(arguments)))
+    if arguments.json:
         print_json(value)
         return 0
     out = write_out
@@ -64,65 +66,24 @@ def _group(entries: dict[str, str]) -> dict[str, list[str]]:
     return {text: [name for name, other in entries.items() if other == text] for text in entries.values()}
 
 
-def _compose_entries(session: Session, prepared: Any) -> dict[str, str] | None:
-    """What `cross-toml` writes; for an image that is not published, what it writes for a loaded one."""
-    from imagefab.emit.cross_toml import Entry, compose_cross_toml
-    from imagefab.emit.profile import PROFILES
-    from imagefab.errors import ImagefabError
-    from imagefab.pinning import find_local_pin, find_pin
-    from imagefab.progress import SilentProgress
-
-    recipe = prepared.recipe
-    try:
-        pin = find_pin(session.project, recipe, session.store, SilentProgress())
-    except ImagefabError:
-        try:
-            pin = find_local_pin(session.project, recipe, session.store, lambda name: True)
-        except ImagefabError:
-            return None
-    entry = Entry(recipe=recipe.name, triple=recipe.target.triple, pin=pin)
-    return {name: compose_cross_toml([entry], profile) for name, profile in PROFILES.items()}
-
-
-def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
-    from imagefab.engines.build import assemble_image, find_layers
-    from imagefab.factory import find_checked
-    from imagefab.lock.libc import find_claim, find_libc
-    from imagefab.pinning import find_built
-
-    libc, floor = find_libc(prepared.lock, prepared.recipe.target)
-    claim = find_claim(prepared.blueprints[0])
-    if prepared.blueprints[0].has_own_libc or claim:
-        floor = claim
-    layers = find_layers(plan, session.store, session.progress)
-    image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
-    checked = find_checked(session.project, plan.recipe, session.progress).get(plan.platform.name)
-    pinned = next(pins for pins in prepared.lock.platforms if pins.platform == plan.platform.name)
+def _describe(found: Description) -> dict[str, Any]:
+    recipe, plan, image, layers = found.prepared.recipe, found.plan, found.image, found.layers
     return {
-        "recipe": prepared.recipe.name,
-        "description": prepared.recipe.description,
+        "recipe": recipe.name,
+        "description": recipe.description,
         "target": plan.target,
-        "kind": prepared.recipe.kind,
+        "kind": recipe.kind,
         "runner": dict(plan.labels)["org.cross-rs.runs-with"],
-        "libc": libc,
-        "libc_floor": floor,
+        "libc": found.libc.name,
+        "libc_floor": found.libc.floor,
         "platform": plan.platform.name,
-        "platforms": list(prepared.recipe.platforms),
+        "platforms": list(recipe.platforms),
         "epoch": plan.epoch,
-        "digest": str(find_built(prepared, session.store, session.progress).digest) if image else None,
+        "digest": found.digest,
         "manifest": str(image.digest) if image else None,
         "config": str(image.config_digest) if image else None,
         "size": image.size if image else None,
-        "checked": None
-        if checked is None
-        else {
-            "manifest": str(checked.manifest),
-            "ok": checked.is_good,
-            "passed": list(checked.passed),
-            "failed": list(checked.failed),
-            "skipped": list(checked.skipped),
-            "facts": dict(checked.facts),
-        },
+        "checked": None if found.checked is None else _describe_checked(found.checked),
         "layers": [
             {
                 "name": planned.name,
@@ -132,12 +93,23 @@ def _describe(session: Session, prepared: Any, plan: Any) -> dict[str, Any]:
                 "size": layers[n].size if n < len(layers) else None,
                 "packages": [
                     {"name": p.name, "version": p.version, "architecture": p.architecture}
-                    for p in (*lock.packages, *lock.extracts)
+                    for p in (*pins.packages, *pins.extracts)
                 ],
             }
-            for n, (planned, lock) in enumerate(zip(plan.layers, pinned.layers, strict=True))
+            for n, (planned, pins) in enumerate(zip(plan.layers, found.pins.layers, strict=True))
         ],
         "env": dict(plan.env),
-        "cross_toml": _compose_entries(session, prepared),
+        "cross_toml": found.cross_toml,
         "labels": dict(plan.labels),
+    }
+
+
+def _describe_checked(checked: Checked) -> dict[str, Any]:
+    return {
+        "manifest": str(checked.manifest),
+        "ok": checked.is_good,
+        "passed": list(checked.passed),
+        "failed": list(checked.failed),
+        "skipped": list(checked.skipped),
+        "facts": dict(checked.facts),
     }

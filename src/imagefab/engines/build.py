@@ -18,14 +18,14 @@ from imagefab import __version__
 from imagefab.digest import Digest
 from imagefab.engines.engine import BuildRequest, Engine
 from imagefab.errors import EngineError
+from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.limits import Limits
-from imagefab.oci.disk import STORE, explain_disk_errors
 from imagefab.oci.image import Image, make_image
 from imagefab.oci.layer import Layer, LayerFile, Origin, find_layer, record_layer
-from imagefab.oci.store import Store
 from imagefab.plan.context import Materialise
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
+from imagefab.store.store import Store
 
 COMMAND = ("bash",)
 

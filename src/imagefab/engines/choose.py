@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from imagefab.engines.engine import Engine, Finding
 from imagefab.errors import EngineError
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 AUTO = "auto"
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagefab.oci.disk import STORE, explain_disk_errors, list_folders, write_atomic
-from imagefab.oci.store import Store
+from imagefab.files.disk import STORE, explain_disk_errors, list_folders, write_atomic
+from imagefab.store.store import Store
 
 _FOLDER = "claims"
 _LOCK, _RECORD = "lock", "engine.json"

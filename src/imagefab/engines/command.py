@@ -23,9 +23,9 @@ from imagefab.engines.sandbox.run import run_in_sandbox
 from imagefab.engines.tether import tether
 from imagefab.oci.image import Image
 from imagefab.oci.layer import read_tree
-from imagefab.oci.store import Store
 from imagefab.platforms import HostPlatform
 from imagefab.progress import Progress
+from imagefab.store.store import Store
 
 _PATIENCE = 30
 _FIRST_PROCESS = '"$@"; exit "$?"'

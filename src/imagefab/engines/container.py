@@ -29,12 +29,12 @@ from imagefab.errors import EngineError, ImagefabError
 from imagefab.oci.image import make_image
 from imagefab.oci.layer import read_tree
 from imagefab.oci.layout import write_archive
-from imagefab.oci.store import Store
 from imagefab.plan.context import write_context
 from imagefab.plan.dockerfile import render_dockerfile
 from imagefab.plan.model import Plan
 from imagefab.platforms import HostPlatform, machine_platform
 from imagefab.progress import Progress, SilentProgress
+from imagefab.store.store import Store
 
 SEEN = "seen"
 """Records of layers that an engine has in its own cache."""

@@ -10,10 +10,10 @@ from typing import Protocol
 from imagefab.errors import EngineError
 from imagefab.limits import Limits
 from imagefab.oci.layer import Layer, LayerFile
-from imagefab.oci.store import Store
 from imagefab.plan.context import Materialise
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
+from imagefab.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,10 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError, ImagefabError, UsageError
-from imagefab.oci.store import Store
-from imagefab.plainfile import BadFileError, read_bytes
+from imagefab.files.plain import BadFileError, read_bytes
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 from imagefab.registry.reference import refuse_login
+from imagefab.store.store import Store
 
 _PATIENCE = 60
 _MOST_JSON = 8 << 20

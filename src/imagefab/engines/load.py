@@ -15,12 +15,12 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError
-from imagefab.oci.disk import STORE, explain_disk_errors
+from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.oci.image import LOCAL_NAMESPACE, Image, ImageSet, local_pin
 from imagefab.oci.layout import write_archive
-from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
 from imagefab.progress import Progress
+from imagefab.store.store import Store
 
 
 def load_images(

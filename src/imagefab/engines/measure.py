@@ -16,8 +16,8 @@ from imagefab.engines.isolation import Isolation, make_probe, read_isolation
 from imagefab.engines.sandbox.run import run_probe
 from imagefab.engines.tether import tether
 from imagefab.errors import EngineError
-from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
+from imagefab.store.store import Store
 
 _PROGRAM = "look-around"
 _SECONDS = 60.0

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from imagefab.errors import UsageError
-from imagefab.plainfile import is_there
+from imagefab.files.plain import is_there
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.target import TARGETS
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from imagefab.debian.pin import ArchivePin, PackagePin
+from imagefab.debian.version import version_key
 from imagefab.errors import FetchError
-from imagefab.lock.model import ArchivePin, Lock, PackagePin
+from imagefab.lock.model import Lock
 from imagefab.lock.staleness import platform_pins
-from imagefab.sources.debian.version import version_key
 
 _MOST_SHOWN = 20
 

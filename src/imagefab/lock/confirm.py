@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.package import Package
+from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.errors import FetchError, ImagefabError, StaleError
 from imagefab.lock.backwards import refuse_older_archives
-from imagefab.lock.model import ArchivePin, Lock, PackagePin
+from imagefab.lock.model import Lock
 from imagefab.platforms import AMD64, HOST_PLATFORMS
 from imagefab.recipe.model import Archive
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.debian.package import Package
 from imagefab.toolchains.blueprint import Blueprint
 
 _MOST_SHOWN = 20

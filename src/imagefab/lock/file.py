@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from imagefab.errors import StaleError
+from imagefab.files.disk import make_folder, refuse_way_out, write_atomic
+from imagefab.files.plain import MOST_GENERATED, BadFileError, NoFileError, has_bytes, read_text
 from imagefab.lock.model import Lock
 from imagefab.lock.text import parse_lock, render_lock
-from imagefab.oci.disk import make_folder, refuse_way_out, write_atomic
-from imagefab.plainfile import MOST_GENERATED, BadFileError, NoFileError, has_bytes, read_text
 
 LOCK_NAME = "imagefab.lock"
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from imagefab.debian.pin import PackagePin
 from imagefab.errors import OptionError
-from imagefab.lock.model import Lock, PackagePin
+from imagefab.lock.model import Lock
 from imagefab.lock.staleness import platform_pins
 from imagefab.recipe.target import TARGETS, Target
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, Blueprint

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.deb import read_control
+from imagefab.debian.package import Package, read_package
+from imagefab.debian.pin import ArchivePin, PackagePin
+from imagefab.debian.pool import package_download
+from imagefab.debian.universe import Universe
 from imagefab.errors import FetchError, OptionError, RecipeError
+from imagefab.fetch.fetcher import Fetcher, NotServedError
+from imagefab.fetch.own import pin_own_file
+from imagefab.fetch.wheels import pin_wheel
 from imagefab.lock.backwards import refuse_older_archives, refuse_older_packages
 from imagefab.lock.libc import check_claim
-from imagefab.lock.model import ArchivePin, Lock, PackagePin, PlatformLock, SourcePin
+from imagefab.lock.model import Lock, PlatformLock, SourcePin
+from imagefab.lock.resolve import resolve
 from imagefab.lock.staleness import inputs_digest, platform_pins
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import AnySource, Archive, OwnFileSpec, WheelSpec
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.debian.deb import read_control
-from imagefab.sources.debian.package import Package, read_package
-from imagefab.sources.debian.resolve import resolve
-from imagefab.sources.debian.universe import Universe
-from imagefab.sources.fetch import Fetcher, NotServedError, package_download
-from imagefab.sources.own import pin_own_file
-from imagefab.sources.wheels import pin_wheel
 from imagefab.toolchains.blueprint import Blueprint
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
-from imagefab.lock.model import Lock, PackagePin
+from imagefab.lock.model import Lock
 from imagefab.toolchains.blueprint import Blueprint
 
 

@@ -12,9 +12,10 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
+from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import StaleError
-from imagefab.lock.model import FORMAT, ArchivePin, LayerLock, Lock, PackagePin, PlatformLock, SourcePin
+from imagefab.lock.model import FORMAT, LayerLock, Lock, PlatformLock, SourcePin
 
 HEADER = "# written by `imagefab lock`; do not edit\n"
 _CHECKSUM = re.compile(r'^checksum = "([^"]*)"\n', re.MULTILINE)

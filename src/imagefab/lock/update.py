@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagefab.debian.archive import ArchiveReader
 from imagefab.errors import StaleError
 from imagefab.lock.file import find_lock, write_lock
 from imagefab.lock.make import make_lock
 from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange, compare_locks
 from imagefab.lock.text import NewerLockError
-from imagefab.sources.debian.archive import ArchiveReader
 from imagefab.toolchains.blueprint import Blueprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class LockUpdate:
     recipe: str
     changed: bool
     first: bool
@@ -33,10 +33,10 @@ def update_lock(
     *,
     upgrade: bool,
     allow_downgrade: bool = False,
-) -> Update:
+) -> LockUpdate:
     old = _find_old(path, shown, reader, upgrade=upgrade)
     new = make_lock(blueprints, reader, old=old, upgrade=upgrade, allow_downgrade=allow_downgrade)
-    return Update(
+    return LockUpdate(
         recipe=new.recipe,
         changed=write_lock(path, new),
         first=old is None,

@@ -19,9 +19,9 @@ from typing import IO, Any
 
 from imagefab.digest import Digest
 from imagefab.oci.compress import MemberWriter
-from imagefab.oci.store import Store
 from imagefab.oci.tarfmt import END, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import Difference, Node, RawLayer, Tree, apply_layer, sort_paths
+from imagefab.store.store import Store
 
 RECORDS = "layers"
 _CHECKSUM = "checksum"

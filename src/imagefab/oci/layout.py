@@ -18,9 +18,9 @@ from typing import IO, Any
 
 from imagefab.digest import Digest, canonical_json
 from imagefab.errors import UsageError
-from imagefab.oci.disk import OUTPUT, explain_disk_errors, make_folder
+from imagefab.files.disk import OUTPUT, explain_disk_errors, make_folder
 from imagefab.oci.image import INDEX, MANIFEST, Image, ImageSet
-from imagefab.oci.store import Store
+from imagefab.store.store import Store
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 

@@ -15,9 +15,9 @@ from typing import IO, Any, Protocol
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
+from imagefab.files.plain import MOST_GENERATED, BadFileError, read_bytes
 from imagefab.oci.image import ImageSet
-from imagefab.oci.store import Store
-from imagefab.plainfile import MOST_GENERATED, BadFileError, read_bytes
+from imagefab.store.store import Store
 
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from imagefab.digest import Digest
-from imagefab.oci.disk import OUTPUT, STORE, explain_disk_errors
-from imagefab.oci.store import Store
+from imagefab.files.disk import OUTPUT, STORE, explain_disk_errors
 from imagefab.plan.model import BlobContent, BytesContent, Content, DerivedContent, Input
+from imagefab.store.store import Store
 
 Materialise = Callable[[DerivedContent], Path]
-"""Gives the file of a content that is derived from packages; the sources room knows how."""
+"""Gives the file of a content that is derived from packages."""
 
 
 def write_context(

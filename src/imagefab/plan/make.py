@@ -17,9 +17,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import RecipeError, StaleError
-from imagefab.lock.model import LayerLock, Lock, PackagePin, PlatformLock
+from imagefab.lock.model import LayerLock, Lock, PlatformLock
 from imagefab.plan.model import (
     CANONICAL_FORM,
     MOUNT,

@@ -8,11 +8,13 @@ equal layers whichever recipe asks for them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
-from imagefab.lock.model import PackagePin
 from imagefab.platforms import HostPlatform
+from imagefab.toolchains.design import PRIVATE
 
 CANONICAL_FORM = 1
 """Goes into every layer key. To be raised when the same inputs would give other bytes than before."""
@@ -174,3 +176,20 @@ class Plan:
     @property
     def step_environment(self) -> dict[str, str]:
         return {**STEP_ENVIRONMENT, "SOURCE_DATE_EPOCH": str(self.epoch)}
+
+
+def count_free_layers(plan: Plan) -> int:
+    """How many layers, from the lowest up, may be passed on: those below the first with a file that may not."""
+    inside = dict(plan.labels).get(PRIVATE)
+    if inside is None:
+        return len(plan.layers)
+    found = (n for n, layer in enumerate(plan.layers) if any(_is_among(given, inside) for given in layer.inputs))
+    return next(found, 0)
+
+
+def _is_among(given: Input, names: str) -> bool:
+    return f" {given.path.rpartition('/sources/')[2]} " in f" {names} "
+
+
+def list_keys(plans: Iterable[Plan]) -> dict[str, Digest]:
+    return {plan.platform.name: plan.key for plan in plans}

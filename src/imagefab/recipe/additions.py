@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from imagefab.digest import Digest
-from imagefab.plainfile import BadFileError, read_bytes
-from imagefab.recipe.document import Document
-from imagefab.recipe.grammar import quote, suggest
+from imagefab.files.plain import BadFileError, read_bytes
 from imagefab.recipe.model import Additions, AnySource, Base, FileSpec, OwnFileSpec, RunSpec, SourceSpec, WheelSpec
+from imagefab.toml.document import Document
+from imagefab.toml.grammar import quote, suggest
 
 
 def load_additions(

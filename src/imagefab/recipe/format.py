@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 
 from imagefab import volatile
 from imagefab.platforms import HOST_PLATFORMS
-from imagefab.recipe.grammar import (
+from imagefab.recipe.rules import KindRules, OptionRule
+from imagefab.recipe.target import TARGETS, Target
+from imagefab.toml.grammar import (
     NOT_EMPTY,
     AnyTable,
     Boolean,
@@ -26,8 +28,6 @@ from imagefab.recipe.grammar import (
     Text,
     quote,
 )
-from imagefab.recipe.rules import KindRules, OptionRule
-from imagefab.recipe.target import TARGETS, Target
 
 _ADDRESS = re.compile(r"https?://(?:\[(?P<ipv6>[^]]*)\]|[^:/?]*)(?::(?P<port>[0-9]+))?")
 

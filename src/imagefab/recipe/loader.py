@@ -14,13 +14,13 @@ from typing import Any
 from imagefab.errors import Position, RecipeError, SeveralErrors, UsageError
 from imagefab.platforms import HOST_PLATFORMS
 from imagefab.recipe.additions import find_own_file, load_additions
-from imagefab.recipe.document import Document, read_document
 from imagefab.recipe.format import BASE, STEM, declare_options, declare_recipe, declare_runner
-from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.model import Archive, Base, Recipe
 from imagefab.recipe.project import Project
 from imagefab.recipe.rules import KindRules, Value
 from imagefab.recipe.target import TARGETS, Target
+from imagefab.toml.document import Document, read_document
+from imagefab.toml.grammar import quote, suggest
 
 _DEEPEST = 16
 """Bases under one recipe. Each is a layer, and overlay mounts take only so many."""

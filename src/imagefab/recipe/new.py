@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imagefab.errors import UsageError
-from imagefab.oci.disk import DiskError, write_new
+from imagefab.files.disk import DiskError, write_new
 from imagefab.recipe.format import STEM
-from imagefab.recipe.grammar import quote, suggest
 from imagefab.recipe.project import Project
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import TARGETS, Target
+from imagefab.toml.grammar import quote, suggest
 
 DEFAULT_BASE = "trixie"
 

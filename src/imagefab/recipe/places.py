@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagefab.errors import OptionError, OwnFileError, PackageError, RecipeError
-from imagefab.recipe.document import read_document
 from imagefab.recipe.model import Additions, OwnFileSpec, Recipe
 from imagefab.recipe.project import Project
+from imagefab.toml.document import read_document
 
 
 def place_package(project: Project, recipe: Recipe, error: PackageError) -> RecipeError:

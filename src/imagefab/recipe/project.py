@@ -14,9 +14,9 @@ from pathlib import Path
 import imagefab
 from imagefab.errors import SeveralErrors, UsageError
 from imagefab.limits import MEGABYTE, Limits
-from imagefab.recipe.document import Document, parse_document, read_document
+from imagefab.printable import escape
 from imagefab.recipe.format import SETTINGS, USER_SETTINGS
-from imagefab.recipe.grammar import escape
+from imagefab.toml.document import Document, parse_document, read_document
 
 SETTINGS_FILE = "imagefab.toml"
 

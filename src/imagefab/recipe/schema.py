@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imagefab.oci.disk import make_folder, write_atomic
-from imagefab.plainfile import has_bytes
+from imagefab.files.disk import make_folder, write_atomic
+from imagefab.files.plain import has_bytes
 from imagefab.recipe.format import BASE, SETTINGS, declare_options, declare_recipe, declare_runner
-from imagefab.recipe.grammar import Table
 from imagefab.recipe.project import Project
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import TARGETS
+from imagefab.toml.grammar import Table
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

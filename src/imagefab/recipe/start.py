@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagefab.errors import UsageError
-from imagefab.oci.disk import DiskError, make_folder, write_new
+from imagefab.files.disk import DiskError, make_folder, write_new
 from imagefab.recipe.loader import list_recipes
 from imagefab.recipe.new import copy_bases
 from imagefab.recipe.project import SETTINGS_FILE, Project

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from imagefab.errors import FetchError
-from imagefab.plainfile import BadFileError, NoFileError, read_bytes
+from imagefab.files.plain import BadFileError, NoFileError, read_bytes
 from imagefab.registry.reference import DOCKER_HUB, Repository
 
 _HELPER = re.compile(r"[A-Za-z0-9._-]+\Z")

@@ -15,13 +15,13 @@ from typing import IO
 from imagefab.digest import Digest, canonical_json
 from imagefab.errors import MismatchError
 from imagefab.oci.image import INDEX, MANIFEST, ImageSet
-from imagefab.oci.store import Store
 from imagefab.progress import Progress
 from imagefab.registry.blobs import Blob, Blobs, Way
 from imagefab.registry.client import Client, work_at_once
 from imagefab.registry.errors import RegistryError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.reference import Repository
+from imagefab.store.store import Store
 
 _EMPTY = b"{}"
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"

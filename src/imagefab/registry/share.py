@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from imagefab.digest import Digest, canonical_json
-from imagefab.oci.disk import STORE, explain_disk_errors
+from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.oci.image import LAYER, MANIFEST
 from imagefab.oci.layer import Layer, Origin, find_layer, keep_layer
 from imagefab.oci.parts import read_size
-from imagefab.oci.store import Store
 from imagefab.oci.verify import verify_layer
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
@@ -32,6 +31,7 @@ from imagefab.registry.client import Client, work_at_once
 from imagefab.registry.errors import RegistryError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.reference import Repository
+from imagefab.store.store import Store
 
 _RECORD = "application/vnd.imagefab.layer.record.v1+json"
 _MOST_RECORD = 1 << 20

@@ -15,16 +15,16 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from imagefab.lock.model import PackagePin
-from imagefab.oci.store import Store
+from imagefab.debian.apt import find_mirrors
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.index import decompress_index
+from imagefab.debian.pin import PackagePin
+from imagefab.debian.universe import Universe
+from imagefab.fetch.fetcher import Download, Fetcher
+from imagefab.lock.resolve import resolve
 from imagefab.progress import SilentProgress
 from imagefab.recipe.model import Archive
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.debian.index import decompress_index
-from imagefab.sources.debian.resolve import resolve
-from imagefab.sources.debian.universe import Universe
-from imagefab.sources.fetch import Download, Fetcher
-from imagefab.sources.mirrors import find_mirrors
+from imagefab.store.store import Store
 from imagefab.toolchains.blueprint import Blueprint
 
 Chosen = set[tuple[str, str, str]]

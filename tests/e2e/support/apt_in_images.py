@@ -8,12 +8,12 @@ from pathlib import Path
 from imagefab.engines.build import find_layers
 from imagefab.engines.engine import Command
 from imagefab.engines.sandbox.run import run_in_sandbox
-from imagefab.factory import design_blueprints, prepare_recipe
-from imagefab.oci.store import Store
+from imagefab.flows.prepare import design_blueprints, prepare_recipe
 from imagefab.plan.model import Plan
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
+from imagefab.store.store import Store
 from imagefab.toolchains.blueprint import IMAGE_PATH
 from imagefab.toolchains.design import RULES
 from tests.e2e.support.apt import Oracle, make_command, read_answer
@@ -25,7 +25,7 @@ def compare_layers(oracle: Oracle, line: CommandLine, name: str, platform: str, 
     project = open_project(line.folder)
     (recipe,) = load_recipes(project, RULES, [name])
     prepared = prepare_recipe(project, recipe)
-    (plan,) = prepared.choose([platform])
+    (plan,) = prepared.choose_plans([platform])
     pinned = next(pins for pins in prepared.lock.platforms if pins.platform == platform)
     blueprint = next(b for b in design_blueprints(recipe) if b.platform.name == platform)
     foreign = {word.partition(":")[2] for layer in blueprint.layers for word in layer.packages} - {""}

@@ -25,16 +25,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imagefab.oci.store import Store
+from imagefab.debian.apt import find_mirrors
+from imagefab.debian.archive import ArchiveReader
+from imagefab.debian.package import Package
+from imagefab.debian.pool import package_download
+from imagefab.debian.universe import Universe
+from imagefab.fetch.fetcher import Fetcher
+from imagefab.lock.resolve import resolve
 from imagefab.platforms import AMD64
 from imagefab.progress import SilentProgress
 from imagefab.recipe.model import Archive
-from imagefab.sources.debian.archive import ArchiveReader
-from imagefab.sources.debian.package import Package
-from imagefab.sources.debian.resolve import resolve
-from imagefab.sources.debian.universe import Universe
-from imagefab.sources.fetch import Fetcher, package_download
-from imagefab.sources.mirrors import find_mirrors
+from imagefab.store.store import Store
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 
 MUSL = "aarch64-unknown-linux-musl"

@@ -19,7 +19,6 @@ from imagefab.engines.sandbox.run import MemoryFullError, NoPlaceError, list_low
 from imagefab.errors import EngineError
 from imagefab.limits import describe_excess
 from imagefab.oci.layer import LayerFile
-from imagefab.oci.store import Store
 from imagefab.plan.context import write_context
 from imagefab.plan.model import (
     AddRootfs,
@@ -29,6 +28,7 @@ from imagefab.plan.model import (
     RootfsContent,
     Run,
 )
+from imagefab.store.store import Store
 from imagefab.toolchains.blueprint import IMAGE_PATH
 
 _MEMORY_WANTED = MEMORY_WANTED

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from imagefab.errors import EngineError
+from imagefab.files.remove import remove_tree
 from imagefab.oci.compress import decompress_member
-from imagefab.oci.remove import remove_tree
 from imagefab.oci.tarfmt import WHITEOUT, Entry, TarReader
 from imagefab.oci.tree import Kind, Node, RawLayer, clamp_time, sort_paths
 from imagefab.volatile import is_volatile

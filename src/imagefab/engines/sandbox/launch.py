@@ -21,8 +21,8 @@ from typing import IO, Any
 
 from imagefab.engines.sandbox.job import Job, RemoveJob, encode_job
 from imagefab.errors import EngineError, FetchError, ImagefabError
-from imagefab.oci.disk import STORE, StoreError
-from imagefab.oci.remove import remove_tree
+from imagefab.files.disk import STORE, StoreError
+from imagefab.files.remove import remove_tree
 
 _ATTEMPTS, _PAUSE = 100, 0.05
 _working: dict[int, Worker] = {}

@@ -21,8 +21,8 @@ from imagefab.engines.sandbox.memory import MEMORY_WANTED, claim_memory
 from imagefab.engines.sandbox.streams import lend_streams
 from imagefab.errors import EngineError
 from imagefab.oci.layer import Layer, LayerFile
-from imagefab.oci.store import Store
 from imagefab.platforms import machine_platform
+from imagefab.store.store import Store
 
 _TRIAL = 64 << 20
 

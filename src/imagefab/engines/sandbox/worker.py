@@ -29,9 +29,9 @@ from imagefab.engines.sandbox.job import BuildJob, Job, LayerJob, LowerLayer, Re
 from imagefab.engines.sandbox.scratch import NoPlaceError, Overlay, Scratch
 from imagefab.engines.sandbox.spawner import IsolationError, Outcome, Settings, Spawner, start_spawner
 from imagefab.errors import ImagefabError
+from imagefab.files.remove import remove_tree
 from imagefab.limits import describe_excess
 from imagefab.oci.layer import LayerFile, read_tree, write_layer
-from imagefab.oci.remove import remove_tree
 from imagefab.oci.tree import Tree, apply_layer, find_difference
 
 HOSTNAME = "imagefab"
@@ -91,7 +91,7 @@ class Builder:
             future.result()
 
     def _decode_packages(self, number: int, layer: LayerJob) -> list[Future[None]]:
-        from imagefab.sources.debian.payload import decode_package
+        from imagefab.debian.payload import decode_package
 
         folder = self.scratch.make(f"debs/{number}")
         return [self.pool.submit(decode_package, Path(path), folder / name) for path, name in layer.packages]
@@ -103,7 +103,7 @@ class Builder:
         debs = self.scratch.root / f"debs/{number}"
         upper = self.scratch.make(f"upper/{number}")
         if layer.bootstrap:
-            from imagefab.sources.debian.rootfs import read_rootfs
+            from imagefab.plan.rootfs import read_rootfs
 
             lay_out_tree(read_rootfs((debs / name for _, name in layer.packages), self.job.epoch), str(upper))
         inputs = self._copy_inputs(number, layer)

@@ -1,0 +1,116 @@
+"""How an image was made, as an in-toto statement with SLSA's predicate: recipe, lock, builder, materials and layers.
+
+Without dates: the same image of the same store has the same statement. Of each layer it says which engine built it, and
+whether that was for this image, or before, for another one, or on another machine, as far as that was written down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from imagefab import __version__
+from imagefab.attest.sbom import package_url, wheel_url
+from imagefab.digest import Digest, canonical_json
+from imagefab.lock.model import Lock
+from imagefab.oci.image import LAYER, ImageSet
+from imagefab.oci.layer import Layer, Origin
+
+STATEMENT = "application/vnd.in-toto+json"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:imagefab:build:1"
+BUILDER = "urn:imagefab:builder"
+
+
+def make_provenance(
+    name: str,
+    images: ImageSet,
+    lock: Lock,
+    *,
+    target: str,
+    files: Mapping[str, Digest],
+    plans: Mapping[str, Digest],
+    builder: str = BUILDER,
+) -> bytes:
+    """`name` is the image's on the registry; `files` are those of the project that say how it is made; `plans` are the
+    keys of what it was built by, of each host platform."""
+    subjects = {str(images.digest): name} | {str(image.digest): name for image in images.images}
+    platforms = [image.platform.name for image in images.images]
+    return canonical_json(
+        {
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [
+                {"name": given, "digest": {"sha256": Digest.parse(digest).hex}} for digest, given in subjects.items()
+            ],
+            "predicateType": PREDICATE,
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": BUILD_TYPE,
+                    "externalParameters": {"recipe": lock.recipe, "target": target, "platforms": platforms},
+                    "internalParameters": {"inputs": str(lock.inputs), "epoch": lock.epoch},
+                    "resolvedDependencies": [
+                        *({"name": path, "digest": {"sha256": digest.hex}} for path, digest in sorted(files.items())),
+                        *_list_materials(lock, platforms),
+                        *_list_foreign_layers(images),
+                    ],
+                },
+                "runDetails": {
+                    "builder": {"id": builder, "version": {"imagefab": __version__}},
+                    "byproducts": [
+                        _describe_layer(layer, image.platform.name, plans)
+                        for image in images.images
+                        for layer in image.layers
+                    ],
+                },
+            },
+        }
+    )
+
+
+def _describe_layer(layer: Layer, platform: str, plans: Mapping[str, Digest]) -> dict[str, Any]:
+    origin = layer.origin or Origin()
+    said = {"engine": origin.engine, "imagefab": origin.version, "from": origin.place}
+    return {
+        "name": f"{platform} {layer.name}",
+        "mediaType": LAYER,
+        "digest": {"sha256": layer.digest.hex},
+        "annotations": {key: value for key, value in said.items() if value is not None}
+        | {"cached": origin.place is not None or origin.plan is None or origin.plan != plans.get(platform)},
+    }
+
+
+def _list_foreign_layers(images: ImageSet) -> list[dict[str, Any]]:
+    """What other machines built is a material as good as a package, and only as good as who can write there."""
+    found = {}
+    for layer in (layer for image in images.images for layer in image.layers):
+        if layer.origin is not None and layer.origin.place is not None:
+            uri = f"oci://{layer.origin.place}@{layer.digest}"
+            found[layer.digest] = {"uri": uri, "name": layer.name, "digest": {"sha256": layer.digest.hex}}
+    return list(found.values())
+
+
+def read_predicate(statement: bytes) -> bytes:
+    """What a statement says of its subjects, which is what a signer puts into one of its own."""
+    return canonical_json(json.loads(statement)["predicate"])
+
+
+def _list_materials(lock: Lock, platforms: list[str]) -> list[dict[str, Any]]:
+    archives = {archive.name: archive for archive in lock.archives}
+    found: dict[str, dict[str, Any]] = {}
+    for archive in lock.archives:
+        found[archive.name] = {
+            "name": f"{archive.archive} {archive.suite} {archive.date}, InRelease",
+            "digest": {"sha256": archive.release.hex},
+        }
+    for layer in (layer for one in lock.platforms if one.platform in platforms for layer in one.layers):
+        for pin in (*layer.packages, *layer.extracts):
+            found[str(pin.sha256)] = {
+                "uri": package_url(pin, archives[pin.archive]),
+                "name": pin.file_name,
+                "digest": {"sha256": pin.sha256.hex},
+            }
+    for source in (source for source in lock.sources if source.platform in (None, *platforms)):
+        uri = {"uri": wheel_url(source.wheel)} if source.wheel else {}
+        found[str(source.sha256)] = uri | {"name": source.name, "digest": {"sha256": source.sha256.hex}}
+    return list(found.values())

@@ -1,0 +1,147 @@
+"""What is in an image, as an SPDX document: every package with version, source and hash, straight from the lock.
+
+It is the same text whoever makes it and whenever: its date is the lock's. It names no host, as the lock names none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from imagefab import __version__
+from imagefab.debian.pin import ArchivePin, PackagePin
+from imagefab.digest import Digest
+from imagefab.lock.model import Lock, SourcePin
+
+SPDX = "application/spdx+json"
+_NONE = "NOASSERTION"
+_IMAGE = "SPDXRef-image"
+
+
+def make_sbom(lock: Lock, platform: str, target: str) -> bytes:
+    """The document for one host platform's image."""
+    archives = {archive.name: archive for archive in lock.archives}
+    layers = next(one.layers for one in lock.platforms if one.platform == platform)
+    installed = _distinct(pin for layer in layers for pin in layer.packages)
+    opened = [pin for pin in _distinct(pin for layer in layers for pin in layer.extracts) if pin not in installed]
+    sources = [pin for pin in lock.sources if pin.platform in (None, platform)]
+    packages = [
+        _describe_image(lock, platform, target),
+        *(_describe_package(pin, archives[pin.archive]) for pin in installed),
+        *(
+            _describe_package(pin, archives[pin.archive])
+            | {"comment": "files of it are in the image, or were built from; it is not installed"}
+            for pin in opened
+        ),
+        *(_describe_source(pin) for pin in sources),
+    ]
+    contained = len(installed) + 1
+    relationships = [
+        _relate("SPDXRef-DOCUMENT", "DESCRIBES", _IMAGE),
+        *(_relate(_IMAGE, "CONTAINS", one["SPDXID"]) for one in packages[1:contained]),
+        *(_relate(_IMAGE, "GENERATED_FROM", one["SPDXID"]) for one in packages[contained:]),
+    ]
+    value = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": f"{lock.recipe} ({platform})",
+        "creationInfo": {"created": format_epoch(lock.epoch), "creators": [f"Tool: imagefab-{__version__}"]},
+        "packages": packages,
+        "relationships": relationships,
+    }
+    # Two documents of one name must not say different things.
+    identity = Digest.of_json(value)
+    namespace = f"https://spdx.org/spdxdocs/imagefab-{lock.recipe}-{platform.replace('/', '-')}-{identity.hex}"
+    return (json.dumps(value | {"documentNamespace": namespace}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def format_epoch(epoch: int) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def package_url(pin: PackagePin, archive: ArchivePin) -> str:
+    """The name of a Debian package that scanners for vulnerabilities look up."""
+    suite = archive.suite.partition("-")[0]
+    return f"pkg:deb/debian/{_escape(pin.name)}@{_escape(pin.version)}?arch={pin.architecture}&distro={suite}"
+
+
+def wheel_url(wheel: str) -> str:
+    project, _, version = wheel.partition("==")
+    return f"pkg:pypi/{re.sub(r'[-_.]+', '-', project).lower()}@{_escape(version)}"
+
+
+def _describe_image(lock: Lock, platform: str, target: str) -> dict[str, Any]:
+    return {
+        "SPDXID": _IMAGE,
+        "name": lock.recipe,
+        "versionInfo": format_epoch(lock.epoch),
+        "summary": f"a build image for {target}, for {platform}",
+        "downloadLocation": _NONE,
+        "filesAnalyzed": False,
+        "primaryPackagePurpose": "CONTAINER",
+        "licenseConcluded": _NONE,
+        "licenseDeclared": _NONE,
+        "copyrightText": _NONE,
+    }
+
+
+def _describe_package(pin: PackagePin, archive: ArchivePin) -> dict[str, Any]:
+    # pool/main/g/gcc-14/… is how archives file packages under what they were built from.
+    source = pin.path.split("/")[-2]
+    return {
+        "SPDXID": f"SPDXRef-deb-{_identify(pin.name)}-{_identify(pin.architecture)}-{pin.sha256.short}",
+        "name": pin.name,
+        "versionInfo": pin.version,
+        "supplier": "Organization: Debian",
+        "downloadLocation": _NONE,
+        "packageFileName": pin.file_name,
+        "filesAnalyzed": False,
+        "sourceInfo": f"built from the source package {source}; {archive.archive} {archive.suite}, {pin.path}",
+        "checksums": [{"algorithm": "SHA256", "checksumValue": pin.sha256.hex}],
+        "externalRefs": [_refer(package_url(pin, archive))],
+        "licenseConcluded": _NONE,
+        "licenseDeclared": _NONE,
+        "copyrightText": _NONE,
+    }
+
+
+def _describe_source(pin: SourcePin) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "SPDXID": f"SPDXRef-source-{_identify(pin.name)}-{pin.sha256.short}",
+        "name": pin.wheel.partition("==")[0] if pin.wheel else pin.name,
+        "downloadLocation": _NONE,
+        "filesAnalyzed": False,
+        "checksums": [{"algorithm": "SHA256", "checksumValue": pin.sha256.hex}],
+        "licenseConcluded": _NONE,
+        "licenseDeclared": _NONE,
+        "copyrightText": _NONE,
+    }
+    if pin.wheel:
+        value |= {"versionInfo": pin.wheel.partition("==")[2], "externalRefs": [_refer(wheel_url(pin.wheel))]}
+    return value
+
+
+def _refer(url: str) -> dict[str, str]:
+    return {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": url}
+
+
+def _relate(one: str, how: str, other: str) -> dict[str, str]:
+    return {"spdxElementId": one, "relationshipType": how, "relatedSpdxElement": other}
+
+
+def _identify(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]", "-", text)
+
+
+def _escape(text: str) -> str:
+    """As package URLs have it: what is not plain is written as `%` and two digits."""
+    return re.sub(r"[^A-Za-z0-9._~-]", lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def _distinct(pins: Iterable[PackagePin]) -> list[PackagePin]:
+    found = {pin.sha256: pin for pin in pins}
+    return sorted(found.values(), key=lambda pin: (pin.name, pin.architecture, pin.version))

@@ -1,0 +1,101 @@
+"""The user's own files, on disk: read with the place of what is wrong, and written whole or not at all.
+
+A file that is replaced keeps its mode and, where we may, its owner. A link stays a link; what it leads to is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imagefab.cross.lint import Remark
+from imagefab.errors import ConfigError, Position
+from imagefab.files.disk import DiskError, Remedy, explain_disk_errors, write_atomic
+from imagefab.files.plain import BadFileError, read_bytes
+from imagefab.printable import escape
+from imagefab.toml.document import parse_document
+from imagefab.toml.edit import read_data
+from imagefab.toml.positions import Outline
+from imagefab.toml.positions import Path as Keys
+
+_USER_FILE = Remedy(
+    full="free some space",
+    forbidden="the file is replaced as a whole, so its folder must be writable too",
+    obstructed="name another file",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFile:
+    path: Path
+    shown: str
+    """As messages name it."""
+    text: str = ""
+    """With its own line ends; empty for a file that is not there."""
+    data: dict[str, Any] = field(default_factory=dict)
+    exists: bool = True
+
+
+def read_user_file(path: Path) -> UserFile:
+    """An error with its place for a file that cannot be read or is not TOML; one that is not there is empty."""
+    shown = escape(str(path))
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return UserFile(path=path, shown=shown, exists=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be read: {getattr(error, 'strerror', error)}", position=Position(shown)) from None
+    if path.is_symlink() and not path.exists():
+        return UserFile(path=path, shown=shown, exists=False)
+    try:
+        raw = read_bytes(path)
+    except BadFileError as error:
+        raise ConfigError(error.problem, position=Position(shown)) from None
+    document = parse_document(raw, path, shown)
+    return UserFile(path=path, shown=shown, text=raw.decode(), data=document.data)
+
+
+def write_user_file(file: UserFile, text: str) -> UserFile:
+    """Put a new text in the file's place; DiskError when that is not possible, with the file as it was."""
+    try:
+        path = file.path.resolve()
+    except RuntimeError:
+        raise DiskError(f"{file.shown} is a link that leads in a circle", hint=_USER_FILE.obstructed) from None
+    with explain_disk_errors(file.path, _USER_FILE, every=True):
+        before = path.stat() if path.exists() else None
+        if before is not None and not os.access(path, os.W_OK):
+            raise DiskError(f"{file.shown} is not writable", hint="change its mode, or name another file")
+        if not file.path.is_symlink():
+            path.parent.mkdir(exist_ok=True)
+        mode = 0o644 if before is None else stat.S_IMODE(before.st_mode)
+        write_atomic(path, text.encode(), mode, remedy=_USER_FILE)
+        if before is not None and os.geteuid() == 0:
+            with contextlib.suppress(OSError):
+                os.chown(path, before.st_uid, before.st_gid)
+    return UserFile(path=file.path, shown=file.shown, text=text, data=read_data(text))
+
+
+def locate(file: UserFile, path: Keys, *, on_key: bool = False) -> Position:
+    """Where a value, or a key, stands in the file: the nearest thing around it when it is not there."""
+    return _locate(_outline(file), file, path, on_key=on_key)
+
+
+def _outline(file: UserFile) -> Outline:
+    return Outline(file.text.removeprefix("\ufeff"))
+
+
+def _locate(outline: Outline, file: UserFile, path: Keys, *, on_key: bool) -> Position:
+    return Position(file.shown, *(outline.find(path, on_key=on_key) or ()))
+
+
+def place_remarks(file: UserFile, remarks: Iterable[Remark]) -> list[tuple[Remark, ConfigError]]:
+    """Each remark as a message with its place, in their order in the file."""
+    outline = _outline(file)
+    placed = [(one, _locate(outline, file, one.path, on_key=one.on_key)) for one in remarks]
+    placed.sort(key=lambda pair: (pair[1].line or 0, pair[1].column or 0))
+    return [(one, ConfigError(one.text, position=position, hint=one.hint)) for one, position in placed]

@@ -1,0 +1,286 @@
+"""What is wrong with a Cross.toml, as a version of cross reads it: remarks, each at the key or value that it is about.
+
+Most remarks are warnings: the file works, but not as its writer may think. Some are fatal: cross refuses the whole
+file, or one of the targets that are ours cannot work. With a fatal one nothing is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagefab.cross.pin import is_fixed
+from imagefab.cross.profile import PROFILES, Profile, Shape, knows
+from imagefab.cross.triples import TRIPLES
+from imagefab.toml.edit import Keys, find_value, format_key
+from imagefab.toml.grammar import name_type, quote, suggest
+from imagefab.toml.positions import Outline, Path
+
+_PLATFORM = re.compile(r"linux/(amd64|arm64|arm64/v8)\Z|[a-z]+/[a-z0-9_]+(/[a-z0-9]+)?=[A-Za-z0-9_.-]+\Z")
+_TRIPLE = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.]+){1,3}\Z")
+_ALIKE = 0.75
+"""How alike two triples are, of 1, for one to be taken for a misspelling of the other."""
+
+_ELSEWHERE = {
+    ("build", "image"): "an image is one target's: write it under `[target.TRIPLE]`",
+    ("build", "runner"): "a runner is one target's: write it under `[target.TRIPLE]`",
+    ("build", "build-context"): "the folder is `context` in the table `dockerfile`",
+    ("build", "xargo"): "`build-std` does it now",
+    ("target", "xargo"): "`build-std` does it now",
+    ("target", "build-context"): "the folder is `context` in the table `dockerfile`",
+    ("target", "default-target"): "it belongs under `[build]`",
+    ("target", "toolchain"): 'it belongs to the image: image = { name = "…", toolchain = ["…"] }',
+}
+"""Keys that people write where they do nothing → what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    path: Path
+    text: str
+    hint: str | None = None
+    on_key: bool = False
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """What is known of a target's image that we write."""
+
+    recipe: str
+    runners: Mapping[str, frozenset[str]]
+    """What the image can run programs with, by host platform; empty when it runs none."""
+
+
+def check_cross_toml(
+    data: Mapping[str, Any], profile: Profile, *, ours: Mapping[str, Ours], custom: Collection[str] = ()
+) -> tuple[Remark, ...]:
+    """Remarks on a document. `custom` are the user's own triples, which no list has."""
+    remarks = [*_check_keys(data, profile), *_check_triples(data, custom)]
+    for triple, table in _targets(data):
+        remarks += _check_image(triple, table, profile)
+        remarks += _check_dockerfile(triple, table, data, ours.get(triple))
+        if (our := ours.get(triple)) is not None:
+            remarks += _check_ours(triple, table, profile, our)
+    return tuple(dict.fromkeys(remarks))
+
+
+def _targets(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    found = data.get("target")
+    for triple, table in found.items() if isinstance(found, dict) else ():
+        if isinstance(table, dict):
+            yield triple, table
+
+
+def check_form(text: str, profile: Profile) -> tuple[Remark, ...]:
+    """Remarks on how a document is written: what is TOML is not always so for the older reader that the release has."""
+    if profile.mixes_forms:
+        return ()
+    statements = Outline(text.removeprefix("\ufeff")).statements
+    dotted = {one.path[0] for one in statements if not one.table and len(one.path) > 1}
+    mixed = {one.path[0]: one.path for one in reversed(statements) if one.is_header and one.path[0] in dotted}
+    return tuple(
+        Remark(
+            path,
+            f"{profile.says} cannot read a file with both `{name}.…` keys and `[{name}.…]` tables",
+            f"write all of {quote(str(name))} in one of the two ways",
+            on_key=True,
+            fatal=True,
+        )
+        for name, path in mixed.items()
+    )
+
+
+# -- keys and types ---------------------------------------------------------------------------------------------------
+
+
+def _check_keys(data: Mapping[str, Any], profile: Profile) -> Iterator[Remark]:
+    yield from _check_table(data, profile.document, (), profile)
+    for triple, table in data["target"].items() if isinstance(data.get("target"), dict) else ():
+        yield from _check_value(table, profile.target, ("target", triple), profile)
+
+
+def _check_value(value: object, shape: Shape, path: Keys, profile: Profile) -> Iterator[Remark]:
+    if not shape.accepts(value):
+        yield _mistype(value, shape, path, profile)
+    elif isinstance(value, dict) and shape.free:
+        for key, element in value.items():
+            if not isinstance(element, str):
+                yield _mistype(element, Shape(says="a string"), (*path, key), profile)
+    elif isinstance(value, dict):
+        yield from _check_table(value, shape, path, profile)
+
+
+def _check_table(table: Mapping[str, Any], shape: Shape, path: Keys, profile: Profile) -> Iterator[Remark]:
+    assert shape.keys is not None
+    for key in shape.required:
+        if key not in table:
+            yield Remark(
+                path, f"{profile.says} needs `{key}` here, and refuses the file without it", fatal=True, on_key=True
+            )
+    for key, value in table.items():
+        if key in shape.keys:
+            # What is in the table of targets goes by each target.
+            if not (path == () and key == "target" and isinstance(value, dict)):
+                yield from _check_value(value, shape.keys[key], (*path, key), profile)
+        else:
+            yield _explain_unknown((*path, key), shape, profile)
+
+
+def _mistype(value: object, shape: Shape, path: Keys, profile: Profile) -> Remark:
+    found = name_type(value)
+    if isinstance(value, list) and shape.texts:
+        found = "something else in it"
+    text = f"{profile.says} takes {shape.says} here, and refuses the file with {found}"
+    others = [other for other in PROFILES.values() if other is not profile and _shape_at(other, path).accepts(value)]
+    hint = f"{others[0].says} takes it: --cross {others[0].name}" if others else None
+    return Remark(path, text, hint, fatal=True)
+
+
+def _explain_unknown(path: Keys, shape: Shape, profile: Profile) -> Remark:
+    assert shape.keys is not None
+    *_, parent, key = ("", *path)
+    effect = "ignores it, and in CI its warning is a failure" if profile.strict else "ignores it, with a warning"
+    text = f"{profile.says} does not know {quote(key)}: it {effect}"
+    in_target = path[0] == "target" and len(path) == 3
+    hint = None
+    if in_target and f"{parent}.{key}" in TRIPLES:
+        hint = f"a triple with a dot needs quotes: [target.{format_key(f'{parent}.{key}')}]"
+    elif in_target or len(path) == 2:
+        hint = _ELSEWHERE.get((path[0], key))
+    knowing = [other for other in PROFILES.values() if other is not profile and _knows(other, path)]
+    if hint is None and knowing:
+        hint = f"only {knowing[0].says} knows it: --cross {knowing[0].name}"
+    return Remark(path, text, hint or suggest(key, shape.keys, noun="keys that can be here"), on_key=True)
+
+
+def _shape_at(profile: Profile, path: Keys) -> Shape:
+    nothing = Shape(says="nothing")
+    shape, rest = (profile.target, path[2:]) if path[:1] == ("target",) else (profile.document, path)
+    for key in rest:
+        shape = (shape.keys or {}).get(key, nothing)
+    return shape
+
+
+def _knows(profile: Profile, path: Keys) -> bool:
+    if path[:1] == ("target",):
+        return knows(profile.target, path[2:])
+    return knows(profile.document, path)
+
+
+# -- triples ----------------------------------------------------------------------------------------------------------
+
+
+def _check_triples(data: Mapping[str, Any], custom: Collection[str]) -> Iterator[Remark]:
+    for triple, _ in _targets(data):
+        yield from _check_triple(triple, ("target", triple), custom, on_key=True)
+    default = find_value(data, ("build", "default-target"))
+    if isinstance(default, str):
+        yield from _check_triple(default, ("build", "default-target"), custom, on_key=False)
+
+
+def _check_triple(triple: str, path: Keys, custom: Collection[str], *, on_key: bool) -> Iterator[Remark]:
+    from difflib import get_close_matches  # on the way to a warning only
+
+    if triple in TRIPLES or triple in custom:
+        return
+    close = get_close_matches(triple[:100].lower(), sorted(TRIPLES), n=1, cutoff=_ALIKE)
+    if close:
+        yield Remark(path, f"rustc has no target {quote(triple)}", f"did you mean `{close[0]}`?", on_key)
+
+
+# -- images -----------------------------------------------------------------------------------------------------------
+
+
+def _check_image(triple: str, table: Mapping[str, Any], profile: Profile) -> Iterator[Remark]:
+    for way in (("image",), ("zig", "image")):
+        image = find_value(table, way)
+        path = ("target", triple, *way)
+        if isinstance(image, str):
+            yield from _check_reference(image, path, triple, profile)
+        elif isinstance(image, dict) and profile.image_tables:
+            if isinstance(name := image.get("name"), str):
+                yield from _check_reference(name, (*path, "name"), triple, profile)
+            yield from _check_toolchain(image.get("toolchain"), (*path, "toolchain"))
+
+
+def _check_reference(name: str, path: Keys, triple: str, profile: Profile) -> Iterator[Remark]:
+    if name[:1] in (":", "@", "-") and name:
+        if not profile.image_tables:
+            text = f"{quote(name)} is not the name of an image, and {profile.says} gives it to the engine as it is"
+        elif name.startswith("-"):
+            text = f"{quote(name)} means cross's own image for {quote(triple)}, with {quote(name)} in its tag"
+        else:
+            text = f"{quote(name)} means cross's own image: {quote(f'ghcr.io/cross-rs/{triple}{name}')}"
+        yield Remark(path, text, "write the whole name: registry/name@sha256:…")
+    elif "@" in name and not is_fixed(name):
+        yield Remark(path, f"{quote(name)} has no whole digest", "a digest is `sha256:` and 64 hexadecimal digits")
+    elif not is_fixed(name):
+        text = f"{quote(name)} can be another image tomorrow, and cross never pulls again what a machine has"
+        yield Remark(path, text, "pin it by digest: name@sha256:…")
+
+
+def _check_toolchain(entries: object, path: Keys) -> Iterator[Remark]:
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, str) and not _PLATFORM.match(entry) and not _TRIPLE.match(entry):
+            yield Remark(
+                (*path, index),
+                f"{quote(entry)} is not a host platform",
+                "like `linux/amd64`, `linux/arm64=aarch64-unknown-linux-gnu` or `x86_64-unknown-linux-gnu`",
+                fatal=True,
+            )
+
+
+def _check_dockerfile(
+    triple: str, table: Mapping[str, Any], data: Mapping[str, Any], our: Ours | None
+) -> Iterator[Remark]:
+    """Cross builds the Dockerfile, of all targets or of this one, and calls the result by the image's name."""
+    image = table.get("image")
+    name = image.get("name") if isinstance(image, dict) else image
+    if not isinstance(name, str):
+        return
+    if "dockerfile" in table:
+        path: Keys = ("target", triple, "dockerfile")
+        hint = "leave out `dockerfile` or `image`"
+    elif find_value(data, ("build", "dockerfile")) is not None:
+        path = ("build", "dockerfile")
+        hint = "it is for every target; give it to those that need it, under [target.TRIPLE]"
+    else:
+        return
+    if our is not None:
+        if path[0] == "target":
+            hint = f"leave it out; what it adds to the image can stand in recipes/{our.recipe}.toml"
+        text = (
+            f"cross builds this and calls it by {quote(triple)}'s pin: that fails, or puts another image in its place"
+        )
+        yield Remark(path, text, hint, on_key=True, fatal=True)
+    elif is_fixed(name):
+        text = (
+            f"cross builds this and calls it by {quote(triple)}'s pin: that fails, or puts another image in its place"
+        )
+        yield Remark(path, text, hint, on_key=True)
+    else:
+        yield Remark(
+            path, f"cross builds this and calls it {quote(name)}, as the image of {quote(triple)}", hint, on_key=True
+        )
+
+
+def _check_ours(triple: str, table: Mapping[str, Any], profile: Profile, our: Ours) -> Iterator[Remark]:
+    runner = table.get("runner")
+    without = [name for name, known in our.runners.items() if runner not in known]
+    if isinstance(runner, str) and runner and without:
+        has = dict.fromkeys(name for platform in without for name in sorted(our.runners[platform]))
+        yield Remark(
+            ("target", triple, "runner"),
+            f"the image of {our.recipe} for {' and '.join(without)} does not run programs with {quote(runner)}",
+            f"it runs them with {', '.join(map(quote, has)) or 'nothing'}; without `runner` it chooses",
+        )
+    if profile.host_words is not None and not any(word in triple for word in profile.host_words):
+        yield Remark(
+            ("target", triple),
+            f"{profile.says} starts no container for {triple}: it runs the host's cargo",
+            "use `imagefab run`, or cross's main branch",
+            on_key=True,
+        )

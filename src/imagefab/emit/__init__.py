@@ -1,1 +1,0 @@
-"""What cross and cargo read: Cross.toml and .cargo/config.toml, as pure functions from text to text."""

@@ -1,0 +1,1 @@
+"""Files that others may have a hand in: read with bounds, written whole, removed at any depth."""

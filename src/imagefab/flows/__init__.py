@@ -1,0 +1,1 @@
+"""What the command line's verbs do, from a request to a result."""

@@ -1,0 +1,70 @@
+"""What goes along with an image: a list of what is in it, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from imagefab.attest.provenance import STATEMENT, make_provenance
+from imagefab.attest.sbom import SPDX, format_epoch, make_sbom
+from imagefab.digest import Digest
+from imagefab.files.plain import BadFileError, read_bytes
+from imagefab.flows.prepare import Prepared, lock_path
+from imagefab.flows.workspace import Workspace
+from imagefab.oci.image import INDEX, MANIFEST, ImageSet
+from imagefab.plan.model import list_keys
+from imagefab.recipe.project import Project
+from imagefab.registry.push import Attachment
+from imagefab.registry.reference import Repository
+
+
+def compose_sbom(workspace: Workspace, recipe: str, platforms: tuple[str, ...]) -> str:
+    """What is in an image for a host platform, as SPDX."""
+    (prepared,) = workspace.prepare([recipe])
+    plan = prepared.choose_plans(platforms)[0]
+    return make_sbom(prepared.lock, plan.platform.name, plan.target).decode()
+
+
+def make_attachments(
+    project: Project, prepared: Prepared, images: ImageSet, repository: Repository, builder: str
+) -> Iterable[Attachment]:
+    """A list of what is in each platform's image, and how all of them were made."""
+    lock, target = prepared.lock, prepared.recipe.target.triple
+    created = format_epoch(lock.epoch)
+    for image in images.images:
+        yield Attachment(
+            subject=image.digest,
+            subject_type=MANIFEST,
+            subject_size=len(image.manifest),
+            kind=SPDX,
+            data=make_sbom(lock, image.platform.name, target),
+            created=created,
+        )
+    top = images.index or images.images[0].manifest
+    yield Attachment(
+        subject=images.digest,
+        subject_type=INDEX if images.index is not None else MANIFEST,
+        subject_size=len(top),
+        kind=STATEMENT,
+        data=make_provenance(
+            str(repository),
+            images,
+            lock,
+            target=target,
+            files=_hash_files(project, prepared),
+            plans=list_keys(prepared.plans),
+            builder=builder,
+        ),
+        created=created,
+    )
+
+
+def _hash_files(project: Project, prepared: Prepared) -> dict[str, Digest]:
+    """What people reviewed."""
+    name = prepared.recipe.name
+    found = {}
+    for path in (project.root / prepared.recipe.file, lock_path(project, name)):
+        try:
+            found[path.relative_to(project.root).as_posix()] = Digest.of_bytes(read_bytes(path, 16 << 20))
+        except (BadFileError, ValueError):
+            continue
+    return found

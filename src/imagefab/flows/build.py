@@ -1,0 +1,316 @@
+"""From recipes to images, and from the store to where images are wanted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imagefab.digest import Digest
+from imagefab.engines.build import Built, build_image, find_image
+from imagefab.engines.choose import AUTO, choose_engine
+from imagefab.engines.engine import Engine
+from imagefab.engines.inspect import require_emulation
+from imagefab.engines.load import find_local_engine, load_images
+from imagefab.errors import EngineError, ImagefabError, MismatchError, UsageError
+from imagefab.files.plain import has_bytes
+from imagefab.flows.inputs import Wanted, list_wanted, missing_inputs
+from imagefab.flows.prepare import Prepared, choose_platforms, dockerfile_path, render_recipe
+from imagefab.flows.workspace import Workspace
+from imagefab.limits import Limits
+from imagefab.lock.model import Lock
+from imagefab.oci.image import Image, ImageSet
+from imagefab.oci.layer import RECORDS as LAYERS
+from imagefab.oci.layer import Layer
+from imagefab.oci.layout import check_is_free, write_layout
+from imagefab.plan.derive import Deriver
+from imagefab.plan.model import Plan, count_free_layers
+from imagefab.progress import Progress
+from imagefab.records.recorded import Recorded
+from imagefab.registry.share import LayerShare
+from imagefab.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    name: str = AUTO
+    builder: str | None = None
+    """One of buildx's, which is taken instead."""
+
+    def __post_init__(self) -> None:
+        if self.builder is not None and self.name not in (AUTO, "docker"):
+            raise UsageError(f"--builder and --engine {self.name} exclude each other", hint="builders are buildx's")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    recipes: tuple[str, ...] | None
+    """None for all."""
+    platforms: tuple[str, ...] = ()
+    engine: EngineChoice = field(default_factory=EngineChoice)
+    no_cache: bool = False
+    jobs: int = 1
+    load: bool = False
+    output: Path | None = None
+    """An OCI layout folder to write."""
+    push_layers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What building one recipe came to."""
+
+    prepared: Prepared
+    images: ImageSet
+    fresh: frozenset[Digest]
+    """Keys of the layers that were built now."""
+    engine: str | None
+    """None when nothing had to be built."""
+    seconds: float
+
+
+# -- the flow ----------------------------------------------------------------------------------------------------------
+
+
+def build(workspace: Workspace, request: BuildRequest, done: Callable[[Outcome], None]) -> list[ImagefabError]:
+    """Build images, and bring each to where it is wanted; `done` learns of each. Returns what went wrong."""
+    if request.output is not None:
+        check_is_free(request.output)
+    prepared = workspace.prepare(request.recipes)
+    _warn_of_stale_dockerfiles(workspace, prepared)
+    workshop = make_workshop(workspace, request.engine, no_cache=request.no_cache)
+    share = _open_share_to_give(workspace) if request.push_layers else None
+    local = find_local_engine(request.engine.name) if request.load else None
+    outcomes: list[Outcome] = []
+
+    def finish(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        done(outcome)
+        if local is not None:
+            for name, program in load_images(outcome.images, local, workspace.store, workspace.progress):
+                workspace.progress.say(f"{program} has {name}")
+        if share is not None:
+            _give_layers(workspace, share, outcome)
+
+    errors = build_all(
+        prepared,
+        lambda one: choose_platforms(one.recipe, request.platforms),
+        workshop,
+        jobs=request.jobs,
+        done=finish,
+    )
+    if request.output is not None and outcomes:
+        write_layout([outcome.images for outcome in outcomes], request.output, workspace.store)
+    return errors
+
+
+def _warn_of_stale_dockerfiles(workspace: Workspace, prepared: Sequence[Prepared]) -> None:
+    """What people reviewed should be what is built."""
+    for one in prepared:
+        path = dockerfile_path(workspace.project, one.recipe.name)
+        if path.exists() and not has_bytes(path, render_recipe(one).encode()):
+            shown = workspace.project.show(path)
+            workspace.progress.warn(f"{shown} is not what is built; `imagefab render {one.recipe.name}` writes it anew")
+
+
+def _open_share_to_give(workspace: Workspace) -> LayerShare:
+    share = workspace.open_share()
+    if share is None:
+        raise UsageError(
+            "--push-layers to where?", hint="`[publish] layers` in imagefab.toml names a repository; not with --offline"
+        )
+    return share
+
+
+def _give_layers(workspace: Workspace, share: LayerShare, outcome: Outcome) -> None:
+    """Those that may be passed on; whoever can pull from there has all that is in them."""
+    recipe = outcome.prepared.recipe.name
+    plans = {plan.platform.name: plan for plan in outcome.prepared.plans}
+    private = workspace.project.settings.publish_private
+    give: list[Layer] = []
+    keep = 0
+    for image in outcome.images.images:
+        count = len(image.layers) if private else count_free_layers(plans[image.platform.name])
+        give += image.layers[:count]
+        keep += len(image.layers) - count
+    if count := share.give(give):
+        workspace.progress.say(f"{recipe}: {count} layers given to {share.name}")
+    if keep:
+        workspace.progress.say(
+            f"{recipe}: {keep} layers stay here, as what is in them may not be passed on;"
+            f" if only you can pull from {share.name}: `[publish] private = true` in imagefab.toml"
+        )
+
+
+# -- one recipe --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What building needs from outside. `engine` is asked for only when something has to be built."""
+
+    store: Store
+    progress: Progress
+    engine: Callable[[], Engine]
+    fetch: Callable[[Wanted], None]
+    limits: Limits = field(default_factory=Limits)
+    """Of each step."""
+    no_cache: bool = False
+    now: datetime | None = None
+    """For a look at the clock: it must not be before the lock."""
+    builds_here: bool = True
+    """Whether this machine runs what is built, and so has to have the processor, or an emulator of it."""
+    bring_layers: Callable[[Plan], frozenset[Digest]] | None = None
+    """Brings into the store what other machines built of a plan; the keys of those layers."""
+    recorded: Callable[[], Recorded] = Recorded
+    """Reads what images with such layers have to be."""
+
+
+def make_workshop(
+    workspace: Workspace, engine: EngineChoice, *, no_cache: bool = False, store: Store | None = None
+) -> Workshop:
+    """`store` where layers do not go into the workspace's own; nothing is taken from other machines then."""
+    share = None if no_cache or store is not None else workspace.open_share()
+    store = workspace.use_store() if store is None else store
+    return Workshop(
+        limits=workspace.project.settings.limits,
+        store=store,
+        bring_layers=None if share is None else share.fetch,
+        recorded=lambda: workspace.recorded,
+        progress=workspace.progress,
+        engine=_choose_once(engine, store),
+        fetch=workspace.fetch,
+        no_cache=no_cache,
+        now=workspace.now,
+        builds_here=engine.builder is None,
+    )
+
+
+def _choose_once(choice: EngineChoice, store: Store) -> Callable[[], Engine]:
+    """The engine, chosen when somebody asks for it, and only once; also when there is none."""
+    chosen: list[Engine] = []
+    failed: list[ImagefabError] = []
+    guard = threading.Lock()
+
+    def choose() -> Engine:
+        with guard:
+            if not chosen and not failed:
+                try:
+                    chosen.append(choose_engine(choice.name, store, builder=choice.builder))
+                except ImagefabError as error:
+                    failed.append(error)
+            if failed:
+                raise failed[0]
+            return chosen[0]
+
+    return choose
+
+
+def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Workshop) -> Outcome:
+    """Images for some host platforms. With all of them in the store, nothing runs and no engine is asked."""
+    began = time.monotonic()
+    plans = prepared.choose_plans(platforms)
+    store, progress = workshop.store, workshop.progress
+    found_or_brought = [_find_or_bring(plan, workshop) for plan in plans]
+    images = [image for image, _ in found_or_brought]
+    fresh: frozenset[Digest] = frozenset()
+    engine: Engine | None = None
+    if not all(images):
+        missing = [plan for plan, image in zip(plans, images, strict=True) if image is None]
+        if workshop.builds_here:
+            for plan in missing:
+                require_emulation(plan.platform)
+        if workshop.now is not None:
+            _check_clock(prepared.lock, workshop.now)
+        engine = workshop.engine()
+        anew = workshop.no_cache or engine.starts_anew
+        todo = [given for plan in missing for given in missing_inputs(plan, store, progress, no_cache=anew)]
+        workshop.fetch(list_wanted(prepared, todo))
+    found = []
+    for plan, (image, brought) in zip(plans, found_or_brought, strict=True):
+        if image is None:
+            assert engine is not None
+            materialise = Deriver(store, plan.epoch).materialise
+            built: Built = build_image(
+                plan, engine, store, materialise, progress, limits=workshop.limits, no_cache=workshop.no_cache
+            )
+            image, fresh = built.image, fresh | built.fresh  # noqa: PLW2901
+            if brought:
+                _require_recorded(plan, image, brought | built.fresh, workshop)
+        found.append(image)
+    return Outcome(
+        prepared=prepared,
+        images=ImageSet(recipe=prepared.recipe.name, images=tuple(found)),
+        fresh=fresh,
+        engine=engine.name if engine is not None else None,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _find_or_bring(plan: Plan, workshop: Workshop) -> tuple[Image | None, frozenset[Digest]]:
+    """The image, if the store has it, or has it once other machines gave layers; the keys of what they gave."""
+    if workshop.no_cache:
+        return None, frozenset()
+    image = find_image(plan, workshop.store, workshop.progress)
+    if image is not None or workshop.bring_layers is None:
+        return image, frozenset()
+    brought = workshop.bring_layers(plan)
+    image = find_image(plan, workshop.store, workshop.progress)
+    if image is not None and brought:
+        _require_recorded(plan, image, brought, workshop)
+    return image, brought
+
+
+def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], workshop: Workshop) -> None:
+    """MismatchError when layers of other machines led to another image than the project recorded for the plan.
+
+    They leave the store again, with what was built on them: the next run builds them, or takes better ones.
+    """
+    if not workshop.recorded().has_other(plan.key, image.digest):
+        return
+    for key in keys:
+        workshop.store.drop_record(LAYERS, key)
+    raise MismatchError(
+        f"{plan.recipe} for {plan.platform} came to {image.digest} with layers of other machines, and another image is"
+        " on record for the same inputs",
+        hint="what `[publish] layers` names is not to be trusted; `imagefab build --no-cache` takes nothing from there",
+    )
+
+
+def _check_clock(lock: Lock, now: datetime) -> None:
+    """A layer has the epoch for all times after it. Earlier ones it keeps: those of files out of packages."""
+    if now.timestamp() < lock.epoch:
+        epoch = datetime.fromtimestamp(lock.epoch, UTC)
+        raise EngineError(
+            f"this machine's clock says {now:%Y-%m-%d %H:%M}, but the lock of {lock.recipe} is of"
+            f" {epoch:%Y-%m-%d %H:%M}: what a build makes now would not have the epoch as its time",
+            hint="set the clock (UTC)",
+        )
+
+
+def build_all(
+    prepared: Sequence[Prepared],
+    platforms: Callable[[Prepared], Sequence[str]],
+    workshop: Workshop,
+    *,
+    jobs: int,
+    done: Callable[[Outcome], None],
+) -> list[ImagefabError]:
+    """Build several recipes at a time; one that fails does not end the others. Returns what went wrong."""
+    errors: list[ImagefabError] = []
+    wanted = [(one, platforms(one)) for one in prepared]
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
+        for future in [pool.submit(build_recipe, *each, workshop) for each in wanted]:
+            try:
+                done(future.result())
+            except ImagefabError as error:
+                errors.append(error)
+    finally:
+        # After an interrupt, builds may still run. Nobody wants to wait for them; they end with the process.
+        pool.shutdown(wait=False, cancel_futures=True)
+    return errors

@@ -1,0 +1,149 @@
+"""What a store keeps: what the locks name of all projects that use it.
+
+A user's projects share one store. So each leaves a note in the store of where it is on this machine before it takes
+anything from there, and keeps garbage collection away while it works. Garbage is what no project with a note needs. A
+project that is gone is forgotten; one that can't be looked into stops it all, since nobody knows what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.debian.archive import list_stale_indexes
+from imagefab.digest import Digest
+from imagefab.errors import ImagefabError, StaleError
+from imagefab.flows.notes import forget_projects, list_noted_projects
+from imagefab.flows.prepare import Prepared, lock_path, prepare_recipe
+from imagefab.flows.workspace import Workspace
+from imagefab.lock.file import find_lock
+from imagefab.lock.staleness import platform_pins
+from imagefab.oci.layer import find_layer
+from imagefab.plan.derive import Deriver
+from imagefab.plan.model import DerivedContent
+from imagefab.progress import Progress
+from imagefab.recipe.loader import list_recipes, load_recipes
+from imagefab.recipe.project import SETTINGS_FILE, Project, Settings, lay_out
+from imagefab.store.collect import Kept, collect_garbage
+from imagefab.store.store import Store
+from imagefab.toolchains.design import RULES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    roots: tuple[Path, ...]
+    """The projects whose locks were counted."""
+    gone: tuple[Path, ...]
+    """Those that used the store and are no more."""
+    freed: int
+    """Bytes, or what would be freed."""
+
+
+def collect(workspace: Workspace, *, dry_run: bool) -> Collected:
+    """Drop from the store what no lock names, of any project that uses it."""
+    store = workspace.store
+    with store.alone():
+        count = count_projects(workspace.project, workspace.prepare(None), store, workspace.progress)
+        stale = list_stale_indexes(store.folder("indexes"))
+        freed = collect_garbage(store, count.kept, also=stale, dry_run=dry_run)
+        if not dry_run:
+            forget_projects(store, count.gone)
+    return Collected(roots=count.roots, gone=count.gone, freed=freed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    kept: Kept
+    roots: tuple[Path, ...]
+    """The projects whose locks were counted."""
+    gone: tuple[Path, ...]
+    """Those that had a note and are no more."""
+
+
+def list_kept(prepared: Iterable[Prepared], store: Store) -> Kept:
+    """What the locks of a project name, of all that a store can hold."""
+    blobs: set[Digest] = set()
+    records: set[Digest] = set()
+    for one in prepared:
+        blobs |= {source.sha256 for source in one.lock.sources}
+        for plan in one.plans:
+            blobs |= {pin.sha256 for pin in platform_pins(one.lock, plan.platform.name)}
+            for planned in plan.layers:
+                layer = find_layer(store, planned.key, lambda _: None)
+                if layer is not None:
+                    records.add(planned.key)
+                    blobs |= {layer.digest, layer.listing}
+            deriver = Deriver(store, plan.epoch)
+            for given in (given for planned in plan.layers for given in planned.inputs):
+                if isinstance(given.content, DerivedContent):
+                    records.add(deriver.key(given.content))
+                    if (derived := deriver.find(given.content)) is not None:
+                        blobs.add(derived)
+    return Kept(blobs=frozenset(blobs), records=frozenset(records))
+
+
+def count_projects(own: Project, prepared: Sequence[Prepared], store: Store, progress: Progress) -> Count:
+    """What this project and all others that use the store keep of it. Have the store alone meanwhile."""
+    kept, roots, gone = [list_kept(prepared, store)], [own.root], []
+    for root in sorted(list_noted_projects(store)):
+        if root == own.root:
+            continue
+        if not _is_there(root):
+            gone.append(root)
+            continue
+        kept.append(_keep_for(lay_out(root, Settings()), store, progress))
+        roots.append(root)
+    return Count(
+        kept=Kept(
+            blobs=frozenset().union(*(one.blobs for one in kept)),
+            records=frozenset().union(*(one.records for one in kept)),
+        ),
+        roots=tuple(roots),
+        gone=tuple(gone),
+    )
+
+
+def _is_there(root: Path) -> bool:
+    try:
+        names = {path.name for path in root.iterdir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _explain_silence(root, str(error.strerror)) from error
+    return SETTINGS_FILE in names or "recipes" in names
+
+
+def _keep_for(project: Project, store: Store, progress: Progress) -> Kept:
+    """What another project's locks name. Where one does not fit its recipe, that is packages, and no layers."""
+    prepared: list[Prepared] = []
+    loose: set[Digest] = set()
+    try:
+        for name in list_recipes(project):
+            try:
+                prepared += [prepare_recipe(project, recipe) for recipe in load_recipes(project, RULES, [name])]
+            except ImagefabError:
+                pins = _list_pins(project, name)
+                if pins:
+                    progress.warn(f"{project.root}: the lock of {name} does not fit; its packages are kept, no layers")
+                loose |= pins
+    except ImagefabError as error:
+        raise _explain_silence(project.root, str(error)) from error
+    kept = list_kept(prepared, store)
+    return Kept(blobs=kept.blobs | loose, records=kept.records)
+
+
+def _list_pins(project: Project, name: str) -> set[Digest]:
+    path = lock_path(project, name)
+    lock = find_lock(path, shown=project.show(path))
+    if lock is None:
+        return set()
+    pins = {pin.sha256 for locked in lock.platforms for pin in platform_pins(lock, locked.platform)}
+    return pins | {source.sha256 for source in lock.sources}
+
+
+def _explain_silence(root: Path, reason: str) -> StaleError:
+    return StaleError(
+        f"what the project {root} needs of this store can't be told: {reason}",
+        hint="nothing is dropped until it can; mend the project, or remove it when nobody needs it",
+    )

@@ -1,0 +1,180 @@
+"""What differs between two of anything that stands for an image: two locks, two images, or one of each and its own.
+
+A recipe's name stands for its lock, and for the image of it that the store has.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imagefab.digest import Digest
+from imagefab.engines.build import find_image
+from imagefab.errors import ImagefabError, UsageError
+from imagefab.files.disk import STORE, explain_disk_errors
+from imagefab.flows.prepare import lock_path, prepare_recipe
+from imagefab.flows.workspace import Workspace
+from imagefab.lock.file import read_lock
+from imagefab.lock.model import Lock
+from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.oci.compare import (
+    Difference,
+    Entry,
+    FileDifference,
+    bound_content,
+    compare_entries,
+    find_difference,
+    hash_content,
+    lay_over,
+    read_entries,
+)
+from imagefab.oci.image import ImageSet
+from imagefab.oci.parts import ImageParts, LayerPart, LayoutSource, Source, StoreSource, is_layout
+from imagefab.progress import Progress
+from imagefab.recipe.loader import list_recipes
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.project import Project
+from imagefab.registry.pull import RegistrySource
+from imagefab.registry.reference import Reference
+from imagefab.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    name: str
+    lock: Lock | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformDifference:
+    platform: str
+    sizes: tuple[int, int]
+    difference: Difference | None
+    files: tuple[FileDifference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    names: tuple[str, str]
+    packages: tuple[PackageChange, ...] | None
+    """None where one of the two has no lock."""
+    images: tuple[PlatformDifference, ...] | None
+    """By host platform that both have; None where one of the two has no image."""
+    only_one: tuple[str, ...]
+    """Host platforms that one of them has."""
+
+    @property
+    def is_same(self) -> bool:
+        return not self.packages and not self.only_one and all(one.difference is None for one in self.images or ())
+
+
+def diff(workspace: Workspace, one: str, other: str) -> Comparison:
+    """Compare two recipes, locks, images on registries or OCI layouts."""
+    sides = [open_side(workspace, text) for text in (one, other)]
+    workspace.store.hold()
+    return compare(sides[0], sides[1], workspace.store)
+
+
+def open_side(workspace: Workspace, text: str) -> Side:
+    if text in list_recipes(workspace.project):
+        (recipe,) = workspace.load_recipes([text])
+        return open_recipe(workspace.project, recipe, workspace.store, workspace.progress)
+    if (found := open_path(Path(text))) is not None:
+        return found
+    if "/" not in text:
+        # An unknown recipe, with its hint.
+        workspace.load_recipes([text])
+    return Side(name=text, source=open_registry_source(workspace, text))
+
+
+def open_registry_source(workspace: Workspace, text: str) -> RegistrySource:
+    reference = Reference.parse(text)
+    return RegistrySource(reference, workspace.registries.open(reference.repository.host))
+
+
+def open_recipe(project: Project, recipe: Recipe, store: Store, progress: Progress) -> Side:
+    """A recipe's lock as it is, and what the store has built for it."""
+    path = lock_path(project, recipe.name)
+    lock = read_lock(path, recipe=recipe.name, shown=project.show(path))
+    try:
+        plans = prepare_recipe(project, recipe).plans
+    except ImagefabError as error:
+        progress.warn(f"{error.problem}; no image is compared")
+        return Side(name=recipe.name, lock=lock)
+    found = [find_image(plan, store, progress) for plan in plans]
+    images = ImageSet(recipe=recipe.name, images=tuple(image for image in found if image is not None))
+    return Side(name=recipe.name, lock=lock, source=StoreSource(images, store) if images.images else None)
+
+
+def open_path(path: Path) -> Side | None:
+    """A lock or an OCI layout, if the path is one."""
+    if is_layout(path):
+        return Side(name=str(path), source=LayoutSource(path))
+    try:
+        return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name)) if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def compare(one: Side, other: Side, store: Store) -> Comparison:
+    """UsageError when they have nothing in common that could be compared."""
+    packages = compare_locks(one.lock, other.lock) if one.lock is not None and other.lock is not None else None
+    if one.source is None or other.source is None:
+        if packages is None:
+            lacking = one.name if one.source is None else other.name
+            raise UsageError(
+                f"{one.name} and {other.name} can't be compared: one is a lock, one an image",
+                hint=f"is {lacking} built?",
+            )
+        return Comparison(names=(one.name, other.name), packages=packages, images=None, only_one=())
+    mine, theirs = one.source.images.keys(), other.source.images.keys()
+    return Comparison(
+        names=(one.name, other.name),
+        packages=packages,
+        images=tuple(_compare_images(name, one.source, other.source, store) for name in sorted(mine & theirs)),
+        only_one=tuple(sorted(mine ^ theirs)),
+    )
+
+
+def hold_to_content(image: ImageParts, source: Source, other: ImageParts, store: Store) -> ImageParts:
+    """The image with what its layers have for their diff_ids, whatever its config says of them. Layers of the other's
+    own digests have the other's content."""
+    known = {layer.digest: layer.diff_id for layer in other.layers}
+    layers = tuple(
+        replace(layer, diff_id=known.get(layer.digest) or _read_content(layer, source, store)) for layer in image.layers
+    )
+    return replace(image, layers=layers)
+
+
+def _read_content(layer: LayerPart, source: Source, store: Store) -> Digest:
+    with explain_disk_errors(store.root, STORE), tempfile.TemporaryFile(dir=store.scratch_folder()) as file:
+        source.fetch(layer, file)
+        file.seek(0)
+        return hash_content(file, bound_content(layer, layer))
+
+
+def _compare_images(platform: str, one: Source, other: Source, store: Store) -> PlatformDifference:
+    mine = hold_to_content(one.images[platform], one, other.images[platform], store)
+    theirs = hold_to_content(other.images[platform], other, mine, store)
+    files: tuple[FileDifference, ...] = ()
+    if [layer.diff_id for layer in mine.layers] != [layer.diff_id for layer in theirs.layers]:
+        files = compare_entries(_read_tree(mine, one, store), _read_tree(theirs, other, store))
+    return PlatformDifference(
+        platform=platform, sizes=(mine.size, theirs.size), difference=find_difference(mine, theirs), files=files
+    )
+
+
+def _read_tree(image: ImageParts, source: Source, store: Store) -> Mapping[str, Entry]:
+    tree: dict[str, Entry] = {}
+    for layer in image.layers:
+        with (
+            explain_disk_errors(store.root, STORE),
+            tempfile.TemporaryFile(dir=store.scratch_folder()) as file,
+        ):
+            source.fetch(layer, file)
+            file.seek(0)
+            lay_over(tree, read_entries(file, bound_content(layer, layer)))
+    return tree

@@ -1,0 +1,42 @@
+"""What this machine has and lacks for each engine, and what holds around a command in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from imagefab.engines.choose import ENGINES
+from imagefab.engines.engine import Finding
+from imagefab.engines.inspect import inspect_emulation
+from imagefab.engines.isolation import describe_isolation
+from imagefab.engines.measure import measure_isolation
+from imagefab.errors import ImagefabError
+from imagefab.flows.workspace import Workspace
+from imagefab.platforms import HOST_PLATFORMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    engines: Mapping[str, Sequence[Finding]]
+    platforms: Sequence[Finding]
+    isolation: Mapping[str, Mapping[str, str]]
+    """By engines that work, what holds in each."""
+
+
+def works(findings: Sequence[Finding]) -> bool:
+    return all(finding.ok for finding in findings)
+
+
+def inspect(workspace: Workspace) -> Inspection:
+    engines = {name: make() for name, make in ENGINES.items()}
+    found = {name: list(engine.inspect(workspace.store)) for name, engine in engines.items()}
+    isolation = {}
+    for name, engine in engines.items():
+        if not works(found[name]):
+            continue
+        try:
+            isolation[name] = describe_isolation(measure_isolation(engine, workspace.store))
+        except ImagefabError as error:
+            workspace.progress.warn(f"{name}: {error.problem}")
+    platforms = [inspect_emulation(platform) for platform in HOST_PLATFORMS.values()]
+    return Inspection(engines=found, platforms=platforms, isolation=isolation)

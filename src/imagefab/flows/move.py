@@ -1,0 +1,179 @@
+"""One recipe of a refresh: its lock moved to what the archives have now, built and checked, and only then written down.
+
+Everything is made beside the project first. Its files change when an image is there and found good: checked.toml, the
+Dockerfile, and the lock last, so that a run that is killed in between is done over by the next. An image that breaks
+keeps all that it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagefab.debian.archive import ArchiveReader
+from imagefab.digest import Digest
+from imagefab.errors import CheckError, StaleError
+from imagefab.files.disk import make_folder, refuse_way_out, write_atomic
+from imagefab.files.plain import has_bytes
+from imagefab.flows.build import Workshop, build_recipe
+from imagefab.flows.check import Checker
+from imagefab.flows.prepare import (
+    Prepared,
+    choose_platforms,
+    design_blueprints,
+    dockerfile_path,
+    lock_path,
+    render_recipe,
+)
+from imagefab.lock.file import find_lock, write_lock
+from imagefab.lock.make import make_lock
+from imagefab.lock.model import Lock
+from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.oci.image import ImageSet
+from imagefab.plan.make import make_plan
+from imagefab.plan.model import list_keys
+from imagefab.progress import Progress
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.project import Project
+from imagefab.records.checked import Checked, find_checked, format_probes, record_check
+from imagefab.records.published import Published, find_published
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What a recipe's lock would be now, and whether anything follows from that."""
+
+    prepared: Prepared
+    """With the new lock."""
+    old: Lock | None
+    published: Published | None
+    checked: Mapping[str, Checked]
+    """What the last checks found, before."""
+    packages: tuple[PackageChange, ...]
+    must_build: bool
+    must_publish: bool
+    """Only the registry lacks it."""
+    platforms: tuple[str, ...]
+    """What is built, checked and published."""
+
+    @property
+    def is_needed(self) -> bool:
+        return self.must_build or self.must_publish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """An image that is there and good."""
+
+    move: Move
+    images: ImageSet
+    checked: Mapping[str, Checked] = field(default_factory=dict)
+    fresh: int = 0
+    """How many layers were built."""
+
+    @property
+    def digest_before(self) -> Digest | None:
+        if self.move.published is not None:
+            return self.move.published.digest
+        before = [self.move.checked[name] for name in self.move.platforms if name in self.move.checked]
+        return before[0].manifest if len(before) == 1 else None
+
+    @property
+    def sizes(self) -> dict[str, tuple[int | None, int]]:
+        """By platform, before and after."""
+        return {
+            image.platform.name: (
+                self.move.checked[image.platform.name].size if image.platform.name in self.move.checked else None,
+                image.size,
+            )
+            for image in self.images.images
+        }
+
+    def format_probes(self) -> dict[str, str]:
+        return {name: format_probes(checked) for name, checked in self.checked.items()}
+
+
+def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress: Progress, *, to: str | None) -> Move:
+    """Lock the recipe anew, in memory. `to` is where images are to be published, if they are."""
+    blueprints = design_blueprints(recipe)
+    path = lock_path(project, recipe.name)
+    try:
+        old = find_lock(path, shown=project.show(path))
+    except StaleError as error:
+        progress.warn(f"{error.problem}; it is made anew")
+        old = None
+    lock = make_lock(blueprints, reader, old=old, upgrade=True)
+    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
+    prepared = Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+    published = find_published(project, recipe.name)
+    checked = find_checked(project, recipe.name, progress)
+    return Move(
+        prepared=prepared,
+        old=old,
+        published=published,
+        checked=checked,
+        packages=compare_locks(old, lock),
+        must_build=lock != old
+        or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
+        or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
+        must_publish=to is not None and not _is_published(prepared, published, f"{to}/{recipe.name}"),
+        platforms=choose_refreshed(recipe, published, checked, publishes=to is not None),
+    )
+
+
+def choose_refreshed(
+    recipe: Recipe, published: Published | None, checked: Mapping[str, Checked], *, publishes: bool
+) -> tuple[str, ...]:
+    """Those that people have. A first publication is for all: the registry may have an image that no record names,
+    and that must not lose a platform."""
+    if published is None and publishes:
+        return recipe.platforms
+    have = [one.name for one in published.platforms] if published is not None else list(checked)
+    return choose_platforms(recipe, otherwise=[name for name in recipe.platforms if name in have])
+
+
+def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:
+    """Build it and check it. CheckError when a probe fails."""
+    prepared = move.prepared
+    outcome = build_recipe(prepared, move.platforms, workshop)
+    checked: dict[str, Checked] = {}
+    plans = {plan.platform.name: plan for plan in prepared.plans}
+    for image in outcome.images.images:
+        name = image.platform.name
+        known = move.checked.get(name)
+        if known is not None and known.plan == plans[name].key and known.manifest == image.digest and known.is_good:
+            checked[name] = known
+            continue
+        report, checked[name] = checker.check(plans[name], image, budget=prepared.recipe.size_budget)
+        if not report.is_good:
+            rows = {row.name: row for row in report.rows}
+            failed = checked[name].failed
+            told = "\n".join(
+                line
+                for one in failed
+                for line in (f"  {one}: {rows[one].detail}", *(f"    {o}" for o in rows[one].output))
+            )
+            raise CheckError(f"{prepared.recipe.name} ({name}): {len(failed)} probes failed:\n{told}")
+    return Refreshed(move=move, images=outcome.images, checked=checked, fresh=len(outcome.fresh))
+
+
+def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> None:
+    """What people review, the lock last: as long as it is the old one, a next run does all of this again."""
+    prepared = refreshed.move.prepared
+    plans = {plan.platform.name: plan for plan in prepared.plans}
+    dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
+    refuse_way_out(dockerfile, project.root)
+    make_folder(dockerfile.parent)
+    for name, checked in refreshed.checked.items():
+        record_check(project, plans[name], checked, progress)
+    if not has_bytes(dockerfile, text):
+        write_atomic(dockerfile, text, within=project.root)
+    write_lock(lock_path(project, prepared.recipe.name), prepared.lock)
+
+
+def _is_published(prepared: Prepared, published: Published | None, name: str) -> bool:
+    """Whether what is there was made from these plans, for as many platforms as it has."""
+    if published is None or not published.images:
+        return False
+    have = {platform for platform, _ in published.images}
+    return published.is_of(name, {name: key for name, key in list_keys(prepared.plans).items() if name in have})

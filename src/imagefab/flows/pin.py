@@ -1,0 +1,164 @@
+"""Which image a Cross.toml is to name: what was published, else what the store has for the lock as it is.
+
+A published image goes by what images/<recipe>/published.toml records, so that a checkout is enough to pin it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from imagefab.cross.cross_toml import Entry, list_images, list_references, update_cross_toml
+from imagefab.cross.file import UserFile, locate, place_remarks, write_user_file
+from imagefab.cross.pin import BY_DIGEST, Pin
+from imagefab.cross.profile import guess_profile
+from imagefab.engines.build import find_image
+from imagefab.errors import StaleError, UsageError, raise_all
+from imagefab.flows.prepare import Prepared, prepare_recipe
+from imagefab.oci.image import LOCAL_NAMESPACE, ImageSet, local_pin
+from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
+from imagefab.progress import Progress, SilentProgress
+from imagefab.recipe.model import Recipe
+from imagefab.recipe.project import Project
+from imagefab.records.published import PUBLISHED_NAME, Published, find_published
+from imagefab.store.store import Store
+from imagefab.toolchains.runners.table import make_runner
+
+
+def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress, *, to: str | None = None) -> Pin:
+    """The name by which anybody pulls a recipe's image: as it was published, else as the store has it for the lock.
+
+    What was published stays pinned when the lock has moved on, with a warning: nothing else can be pulled. What was
+    built is found by the lock, so that a build from before a change is never taken for it. `to` is the registry and
+    namespace that images are pulled from, when it is not where they were published.
+    """
+    published = find_published(project, recipe.name)
+    if published is not None:
+        _warn_if_moved(project, recipe, published, store, progress)
+        name = published.name if to is None else f"{to}/{recipe.name}"
+        return Pin(reference=f"{name}@{published.digest}", digest=published.digest, platforms=published.platforms)
+    namespace = to or project.settings.publish_to
+    if namespace is None:
+        raise UsageError(
+            f"{recipe.name} is not published, so nobody could pull it",
+            hint="`--to REGISTRY/NAMESPACE`, or `[publish] to` in imagefab.toml, says where it goes; `--local` is for "
+            f"an image that `imagefab build {recipe.name} --load` put into this machine's engine",
+        )
+    images = _find_images(project, recipe, store)
+    if not images.images:
+        raise _not_built(recipe, "build {}")
+    return Pin(
+        reference=f"{namespace}/{images.reference}",
+        digest=images.digest,
+        platforms=tuple(image.platform for image in images.images),
+        is_there=False,
+    )
+
+
+def find_local_pin(
+    project: Project, recipe: Recipe, store: Store, is_loaded: Callable[[str], bool], *, engine: str = "auto"
+) -> Pin:
+    """The name by which this machine's engine knows the image that the lock makes. `is_loaded` asks the engine."""
+    command = "build {} --load" if engine == "auto" else f"build {{}} --engine {engine} --load"
+    own = machine_platform()
+    platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
+    images = _find_images(project, recipe, store, [platform])
+    if not images.images:
+        raise _not_built(recipe, command)
+    reference = local_pin(recipe.name, images.digest)
+    if not is_loaded(reference):
+        raise StaleError(
+            f"{recipe.name} is not loaded: the engine has no {reference}",
+            hint=f"run `imagefab {command.format(recipe.name)}`",
+        )
+    return Pin(reference=reference, digest=images.digest, platforms=(platform,))
+
+
+def find_built(
+    prepared: Prepared, store: Store, progress: Progress, platforms: Sequence[HostPlatform] | None = None
+) -> ImageSet:
+    """What the store has of a recipe's images; none of them, perhaps."""
+    wanted = [plan for plan in prepared.plans if platforms is None or plan.platform in platforms]
+    found = [find_image(plan, store, progress) for plan in wanted]
+    return ImageSet(recipe=prepared.recipe.name, images=tuple(image for image in found if image is not None))
+
+
+def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> dict[str, frozenset[str]]:
+    """What CROSS_RUNNER can be in the recipe's image, by host platform."""
+    return {platform.name: frozenset(make_runner(recipe, platform).choices) for platform in platforms}
+
+
+def _find_images(
+    project: Project, recipe: Recipe, store: Store, platforms: Sequence[HostPlatform] | None = None
+) -> ImageSet:
+    """What the store has of the images that the lock makes: of all of the recipe's platforms, or of some."""
+    return find_built(prepare_recipe(project, recipe), store, SilentProgress(), platforms)
+
+
+def _not_built(recipe: Recipe, command: str) -> StaleError:
+    return StaleError(
+        f"{recipe.name} has no image to pin: the store has none that its lock makes",
+        hint=f"run `imagefab {command.format(recipe.name)}`",
+    )
+
+
+def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store: Store, progress: Progress) -> None:
+    """The lock gives another image now than the one that is published, as far as can be told without building."""
+    try:
+        images = _find_images(project, recipe, store, published.platforms)
+    except StaleError as error:
+        progress.warn(f"{recipe.name}: the pin stays at what was published: {error.problem}")
+        return
+    if len(images.images) == len(published.platforms) and images.digest != published.digest:
+        progress.warn(f"{recipe.name}: the pin stays at what was published; its lock gives {images.digest} now")
+
+
+# -- pins in use ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinInUse:
+    reference: str
+    places: tuple[str, ...]
+    """Where it is used, as people see it."""
+
+
+def list_pins_in_use(project: Project, published: Mapping[str, Published], files: Iterable[UserFile]) -> list[PinInUse]:
+    """What was published, and what files of cross pin by digest; each once, with all places."""
+    places: dict[str, list[str]] = {}
+    for name, one in published.items():
+        places.setdefault(one.reference, []).append(project.show(project.images_dir / name / PUBLISHED_NAME))
+    for file in files:
+        for keys, reference in list_images(file.data):
+            if BY_DIGEST.match(reference) and not reference.startswith(f"{LOCAL_NAMESPACE}/"):
+                places.setdefault(reference, []).append(str(locate(file, keys)))
+    return [PinInUse(reference=reference, places=tuple(found)) for reference, found in sorted(places.items())]
+
+
+def update_pins(
+    file: UserFile,
+    project: Project,
+    recipes: Iterable[Recipe],
+    published: Mapping[str, Published],
+    *,
+    before: Mapping[str, Published],
+    store: Store,
+    progress: Progress,
+) -> UserFile:
+    """The file of cross with our images in it as they are published now; written when that changes it. `before` is
+    what was published when this run began, perhaps elsewhere."""
+    named = list_references(file.data)
+    entries = []
+    for recipe in recipes:
+        names = {known[recipe.name].name for known in (published, before) if recipe.name in known}
+        now = named.get(recipe.target.triple, "")
+        if recipe.name in published and any(re.fullmatch(rf"{re.escape(name)}([:@].*)?", now) for name in names):
+            pin = find_pin(project, recipe, store, progress)
+            runners = list_runners(recipe, pin.platforms)
+            entries.append(Entry(recipe=recipe.name, triple=recipe.target.triple, pin=pin, runners=runners))
+    custom = {path.stem for path in file.path.parent.glob("*.json")}
+    update = update_cross_toml(file.text, entries, guess_profile(file.data), custom=custom)
+    if update.is_refused:
+        raise_all([error for remark, error in place_remarks(file, update.remarks) if remark.fatal])
+    return write_user_file(file, update.text) if update.differences else file

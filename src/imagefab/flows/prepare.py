@@ -1,0 +1,127 @@
+"""A recipe with its lock and its plans: what all that is done with a recipe begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.errors import (
+    ImagefabError,
+    OptionError,
+    OwnFileError,
+    PackageError,
+    SeveralErrors,
+    StaleError,
+    UsageError,
+)
+from imagefab.fetch.own import OwnFiles, has_changed
+from imagefab.lock.file import LOCK_NAME, read_lock
+from imagefab.lock.model import Lock
+from imagefab.lock.staleness import is_stale
+from imagefab.plan.dockerfile import render_dockerfile
+from imagefab.plan.make import make_plan
+from imagefab.plan.model import Plan
+from imagefab.platforms import ALL, HOST_PLATFORMS, machine_platform
+from imagefab.recipe.model import OwnFileSpec, Recipe
+from imagefab.recipe.places import place_option, place_own_file, place_package
+from imagefab.recipe.project import Project
+from imagefab.toolchains.blueprint import Blueprint
+from imagefab.toolchains.design import design_image
+
+DOCKERFILE_NAME = "Dockerfile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A recipe with a lock that fits it, and its plans."""
+
+    recipe: Recipe
+    lock: Lock
+    blueprints: tuple[Blueprint, ...]
+    plans: tuple[Plan, ...]
+    """One a host platform, in the recipe's order."""
+
+    def choose_plans(
+        self, asked: Sequence[str] = (), *, otherwise: Sequence[str] = (), every: Sequence[str] = ()
+    ) -> tuple[Plan, ...]:
+        """The plans of some host platforms, as `choose_platforms` has it."""
+        names = choose_platforms(self.recipe, asked, otherwise=otherwise, every=every)
+        return tuple(plan for plan in self.plans if plan.platform.name in names)
+
+
+def choose_platforms(
+    recipe: Recipe, asked: Sequence[str] = (), *, otherwise: Sequence[str] = (), every: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The host platforms for which something is done, in the recipe's order.
+
+    They are those asked for, and `every` (or else all of the recipe's) for `all`. Where nothing is asked for, they are
+    those of `otherwise`, or else this machine's. UsageError when the recipe is not made for one.
+    """
+    wanted = (every or recipe.platforms) if ALL in asked else asked or otherwise
+    for name in wanted:
+        if name not in recipe.platforms:
+            raise UsageError(
+                f"{recipe.name} is not made for {name}", hint=f"its host platforms are {', '.join(recipe.platforms)}"
+            )
+    own = machine_platform().name
+    wanted = wanted or [own if own in recipe.platforms else recipe.platforms[0]]
+    return tuple(name for name in recipe.platforms if name in wanted)
+
+
+def design_blueprints(recipe: Recipe) -> tuple[Blueprint, ...]:
+    return tuple(design_image(recipe, HOST_PLATFORMS[name]) for name in recipe.platforms)
+
+
+def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> ImagefabError:
+    """The error with its line and column, where it is about something that a recipe says."""
+    match error:
+        case PackageError():
+            return place_package(project, recipe, error)
+        case OptionError():
+            return place_option(project, recipe, error)
+        case OwnFileError():
+            return place_own_file(project, recipe, error)
+        case SeveralErrors():
+            return SeveralErrors(place_error(project, recipe, one) for one in error.errors)
+        case _:
+            return error
+
+
+def check_own_files(prepared: Prepared, files: OwnFiles) -> None:
+    """StaleError when a file of the user's is not the one that the lock has. Builds go on with the old, if they can."""
+    for blueprint in prepared.blueprints:
+        for source in (source for layer in blueprint.layers for source in layer.sources):
+            pin = prepared.lock.find_source(source.name, blueprint.platform.name)
+            if isinstance(source, OwnFileSpec) and pin is not None and has_changed(source, pin.sha256, files):
+                name = prepared.recipe.name
+                raise StaleError(
+                    f"{source.path} is not the file that {name}'s lock has", hint=f"run `imagefab lock {name}`"
+                )
+
+
+def lock_path(project: Project, name: str) -> Path:
+    return project.images_dir / name / LOCK_NAME
+
+
+def dockerfile_path(project: Project, name: str) -> Path:
+    return project.images_dir / name / DOCKERFILE_NAME
+
+
+def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
+    """StaleError when the lock is missing, damaged, or made from another recipe."""
+    path = lock_path(project, recipe.name)
+    shown = project.show(path)
+    lock = read_lock(path, recipe=recipe.name, shown=shown)
+    blueprints = design_blueprints(recipe)
+    if is_stale(lock, blueprints):
+        raise StaleError(
+            f"{shown} is stale: {recipe.file}, or how imagefab makes images of its kind, changed since",
+            hint=f"run `imagefab lock {recipe.name}`",
+        )
+    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
+    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+
+
+def render_recipe(prepared: Prepared) -> str:
+    return render_dockerfile(prepared.plans)

@@ -1,0 +1,62 @@
+"""A command in an image, with a folder mounted, as whoever calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.engines.build import find_image
+from imagefab.engines.choose import AUTO
+from imagefab.engines.command import hides_image, run_in_image
+from imagefab.engines.engine import Command
+from imagefab.errors import UsageError
+from imagefab.flows.workspace import Workspace
+from imagefab.platforms import machine_platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    recipe: str
+    words: tuple[str, ...]
+    """The command."""
+    folder: Path
+    """Mounted, and where the command works."""
+    user: tuple[int, int]
+    """Who calls."""
+    terminal: str = "dumb"
+    """Its kind."""
+    engine: str = AUTO
+    binds: tuple[tuple[str, str], ...] = ()
+    """What else of the host is to be where, read-only."""
+
+
+def run(workspace: Workspace, request: RunRequest) -> int:
+    """The command's exit code."""
+    (prepared,) = workspace.prepare([request.recipe])
+    (plan,) = prepared.choose_plans([machine_platform().name])
+    image = find_image(plan, workspace.store, workspace.progress)
+    if image is None:
+        raise UsageError(f"{plan.recipe} is not built", hint=f"run `imagefab build {plan.recipe}`")
+    here = str(_find_folder(request.folder))
+    if hides_image(image, here, workspace.store):
+        raise UsageError(f"{here} is a folder of the image too", hint="go to a folder of your own first")
+    command = Command(
+        argv=request.words,
+        env=(*plan.env, ("HOME", "/tmp"), ("TERM", request.terminal)),  # noqa: S108
+        cwd=here,
+        user=request.user,
+        binds=((here, here),),
+        read_only_binds=request.binds,
+        limits=workspace.project.settings.limits,
+    )
+    return run_in_image(image, plan.recipe, command, workspace.store, workspace.progress, engine=request.engine)
+
+
+def _find_folder(folder: Path) -> Path:
+    try:
+        folder = folder.resolve(strict=True)
+    except OSError as error:
+        raise UsageError(f"can't mount {folder}: {error.strerror}") from error
+    if not folder.is_dir():
+        raise UsageError(f"can't mount {folder}: it is not a folder")
+    return folder

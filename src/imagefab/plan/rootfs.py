@@ -1,0 +1,103 @@
+"""The first root file system: the essential packages' files laid out so that dpkg can run and install them properly.
+
+It is scaffolding. dpkg unpacks every package again over it, so it only has to be good enough for dpkg, the shell and
+the maintainer scripts: the files of all packages without documentation, the links of a merged /usr, accounts from
+base-passwd's masters, and an empty dpkg database. Engines that build the Dockerfile add it as a tar; the sandbox lays
+it out directly. Hard links stay what they are: an engine that leaves out of a layer what is equal to the layer below
+would otherwise never learn of them.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from imagefab.debian.ar import DebError
+from imagefab.debian.deb import iter_data
+from imagefab.oci.tarfmt import END, encode_node, padding
+from imagefab.oci.tree import Kind, Node, parents_of, sort_paths
+
+_ALIASES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_LEFT_OUT = ("usr/share/doc/", "usr/share/man/", "usr/share/info/", "usr/share/locale/", "usr/share/lintian/")
+_ACCOUNTS = {"etc/passwd": "usr/share/base-passwd/passwd.master", "etc/group": "usr/share/base-passwd/group.master"}
+_EMPTY = ("var/lib/dpkg/status", "var/lib/dpkg/available")
+
+Files = dict[str, Node]
+"""Path → node; a file's content is its `origin`."""
+
+
+def write_rootfs(packages: Iterable[Path], epoch: int) -> bytes:
+    """The root file system as a tar."""
+    files = read_rootfs(packages, epoch)
+    parts: list[bytes] = []
+    first_names: dict[str, str] = {}
+    for path in sort_paths(files):
+        node = files[path]
+        first = first_names.setdefault(node.inode, path) if node.inode else path
+        if first != path:
+            parts.append(encode_node(path, node, hard_link=first))
+            continue
+        parts.append(encode_node(path, node))
+        if node.kind == "file":
+            parts += [node.origin, padding(node.size)]
+    return b"".join([*parts, END])
+
+
+def read_rootfs(packages: Iterable[Path], epoch: int) -> Files:
+    files: Files = {}
+    for package in packages:
+        for path, node in _read_package(package):
+            known = files.get(path)
+            if known is None or known.kind != "folder":
+                files[path] = node
+    # Older packages name no folder below /usr where they have the folder in the root: files say what is there.
+    folders = {parent for path in files for parent in parents_of(path)}
+    aliases = [name for name in _ALIASES if f"usr/{name}" in files or f"usr/{name}" in folders]
+    files |= {name: Node("link", 0o777, mtime=epoch, target=f"usr/{name}") for name in aliases}
+    for path, master in _ACCOUNTS.items():
+        if master in files:
+            files[path] = replace(files[master], inode=None)
+    files |= {path: Node("file", 0o644, mtime=epoch, origin=b"") for path in _EMPTY}
+    for path in list(files):
+        for parent in parents_of(path):
+            node = files.setdefault(parent, Node("folder", 0o755, mtime=epoch))
+            if node.kind != "folder":
+                # Whoever lays this out follows links: it would write to where another package's link leads.
+                raise DebError(f"a package holds {path}, and {parent} is no folder but a {node.kind} in another one")
+    return files
+
+
+def _read_package(package: Path) -> Iterator[tuple[str, Node]]:
+    names: dict[str, Node] = {}
+    for member, content in iter_data(package):
+        path = _place(member.name)
+        if path.startswith(_LEFT_OUT):
+            continue
+        if member.islnk():
+            node = names[_place(member.linkname)]
+            node.inode = _place(member.linkname)
+        else:
+            node = _make_node(member, content.read() if content is not None else b"")
+        names[path] = node
+        yield path, node
+
+
+def _place(path: str) -> str:
+    """Where a package's file goes: /bin and its like are links into /usr."""
+    return f"usr/{path}" if path.startswith(tuple(f"{alias}/" for alias in _ALIASES)) else path
+
+
+def _make_node(member: tarfile.TarInfo, content: bytes) -> Node:
+    kind: Kind = "folder" if member.isdir() else "link" if member.issym() else "file"
+    return Node(
+        kind,
+        0o777 if kind == "link" else member.mode & 0o7777,
+        member.uid,
+        member.gid,
+        int(member.mtime),
+        size=len(content),
+        target=member.linkname if kind == "link" else "",
+        origin=content,
+    )

@@ -1,0 +1,1 @@
+"""What is committed of images that were built: checks and publications."""

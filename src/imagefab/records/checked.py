@@ -1,0 +1,163 @@
+"""images/<recipe>/checked.toml: what the last check of each host platform's image found.
+
+It has no times and no durations, so that checking the same image again changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imagefab.check.judge import Report
+from imagefab.check.probe import Verdict
+from imagefab.digest import Digest
+from imagefab.files.disk import DiskError, write_atomic
+from imagefab.files.plain import BadFileError, NoFileError, read_text
+from imagefab.plan.model import Plan
+from imagefab.progress import Progress
+from imagefab.recipe.project import Project
+
+FORMAT = 2
+CHECKED_NAME = "checked.toml"
+_TOOLCHAINS = ("zig", "emscripten", "gcc", "clang")
+_NAME = re.compile(r"[A-Za-z0-9+._-]+\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was found for one host platform."""
+
+    plan: Digest
+    """The key of the plan that the image was made from: another key means that the record is out of date."""
+    manifest: Digest
+    size: int
+    """What the image weighs, compressed."""
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    facts: Mapping[str, str]
+
+    @property
+    def is_good(self) -> bool:
+        return not self.failed
+
+
+def make_checked(report: Report, *, plan: Digest, manifest: Digest, size: int) -> Checked:
+    """The record is the same on every machine: whether there was a Rust toolchain to try is none of its business."""
+    names = {verdict: [n for n in report.names(verdict) if n != "rust"] for verdict in (Verdict.PASS, Verdict.SKIP)}
+    return Checked(
+        plan=plan,
+        manifest=manifest,
+        size=size,
+        passed=tuple(names[Verdict.PASS]),
+        failed=tuple(report.names(Verdict.FAIL)),
+        skipped=tuple(names[Verdict.SKIP]),
+        facts=dict(report.facts),
+    )
+
+
+def find_floor(checked: Checked) -> str:
+    """The oldest C library that what the probes linked runs with."""
+    floor = checked.facts.get("glibc-floor")
+    return f"glibc {floor}" if floor else "-"
+
+
+def find_toolchain(checked: Checked) -> str:
+    """The compiler and its version, as it answered."""
+    return next((f"{name} {checked.facts[name]}" for name in _TOOLCHAINS if name in checked.facts), "-")
+
+
+def format_probes(checked: Checked) -> str:
+    if checked.failed:
+        return f"fails: {', '.join(checked.failed)}"
+    told = f"{len(checked.passed)} pass"
+    return f"{told}, not tried: {', '.join(checked.skipped)}" if checked.skipped else told
+
+
+def print_checked(recipe: str, found: Mapping[str, Checked]) -> str:
+    lines = [f"# Written by `imagefab check {recipe}`; do not edit.", f"format = {FORMAT}"]
+    for platform in sorted(found):
+        one = found[platform]
+        lines += ["", f'[platforms."{platform}"]', f'plan = "{one.plan}"', f'manifest = "{one.manifest}"']
+        lines.append(f"size = {one.size}")
+        for verdict in ("passed", "failed", "skipped"):
+            lines.append(f"{verdict} = [{', '.join(_quote(name) for name in getattr(one, verdict))}]")
+        lines += [f"facts.{name} = {_quote(one.facts[name])}" for name in sorted(one.facts)]
+    return "\n".join(lines) + "\n"
+
+
+def read_checked(text: str) -> dict[str, Checked]:
+    """What a record says; nothing where it can't be read or is of another format. Checking again writes it anew."""
+    try:
+        value = tomllib.loads(text)
+        if value.get("format") != FORMAT:
+            return {}
+        return {name: _read_one(one) for name, one in value.get("platforms", {}).items()}
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _read_one(value: dict[str, Any]) -> Checked:
+    return Checked(
+        plan=Digest.parse(value["plan"]),
+        manifest=Digest.parse(value["manifest"]),
+        size=_count(value["size"]),
+        passed=tuple(map(_name, value["passed"])),
+        failed=tuple(map(_name, value["failed"])),
+        skipped=tuple(map(_name, value["skipped"])),
+        facts={_name(name): _name(fact) for name, fact in value.get("facts", {}).items()},
+    )
+
+
+def _name(text: object) -> str:
+    if not isinstance(text, str) or not _NAME.match(text):
+        raise ValueError(f"not a name: {text!r}")
+    return text
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"not a size: {value!r}")
+    return value
+
+
+def _quote(text: str) -> str:
+    return f'"{text}"'
+
+
+# -- in a project -----------------------------------------------------------------------------------------------------
+
+
+def checked_path(project: Project, name: str) -> Path:
+    return project.images_dir / name / CHECKED_NAME
+
+
+def find_checked(project: Project, name: str, progress: Progress) -> dict[str, Checked]:
+    """What the last checks found, by host platform; nothing where there is no record."""
+    path = checked_path(project, name)
+    try:
+        return read_checked(read_text(path))
+    except NoFileError:
+        return {}
+    except BadFileError as error:
+        progress.warn(f"{project.show(path)}: {error.problem}; `imagefab check {name}` writes it anew")
+        return {}
+
+
+def record_check(project: Project, plan: Plan, checked: Checked, progress: Progress) -> None:
+    """Keep what a check found beside the lock. Outside of a project, and where nothing can be written, it is lost."""
+    if project.shipped:
+        return
+    path = checked_path(project, plan.recipe)
+    found = find_checked(project, plan.recipe, progress)
+    if found.get(plan.platform.name) == checked:
+        return
+    try:
+        text = print_checked(plan.recipe, found | {plan.platform.name: checked})
+        write_atomic(path, text.encode(), within=project.root)
+    except (DiskError, OSError) as error:
+        progress.warn(f"what the check found is not kept: {error}")

@@ -1,0 +1,1 @@
+"""Where blobs and records of built layers are kept."""

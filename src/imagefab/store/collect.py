@@ -1,0 +1,51 @@
+"""Garbage collection: what a store may lose.
+
+Locks say what is kept. The rest goes: layers, packages, derived files and unfinished downloads. Whoever asks for it
+has the store alone, from before what is kept was listed, so that nothing goes that a running build is about to use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefab.digest import Digest
+from imagefab.files.disk import list_files
+from imagefab.store.marker import list_blobs
+from imagefab.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    blobs: frozenset[Digest]
+    records: frozenset[Digest]
+    """Keys of layers and of derived files."""
+
+
+def collect_garbage(store: Store, kept: Kept, *, also: Iterable[Path], dry_run: bool) -> int:
+    """Remove what is not kept, and other files known to be of no use; the bytes that came free."""
+    store.mark()
+    freed = 0
+    for path in [*_find_garbage(store.root, kept), *also]:
+        freed += path.lstat().st_size
+        if not dry_run:
+            path.unlink()
+    return freed
+
+
+def _find_garbage(root: Path, kept: Kept) -> Iterator[Path]:
+    blobs = {digest.hex for digest in kept.blobs}
+    records = {key.hex for key in kept.records}
+    yield from (path for path in list_blobs(root) if path.name not in blobs)
+    yield from (path for path in list_files(root / "checked") if path.name not in blobs)
+    for kind in ("layers", "derived"):
+        yield from (path for path in list_files(root / kind) if path.suffix == ".json" and path.stem not in records)
+    for path in list_files(root / "seen"):
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(path.read_bytes()).get("layer") in records:
+                continue
+        yield path
+    yield from list_files(root / "partial")

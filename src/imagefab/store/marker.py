@@ -1,0 +1,64 @@
+"""What makes a folder a store: a marker in it. So nothing is ever removed from a folder that is something else.
+
+The marker is the tag by which backup programs know caches, with a line of imagefab's. A store from before there were
+markers is known by what is in it: folders by a store's names and nothing else, blobs among them or locks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from imagefab.files.disk import list_files, list_folders
+from imagefab.files.plain import BadFileError, read_bytes
+
+MARKER = "CACHEDIR.TAG"
+_LINE = b"# This folder is a store of imagefab."
+MARKER_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n" + _LINE + b" All in it can be made again.\n"
+_FOLDERS = {"blobs", "checked", "claims", "derived", "indexes", "layers", "locks", "partial", "projects", "seen", "tmp",
+            "wheels"}  # fmt: skip
+_NEEDED = {"blobs", "locks"}
+"""Folders one of which every store has; the other names may be anybody's."""
+_IGNORED = ("lost+found", f".{MARKER}.")
+"""What a file system has by itself, and how a marker begins that is just being written."""
+_PREFIX = re.compile(r"[0-9a-f]{2}\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def has_marker(root: Path) -> bool:
+    try:
+        return not (root / MARKER).is_symlink() and _LINE in read_bytes(root / MARKER).splitlines()[1]
+    except (BadFileError, IndexError):
+        return False
+
+
+def can_be_store(root: Path) -> bool:
+    """Whether a folder is a store, or nothing yet, so that it may become one."""
+    # What is there is listed first: whoever makes a store marks it before anything else.
+    names = {path.name for path in root.iterdir() if not path.name.startswith(_IGNORED)}
+    return has_marker(root) or not names or _is_old_store(root, names)
+
+
+def list_blobs(root: Path) -> Iterator[Path]:
+    """All files that are called and lie like blobs."""
+    if (root / "blobs").is_symlink():
+        return
+    for folder in list_folders(root / "blobs" / "sha256"):
+        if _PREFIX.match(folder.name):
+            yield from (path for path in list_files(folder) if _DIGEST.match(path.name))
+
+
+def _is_old_store(root: Path, names: set[str]) -> bool:
+    if not names <= _FOLDERS or names.isdisjoint(_NEEDED):
+        return False
+    folders = {path.name for path in list_folders(root)}
+    return names <= folders and ("blobs" not in names or _has_only_blobs(root / "blobs"))
+
+
+def _has_only_blobs(folder: Path) -> bool:
+    names = [path.name for path in folder.iterdir()]
+    if names != ["sha256"]:
+        return not names
+    prefixes = list_folders(folder / "sha256")
+    return len(prefixes) == len([*(folder / "sha256").iterdir()]) and all(_PREFIX.match(path.name) for path in prefixes)

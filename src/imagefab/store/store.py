@@ -1,0 +1,273 @@
+"""The store: a content-addressed folder that all recipes and all runs share.
+
+    blobs/sha256/<2 hex>/<hex>   every file, named by its hash, read-only
+    checked/<hex>                what stat said of a blob when its hash was last seen to be right
+    layers/<hex>.json            layer key → the layer that was built for it
+    locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
+    CACHEDIR.TAG                 the marker: a folder without it is no store, and nothing in it is touched
+
+Nothing appears under its final name before it is complete: files are written in tmp/ and renamed. A blob's hash is
+checked again whenever stat no longer answers what it answered at the last check, so that a damaged entry is found
+without reading hundreds of megabytes on every run. All coordination between processes is flock, which the kernel
+drops when a process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from imagefab.digest import Digest
+from imagefab.files.disk import (
+    STORE,
+    StoreError,
+    digest_file,
+    explain_disk_errors,
+    make_folder,
+    refuse_way_out,
+    write_atomic,
+)
+from imagefab.files.remove import remove_tree
+from imagefab.store.marker import MARKER, MARKER_TEXT, can_be_store, has_marker
+
+
+class Store:
+    def __init__(self, root: Path, *, remove: Callable[[Path], None] | None = None) -> None:
+        """`remove` removes a scratch folder, in which there may be files that only whoever made them can remove."""
+        self.root = root
+        self.remove_folder = remove or _remove_folder
+        self._scratch: Path | None = None
+        self._scratch_lock: int | None = None
+        self._scratch_owner = 0
+        self._user_lock: int | None = None
+        self._user_owner = 0
+        self._making_scratch = threading.Lock()
+        self._is_marked = False
+
+    # -- folders ------------------------------------------------------------------------------------------------
+
+    def mark(self) -> None:
+        """Make sure that this is a store, before anything in it is written or removed; StoreError when it is not."""
+        if self._is_marked:
+            return
+        make_folder(self.root, STORE)
+        with explain_disk_errors(self.root, STORE):
+            if not can_be_store(self.root):
+                raise StoreError(
+                    f"{self.root} is not a store of imagefab, and not empty",
+                    hint="a new or an empty folder can be one: --store DIR, IMAGEFAB_STORE, `[store] path`",
+                )
+            if not has_marker(self.root):
+                write_atomic(self.root / MARKER, MARKER_TEXT, remedy=STORE)
+        self._is_marked = True
+
+    def folder(self, name: str) -> Path:
+        """A folder of the store, made when it is not there."""
+        path = self._own(self.root / name)
+        refuse_way_out(path / "file", self.root, STORE)
+        make_folder(path, STORE)
+        return path
+
+    def _own(self, path: Path) -> Path:
+        """A path at which something may be written or removed: in what is a store, and not somewhere behind a link."""
+        self.mark()
+        refuse_way_out(path, self.root, STORE)
+        return path
+
+    def scratch_folder(self) -> Path:
+        """This process's own scratch space. It goes with the process: the next run clears what is not locked."""
+        with self._making_scratch:
+            if self._scratch is None or self._scratch_owner != os.getpid():
+                self._hold()
+                self._scratch, self._scratch_lock = self._make_scratch(self.folder("tmp"))
+                self._scratch_owner = os.getpid()
+            return self._scratch
+
+    def hold(self) -> None:
+        """Let nobody have the store alone until it is closed."""
+        with self._making_scratch:
+            self._hold()
+
+    def _hold(self) -> None:
+        if self._user_lock is None or self._user_owner != os.getpid():
+            self._user_lock = self._open_lock("store")
+            self._user_owner = os.getpid()
+            fcntl.flock(self._user_lock, fcntl.LOCK_SH)
+
+    def _make_scratch(self, parent: Path) -> tuple[Path, int]:
+        # One process at a time: a folder whose lock is not held yet would be taken for an abandoned one.
+        with self.lock("scratch"), explain_disk_errors(parent, STORE):
+            _clear_abandoned(parent, self.remove_folder)
+            path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return path, descriptor
+
+    def scratch_file(self, suffix: str = "") -> Path:
+        """A new empty file in the scratch space."""
+        with explain_disk_errors(self.root, STORE):
+            descriptor, name = tempfile.mkstemp(suffix=suffix, dir=self.scratch_folder())
+        os.close(descriptor)
+        return Path(name)
+
+    def close(self) -> None:
+        if self._scratch is not None and self._scratch_owner == os.getpid():
+            self.remove_folder(self._scratch)
+            assert self._scratch_lock is not None
+            os.close(self._scratch_lock)
+        if self._user_lock is not None and self._user_owner == os.getpid():
+            os.close(self._user_lock)
+        self._scratch = self._scratch_lock = self._user_lock = None
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold a lock that other processes and threads wait for. `waiting` is told when somebody else has it."""
+        descriptor = self._open_lock(name)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting is not None:
+                    waiting()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the store for oneself: no run that makes something is using it, and none can begin."""
+        descriptor = self._open_lock("store")
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreError(f"the store {self.root} is in use", hint="try again when the build is done") from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self, name: str) -> int:
+        path = self.folder("locks") / name
+        with explain_disk_errors(path, STORE):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    # -- blobs --------------------------------------------------------------------------------------------------
+
+    def blob_path(self, digest: Digest) -> Path:
+        return self.root / "blobs" / "sha256" / digest.hex[:2] / digest.hex
+
+    def has_blob(self, digest: Digest) -> bool:
+        try:
+            return self.blob_path(digest).is_file()
+        except OSError:
+            return False
+
+    def open_blob(self, digest: Digest) -> IO[bytes]:
+        return self.blob_path(digest).open("rb")
+
+    def read_blob(self, digest: Digest) -> bytes:
+        return self.blob_path(digest).read_bytes()
+
+    def adopt_blob(self, path: Path, digest: Digest) -> Path:
+        """Move a file whose hash the caller has verified to its place. It takes the place of an entry that is there."""
+        final = self._own(self.blob_path(digest))
+        with explain_disk_errors(final, STORE):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o444)
+            path.replace(final)
+            self._remember(digest, final)
+        return final
+
+    def write_blob(self, data: bytes) -> Digest:
+        digest = Digest.of_bytes(data)
+        if not self.check_blob(digest):
+            path = self.scratch_file()
+            with explain_disk_errors(path, STORE):
+                path.write_bytes(data)
+            self.adopt_blob(path, digest)
+        return digest
+
+    def check_blob(self, digest: Digest) -> bool:
+        """Whether the blob is there and is what its name says. Reads it only when stat says that it was touched."""
+        path = self.blob_path(digest)
+        try:
+            identity = _stat_identity(path)
+        except OSError:
+            return False
+        try:
+            remembered = (self.root / "checked" / digest.hex).read_bytes()
+        except OSError:
+            remembered = b""
+        if remembered == identity.encode():
+            return True
+        if digest_file(path) != digest:
+            return False
+        with contextlib.suppress(OSError, StoreError):
+            self._remember(digest, path)
+        return True
+
+    def drop_blob(self, digest: Digest) -> None:
+        with explain_disk_errors(self.root, STORE):
+            self._own(self.blob_path(digest)).unlink(missing_ok=True)
+            self._own(self.root / "checked" / digest.hex).unlink(missing_ok=True)
+
+    def _remember(self, digest: Digest, path: Path) -> None:
+        write_atomic(self.folder("checked") / digest.hex, _stat_identity(path).encode(), remedy=STORE)
+
+    # -- records ------------------------------------------------------------------------------------------------
+
+    def read_record(self, kind: str, key: Digest) -> Any | None:
+        """A small JSON value filed under a key; None when there is none or when it can't be read."""
+        try:
+            return json.loads((self.root / kind / f"{key.hex}.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def write_record(self, kind: str, key: Digest, value: Any) -> None:
+        data = json.dumps(value, indent=1, sort_keys=True).encode()
+        write_atomic(self.folder(kind) / f"{key.hex}.json", data, remedy=STORE)
+
+    def drop_record(self, kind: str, key: Digest) -> None:
+        with explain_disk_errors(self.root, STORE):
+            self._own(self.root / kind / f"{key.hex}.json").unlink(missing_ok=True)
+
+
+def _remove_folder(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        remove_tree(str(path))
+
+
+def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
+    """Remove the scratch folders of runs that are no more: those whose lock nobody holds."""
+    for path in parent.glob("run-*"):
+        if path.is_symlink():
+            continue
+        try:
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # Its run died before it had a lock.
+            remove(path)
+            continue
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def _stat_identity(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

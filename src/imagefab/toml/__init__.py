@@ -1,0 +1,1 @@
+"""TOML files: values with their rules, positions, edits."""
