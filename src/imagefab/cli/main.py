@@ -46,8 +46,8 @@ from imagefab.progress import Progress
 from imagefab.toml.grammar import quote
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
-_PATIENCE = 5.0
-"""Seconds that an interrupted run may take to clean up."""
+_PATIENCE, _PAUSE = 30.0, 0.2
+"""Seconds that an interrupted run may take to clean up, and between two looks at what it still does."""
 _VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, diff,
           matrix, sbom, run, shell, doctor, gc)  # fmt: skip
 
@@ -245,15 +245,28 @@ def _work_in(folder: str | None) -> Iterator[None]:
 
 def _stop_work() -> None:
     """End what runs for us, so that the threads that wait for it clean up after themselves; but not for long."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    deadline = time.monotonic() + _PATIENCE
+    while (threads := _list_threads()) and time.monotonic() < deadline:
+        # The list of children that the kernel gives is not always whole, so this is done more than once.
+        _end_children(now)
+        threads[0].join(_PAUSE)
+
+
+def _list_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+
+
+def _end_children(now: float) -> None:
+    """Those that were started before. What has been started since cleans up."""
+    ticks = now * os.sysconf("SC_CLK_TCK")
     with contextlib.suppress(OSError):
         for task in Path("/proc/self/task").iterdir():
             for child in (task / "children").read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGTERM)
-    deadline = time.monotonic() + _PATIENCE
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - time.monotonic()))
+                with contextlib.suppress(OSError, ValueError):
+                    _, _, fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")
+                    if int(fields.split()[19]) <= ticks:
+                        os.kill(int(child), signal.SIGTERM)
 
 
 def _interrupt(number: int, frame: object) -> None:

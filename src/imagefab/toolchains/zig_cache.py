@@ -55,7 +55,6 @@ _BY_RUSTC = "-nodefaultlibs -lunwind"
 """The C library is named besides."""
 _WINDOWS_LIBRARIES = (
     "kernel32", "ntdll", "userenv", "ws2_32", "dbghelp", "advapi32", "bcrypt", "user32", "shell32", "ole32",
-    "synchronization",
 )  # fmt: skip
 """What Rust's standard library and most crates name."""
 
