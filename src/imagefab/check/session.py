@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefab.check.probe import Probe
+from imagefab.check.programs import read_program
 from imagefab.engines.engine import Command
 
 INSIDE = "/project"
@@ -21,19 +22,6 @@ LIMIT = 300
 """Seconds that a probe may take. The longest are a Rust crate under emulation, and C++ by Zig, which compiles its
 library, on a machine that has more to do."""
 _MOST_OUTPUT = 1 << 20
-
-_DRIVER = """\
-cd /project || exit 1
-unset HOME
-limit=
-if timeout 1 true 2>/dev/null; then limit="timeout -k 5 $LIMIT"; fi
-echo started >started
-for probe in "$@"; do
-    cd "/project/$probe" || continue
-    $limit sh -eu "/project/$probe.sh" >"/project/$probe.log" 2>&1 </dev/null
-    echo $? >"/project/$probe.code"
-done
-"""
 
 Execute = Callable[[Command], str]
 """Runs a command in the image within its time limit; what it and its engine said."""
@@ -73,7 +61,7 @@ def run_probes(
             place.chmod(0o777)
             _lay_out(chosen, place)
             command = Command(
-                argv=("sh", "-c", _DRIVER, "check", *(probe.name for probe in chosen)),
+                argv=("sh", "-c", read_program("driver.sh"), "check", *(probe.name for probe in chosen)),
                 env=(*env.items(), ("LIMIT", str(LIMIT))),
                 cwd=INSIDE,
                 user=None if root else (USER, USER),

@@ -13,46 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from imagefab.plan.model import MOUNT, AddRootfs, Plan, Run, Step
+from imagefab.templates import read_template
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-_TEMPLATE = """\
-# {{ recipe }}: cross-compiles for {{ target }}
-#
-# Written by `imagefab render {{ recipe }}`; do not edit. It says what recipes/{{ recipe }}.toml and imagefab.lock mean.
-# `imagefab context {{ recipe }} DIR` lays out all that it needs, checked against the lock. Then, without imagefab:
-#
-#     docker buildx build --network none DIR
-
-{% for plan in plans %}
-# ==== {{ plan.platform.name }} ====
-{% for layer in plan.layers[first:] %}
-# -- {{ layer.name }}: {{ layer.comment | line }}
-FROM {{ parent(plan, loop.index0 + first) }} AS {{ stage(plan, layer.name) }}
-{% if layer.steps | runs %}
-{% for name, value in plan.step_environment | dictsort %}
-ARG {{ name }}={{ value }}
-{% endfor %}
-{% endif %}
-{% for step in layer.steps %}
-{{ step | instruction(loop.previtem) }}
-{% endfor %}
-
-{% endfor %}
-FROM {{ parent(plan, plan.layers | length) }} AS image-{{ plan.platform.oci_arch }}
-{% if plan.labels %}
-LABEL {{ plan.labels | pairs }}
-{% endif %}
-{% if plan.env %}
-ENV {{ plan.env | pairs }}
-{% endif %}
-CMD ["bash"]
-{% endfor %}
-
-# hadolint ignore=DL3006
-FROM image-${TARGETARCH}
-"""
 
 _UNPRINTABLE = re.compile(r"[^\t\x20-\x7e\xa0-\u2027\u202f-\U0010ffff]")
 _MOST_IN_LINE = 500
@@ -89,7 +53,7 @@ def _template() -> Template:
         "pairs": _render_pairs,
         "runs": lambda steps: any(isinstance(s, Run) for s in steps),
     }
-    return environment.from_string(_TEMPLATE)
+    return environment.from_string(read_template("imagefab.plan", "Dockerfile.jinja", {}))
 
 
 def _render_step(step: Step, previous: object) -> str:

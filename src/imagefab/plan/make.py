@@ -25,7 +25,6 @@ from imagefab.plan.model import (
     CANONICAL_FORM,
     MOUNT,
     STEP_ENVIRONMENT,
-    TIDY,
     AddRootfs,
     BlobContent,
     BytesContent,
@@ -41,6 +40,7 @@ from imagefab.plan.model import (
 )
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.format import FILE_PATH
+from imagefab.templates import read_template
 from imagefab.toolchains.blueprint import IMAGE_PATH, Blueprint, LayerSpec
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -127,7 +127,8 @@ def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, loc
     if bootstrap:
         draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages))
         draft.steps.append(AddRootfs(source=f"{draft.home}/rootfs.tar"))
-    draft.add_input("tidy.sh", BytesContent(data=TIDY.encode()))
+    # It ends every step: a step finds the same on a layer that was just built as on one out of the store.
+    draft.add_input("tidy.sh", BytesContent(data=read_template("imagefab.plan", "tidy.sh", {}).encode()))
     opened = _find_opened(pinned, platform)
     installing = [
         *(f"dpkg --add-architecture {architecture}" for architecture in spec.architectures),

@@ -22,20 +22,6 @@ CANONICAL_FORM = 1
 MOUNT = "/run/imagefab"
 """Where a step finds its layer's inputs. Below /run, of which nothing stays in an image."""
 
-TIDY = """\
-# Removes what depends on when and where a step ran: logs, caches, temporary files. No layer keeps it.
-exec 2>/dev/null
-for folder in /run /tmp /var/cache/apt /var/lib/apt/lists /var/log /var/tmp; do
-    find $folder -mindepth 1 -maxdepth 1 ! -path /run/imagefab -exec rm -rf {} +
-done
-find / -xdev -name __pycache__ -prune -exec rm -rf {} +
-find /var/lib/dpkg /var/cache/debconf -name '*-old' ! -type d -delete
-find /var/lib/dpkg -name lock ! -type d -delete
-rm -f /etc/machine-id /var/lib/dbus/machine-id /var/cache/ldconfig/aux-cache
-exit 0
-"""
-"""Ends every step. It removes all that is volatile, but for what engines mount, so that a step finds the same on top of
-a layer that was built a moment ago as on top of the same layer out of the store."""
 
 STEP_ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",

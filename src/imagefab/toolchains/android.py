@@ -30,6 +30,7 @@ from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS, VERSION, clang_layer
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.toolchain import Kind, Toolchain
 from imagefab.toolchains.vendor import VendorArchive, declare_archive, find_archive
 
@@ -45,54 +46,6 @@ _RUNTIMES = {"armv7": ("arm", "arm"), "i686": ("i386", "i686")}
 """clang's folder of runtimes, and what they have in their names."""
 _ABIS = {"aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "i686": "x86", "x86_64": "x86_64"}
 _TOOLS = ("ar", "nm", "objcopy", "objdump", "ranlib", "readelf", "strings", "strip")
-
-_CONFIG = """\
-# What clang takes as given when it builds for {triple}.
---target={clang}{api}
---sysroot={folder}/sysroot
--resource-dir={folder}/clang
--fuse-ld=lld
---rtlib=compiler-rt
---unwindlib=libunwind
---stdlib=libc++
-"""
-_WRAPPER = """\
-#!/bin/sh
-exec /usr/lib/llvm-{version}/bin/{tool} --config={home}/clang.cfg "$@"
-"""
-_LINK = """\
-ln -s /usr/lib/llvm-{version}/lib/clang/{version}/include {folder}/clang/include
-for tool in {tools}; do
-    ln -s /usr/lib/llvm-{version}/bin/llvm-$tool /usr/local/bin/llvm-$tool
-    ln -s llvm-$tool /usr/local/bin/{gnu}-$tool
-done
-ln -s /usr/lib/llvm-{version}/bin/ld.lld /usr/local/bin/ld.lld
-ln -s ld.lld /usr/local/bin/{gnu}-ld
-"""
-_UNPACK = """\
-mkdir /tmp/ndk
-prebuilt='android-ndk-*/toolchains/llvm/prebuilt/linux-x86_64'
-unzip -q "$SOURCES/{file}" 'android-ndk-*/source.properties' 'android-ndk-*/NOTICE*' \\
-    "$prebuilt/sysroot/usr/include/*" "$prebuilt/sysroot/usr/lib/{gnu}/*" \\
-    "$prebuilt/lib*/clang/*/lib/linux/{runtimes}/*" \\
-    "$prebuilt/lib*/clang/*/lib/linux/libclang_rt.*-{name}-android*" -d /tmp/ndk
-cd /tmp/ndk/android-ndk-*
-mv source.properties NOTICE* {folder}
-cd toolchains/llvm/prebuilt/linux-x86_64
-for other in sysroot/usr/include/*-linux-android*; do
-    case $other in */{gnu}) ;; *) rm -r "$other" ;; esac
-done
-if ! [ -d sysroot/usr/lib/{gnu}/{api} ]; then
-    echo "{file} has no API level {api} for {gnu}; it has" $(cd sysroot/usr/lib/{gnu} && ls -d [0-9]*)
-    exit 1
-fi
-rmdir {folder}/sysroot {folder}/clang/lib/linux
-mv sysroot {folder}
-mv lib*/clang/*/lib/linux {folder}/clang/lib
-cd /
-rm -r /tmp/ndk
-chmod -R u=rwX,go=rX {folder}
-"""
 
 
 def make_android(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -136,7 +89,7 @@ def make_android(recipe: Recipe, platform: HostPlatform) -> Toolchain:
 
 def _wrappers_layer(target: Target, version: str, api: int, folder: str) -> LayerSpec:
     gnu, clang = _name_folder(target), _name_clang(target)
-    config = _CONFIG.format(triple=target.triple, clang=clang, api=api, folder=folder)
+    config = read_script("android-clang.cfg", triple=target.triple, clang=clang, api=api, folder=folder)
     fronts = dict.fromkeys((f"{clang}{api}", clang, gnu))
     return LayerSpec(
         name=f"android-{target.stem}",
@@ -147,7 +100,7 @@ def _wrappers_layer(target: Target, version: str, api: int, folder: str) -> Laye
             *(
                 FileSpec(
                     path=f"/usr/local/bin/{front}-{tool}",
-                    content=_WRAPPER.format(version=version, tool=tool, home=_HOME).encode(),
+                    content=read_script("android-clang.sh", version=version, tool=tool, home=_HOME).encode(),
                     mode=0o755,
                 )
                 for front in fronts
@@ -157,7 +110,7 @@ def _wrappers_layer(target: Target, version: str, api: int, folder: str) -> Laye
         run=(
             RunSpec(
                 name="binary tools",
-                script=_LINK.format(version=version, folder=folder, gnu=gnu, tools=" ".join(_TOOLS)),
+                script=read_script("android-link.sh", version=version, folder=folder, gnu=gnu, tools=" ".join(_TOOLS)),
             ),
         ),
     )
@@ -165,8 +118,14 @@ def _wrappers_layer(target: Target, version: str, api: int, folder: str) -> Laye
 
 def _ndk_layer(target: Target, api: int, ndk: VendorArchive, folder: str) -> LayerSpec:
     runtimes, name = _RUNTIMES.get(target.stem, (target.stem, target.stem))
-    script = _UNPACK.format(
-        file=ndk.file, gnu=_name_folder(target), api=api, folder=folder, runtimes=runtimes, name=name
+    script = read_script(
+        "android-unpack.sh",
+        file=ndk.file,
+        gnu=_name_folder(target),
+        api=api,
+        folder=folder,
+        runtimes=runtimes,
+        name=name,
     )
     return LayerSpec(
         name="android-ndk",

@@ -18,6 +18,7 @@ from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.system import MACHINES, Memory
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
@@ -81,20 +82,6 @@ _EMPTY_ARCHIVE = b"!<arch>\n"
 _DISK_TOOLS = {"x86_64": ("mtools", "xorriso")}
 """For disks that boot, where programs come on disks; by the first part of a triple."""
 
-_DPKG = """\
-# Of the libraries for all processor variants, those of the targets that there are images for.
-path-exclude={gcc}/{variants}/*.[ao]
-path-exclude={picolibc}/lib/{variants}/*.[ao]
-path-exclude={picolibc}/*/release/*.[aho]
-path-exclude={gcc}/plugin/*
-{kept}
-"""
-
-_WRAPPER = """\
-#!/bin/sh
-exec {command} "$@"
-"""
-
 
 def make_baremetal(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
@@ -146,7 +133,7 @@ def _gcc_layer(gnu: str, suite: Suite) -> LayerSpec:
     gcc, picolibc = f"/usr/lib/gcc/{gnu}/*", f"/usr/lib/picolibc/{gnu}"
     folders = (gcc, f"{picolibc}/lib")
     kept = "\n".join(f"path-include={folder}/{name}/*.[ao]" for name in names for folder in folders)
-    text = _DPKG.format(gcc=gcc, picolibc=picolibc, variants=chosen.variants, kept=kept)
+    text = read_script("bare-dpkg.cfg", gcc=gcc, picolibc=picolibc, variants=chosen.variants, kept=kept)
     return LayerSpec(
         name=f"gcc-{gnu}",
         comment=f"GCC and picolibc for {gnu}",
@@ -204,7 +191,11 @@ def _make_toolchain(
 ) -> Toolchain:
     own = target.triple
     programs = tuple(
-        FileSpec(path=f"/usr/local/bin/{own}-{name}", content=_WRAPPER.format(command=command).encode(), mode=0o755)
+        FileSpec(
+            path=f"/usr/local/bin/{own}-{name}",
+            content=read_script("bare-tool.sh", command=command).encode(),
+            mode=0o755,
+        )
         for name, command in wrappers.items()
     )
     wrapped = LayerSpec(name=f"wrappers-{own}", comment=f"the compilers, set to {own}", files=(*programs, *files))

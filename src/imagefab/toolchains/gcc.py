@@ -11,13 +11,9 @@ from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
-
-_STRIP = """\
-cd /usr/lib/gcc-cross/{triplet}
-find . -type f \\( -name cc1 -o -name cc1plus -o -name lto1 \\) -exec strip {{}} +
-"""
 
 
 def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -56,7 +52,9 @@ def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
     """GCC for the target; kinds that stand on it share this layer. Nothing on the target's own platform."""
     target, suite = recipe.target, find_suite(recipe)
     native = is_native(target, platform)
-    strip = RunSpec(name="no debug information in the compilers", script=_STRIP.format(triplet=target.gnu_triplet))
+    strip = RunSpec(
+        name="no debug information in the compilers", script=read_script("gcc-strip.sh", triplet=target.gnu_triplet)
+    )
     return LayerSpec(
         name=f"gcc-{target.gnu_triplet}",
         comment=f"GCC for {target.gnu_triplet}",

@@ -16,6 +16,7 @@ from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.gcc import explain_libraries, include_multiarch
 from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 from imagefab.toolchains.widths import list_width_defines
@@ -30,24 +31,6 @@ LIBCLANG_HEADERS = "-resource-dir=/usr/lib/llvm-19/lib/clang/19"
 """For the libclang that the bases bring: it finds its own headers by itself for Linux targets only."""
 
 _SETTINGS = "/opt/llvm"
-_CONFIG = """\
-# What clang takes as given when it builds for {triple}.
---target={gnu}
--fuse-ld=lld
---rtlib=libgcc
---stdlib=libstdc++
---unwindlib=libgcc
-"""
-_WRAPPER = """\
-#!/bin/sh
-exec /usr/lib/llvm-{version}/bin/{tool} --config={settings}/{gnu}.cfg "$@"
-"""
-_LINK = """\
-for tool in ar nm objcopy objdump ranlib readelf strings strip; do
-    ln -s /usr/lib/llvm-{version}/bin/llvm-$tool /usr/local/bin/{gnu}-$tool
-done
-ln -s /usr/lib/llvm-{version}/bin/ld.lld /usr/local/bin/{gnu}-ld
-"""
 
 
 def make_llvm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -94,12 +77,12 @@ def _libraries_layer(target: Target, suite: Suite, *, native: bool) -> LayerSpec
 
 def _wrappers_layer(recipe: Recipe, version: str) -> LayerSpec:
     gnu = recipe.target.gnu_triplet
-    config = _CONFIG.format(triple=recipe.target.triple, gnu=gnu)
+    config = read_script("llvm-clang.cfg", triple=recipe.target.triple, gnu=gnu)
     config += "".join(f"{define}\n" for define in list_width_defines(recipe))
     wrappers = (
         FileSpec(
             path=f"/usr/local/bin/{gnu}-{tool}",
-            content=_WRAPPER.format(version=version, tool=tool, settings=_SETTINGS, gnu=gnu).encode(),
+            content=read_script("llvm-clang.sh", version=version, tool=tool, settings=_SETTINGS, gnu=gnu).encode(),
             mode=0o755,
         )
         for tool in ("clang", "clang++")
@@ -108,7 +91,7 @@ def _wrappers_layer(recipe: Recipe, version: str) -> LayerSpec:
         name=f"llvm-{version}-{gnu}",
         comment=f"clang, lld and the binary tools under their names for {gnu}",
         files=(FileSpec(path=f"{_SETTINGS}/{gnu}.cfg", content=config.encode()), *wrappers),
-        run=(RunSpec(name="binary tools", script=_LINK.format(version=version, gnu=gnu)),),
+        run=(RunSpec(name="binary tools", script=read_script("llvm-link.sh", version=version, gnu=gnu)),),
     )
 
 

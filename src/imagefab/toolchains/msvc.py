@@ -24,6 +24,7 @@ from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS, VERSION, clang_layer
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.toolchain import Kind, Toolchain
 from imagefab.toolchains.vendor import VendorArchive, declare_archive, find_archive
 
@@ -38,47 +39,7 @@ _INCLUDE = ("crt/include", *(f"sdk/include/{part}" for part in ("ucrt", "um", "s
 _LIB = ("crt/lib", "sdk/lib/ucrt", "sdk/lib/um")
 _TOOLS = ("ar", "dlltool", "lib", "ml", "mt", "nm", "objcopy", "objdump", "ranlib", "readobj", "strip")
 
-_CONFIG = """\
-# What clang-cl takes as given when it builds for {triple}.
---target={triple}
--fuse-ld=lld
-"""
 _RULES_FILE = f"{_HOME}/release-runtime.cmake"
-_RULES = """\
-# For projects to which CMAKE_MSVC_RUNTIME_LIBRARY says nothing yet.
-foreach(language C CXX)
-    string(REPLACE "/MDd" "/MD" CMAKE_${language}_FLAGS_DEBUG_INIT "${CMAKE_${language}_FLAGS_DEBUG_INIT}")
-endforeach()
-"""
-_WRAPPER = """\
-#!/bin/sh
-# {tool} for {triple}, with the image's SDK after what INCLUDE and LIB name.
-export INCLUDE="${{INCLUDE:+$INCLUDE;}}{include}"
-export LIB="${{LIB:+$LIB;}}{lib}"
-exec /usr/lib/llvm-{version}/bin/{program} "$@"
-"""
-_LINK = """\
-for tool in {tools}; do
-    ln -s /usr/lib/llvm-{version}/bin/llvm-$tool /usr/local/bin/llvm-$tool
-done
-"""
-_UNPACK = """\
-mkdir /tmp/sdk
-tar -xf "$SOURCES/{file}" -C /tmp/sdk --no-same-owner
-cd /tmp/sdk
-for needed in {needed}; do
-    [ -d $needed ] || {{ echo "{file} has no $needed in it, as xwin's splat has"; exit 1; }}
-done
-for folder in crt/lib sdk/lib/ucrt sdk/lib/um; do
-    for other in $folder/*; do
-        case $other in */{arch}) ;; *) rm -r "$other" ;; esac
-    done
-done
-mkdir -p {optional}
-rm -r {folder}
-mv /tmp/sdk {folder}
-chmod -R u=rwX,go=rX {folder}
-"""
 
 
 def make_msvc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -126,7 +87,8 @@ def _wrappers_layer(target: Target, version: str, folder: str) -> LayerSpec:
     wrappers = (
         FileSpec(
             path=f"/usr/local/bin/{tool}",
-            content=_WRAPPER.format(
+            content=read_script(
+                "msvc-tool.sh",
                 tool=tool,
                 triple=target.triple,
                 version=version,
@@ -143,19 +105,23 @@ def _wrappers_layer(target: Target, version: str, folder: str) -> LayerSpec:
         comment=f"clang-cl, lld-link and LLVM's tools for {target.triple}",
         folders=tuple(f"{folder}/{part}" for part in (*_INCLUDE, *(f"{part}/{arch}" for part in _LIB))),
         files=(
-            FileSpec(path=f"{_HOME}/clang-cl.cfg", content=_CONFIG.format(triple=target.triple).encode()),
-            FileSpec(path=_RULES_FILE, content=_RULES.encode()),
+            FileSpec(
+                path=f"{_HOME}/clang-cl.cfg", content=read_script("msvc-clang.cfg", triple=target.triple).encode()
+            ),
+            FileSpec(path=_RULES_FILE, content=read_script("msvc-rules.cmake").encode()),
             *wrappers,
         ),
-        run=(RunSpec(name="binary tools", script=_LINK.format(version=version, tools=" ".join(_TOOLS))),),
+        run=(
+            RunSpec(name="binary tools", script=read_script("msvc-link.sh", version=version, tools=" ".join(_TOOLS))),
+        ),
     )
 
 
 def _sdk_layer(target: Target, sdk: VendorArchive, folder: str) -> LayerSpec:
     arch = _ARCHITECTURES[target.stem]
     needed = ("crt/include", "sdk/include/ucrt", "sdk/include/um", *(f"{part}/{arch}" for part in _LIB))
-    script = _UNPACK.format(
-        file=sdk.file, folder=folder, arch=arch, needed=" ".join(needed), optional=" ".join(_INCLUDE)
+    script = read_script(
+        "msvc-unpack.sh", file=sdk.file, folder=folder, arch=arch, needed=" ".join(needed), optional=" ".join(_INCLUDE)
     )
     return LayerSpec(
         name="msvc-sdk",

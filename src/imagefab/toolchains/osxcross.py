@@ -18,6 +18,7 @@ from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS, VERSION, clang_layer
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 SDK_FOLDER = "/opt/osxcross/SDK"
@@ -41,57 +42,6 @@ _TOOLS = {
 }
 _UNPREFIXED = ("lipo", "libtool", "otool", "install_name_tool", "dsymutil")
 """These only Apple has; ar and its like are the image's own."""
-
-_COMPILER = """\
-#!/bin/sh
-# {tool} for {triple}.
-: "${{SDKROOT:={sdk}}}" "${{MACOSX_DEPLOYMENT_TARGET:={oldest}}}"
-export SDKROOT MACOSX_DEPLOYMENT_TARGET
-exec /usr/lib/llvm-{version}/bin/{tool} --config=/opt/osxcross/{apple}.cfg "$@"
-"""
-_CONFIG = """\
-# What clang takes as given when it builds for {triple}.
---target={apple}-apple-darwin
--fuse-ld=lld
---stdlib=libc++
-"""
-_XCRUN = """\
-#!/bin/sh
-# As much of xcrun as build systems ask for.
-: "${{SDKROOT:={sdk}}}"
-while [ $# -gt 0 ]; do
-    case $1 in
-    --sdk | -sdk | --toolchain | -toolchain) shift ;;
-    --show-sdk-path | -show-sdk-path) echo "$SDKROOT" && exit ;;
-    --show-sdk-version | -show-sdk-version) echo "{number}" && exit ;;
-    --show-sdk-platform-path | -show-sdk-platform-path) dirname "$(dirname "$SDKROOT")" && exit ;;
-    --find | -find | -f) only=1 ;;
-    -*) ;;
-    *) break ;;
-    esac
-    shift
-done
-if [ $# -eq 0 ]; then
-    echo "xcrun: which program?" >&2
-    exit 64
-fi
-program=$1
-shift
-case $program in
-clang | clang++ | {tools}) program={prefix}-$program ;;
-esac
-if [ -n "${{only:-}}" ]; then
-    command -v "$program"
-    exit
-fi
-exec "$program" "$@"
-"""
-_UNPACK = """\
-mkdir -p {folder}
-tar -xf "$SOURCES/{file}" -C {folder} --no-same-owner
-test -d {folder}/{name}/usr/include || {{ echo "{file} has no {name}/usr/include in it"; exit 1; }}
-chmod -R u=rwX,go=rX {folder}
-"""
 
 
 def make_osxcross(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -133,14 +83,20 @@ def _wrappers_layer(target: Target, version: str, *, sdk: str, name: str, prefix
     found = _SDK.fullmatch(name)
     number = f"{found[1]}.{found[2] or 0}" if found else ""
     compilers = {
-        f"{front}-{tool}": _COMPILER.format(
-            tool=tool, triple=target.triple, sdk=sdk, oldest=_OLDEST[target.stem], version=version, apple=apple
+        f"{front}-{tool}": read_script(
+            "osxcross-clang.sh",
+            tool=tool,
+            triple=target.triple,
+            sdk=sdk,
+            oldest=_OLDEST[target.stem],
+            version=version,
+            apple=apple,
         )
         for front in (prefix, target.triple, short)
         for tool in ("clang", "clang++")
     }
-    config = _CONFIG.format(triple=target.triple, apple=apple)
-    xcrun = _XCRUN.format(sdk=sdk, number=number, tools=" | ".join(_TOOLS), prefix=prefix)
+    config = read_script("osxcross-clang.cfg", triple=target.triple, apple=apple)
+    xcrun = read_script("xcrun.sh", sdk=sdk, number=number, tools=" | ".join(_TOOLS), prefix=prefix)
     links = [(f"{front}-{tool}", program) for front in (prefix, target.triple) for tool, program in _TOOLS.items()]
     links += [(tool, _TOOLS[tool]) for tool in _UNPREFIXED]
     script = [f"ln -s /usr/lib/llvm-{version}/bin/{program} /usr/local/bin/{link}" for link, program in links]
@@ -167,7 +123,7 @@ def _sdk_layer(file: str, name: str, path: str) -> LayerSpec:
         run=(
             RunSpec(
                 name="unpack the SDK",
-                script=_UNPACK.format(folder=SDK_FOLDER, file=file, name=name),
+                script=read_script("osxcross-unpack.sh", folder=SDK_FOLDER, file=file, name=name),
                 sources=(file,),
             ),
         ),

@@ -25,32 +25,11 @@ from imagefab.recipe.rules import KindRules
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS, clang_layer
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _VERSION = "19"
 """LLVM's, and that of the libraries: the two go together."""
-
-_WRAPPER = f"""\
-#!/bin/sh
-exec /usr/lib/llvm-{_VERSION}/bin/{{tool}} {{options}} "$@"
-"""
-
-_LINK_TOOLS = f"""\
-for tool in ar nm objcopy objdump ranlib readelf strings strip; do
-    ln -s /usr/lib/llvm-{_VERSION}/bin/llvm-$tool /usr/local/bin/{{triple}}-$tool
-done
-ln -s /usr/lib/llvm-{_VERSION}/bin/wasm-ld /usr/local/bin/{{triple}}-ld
-"""
-
-_MAKE_SYSROOT = f"""\
-mkdir -p /usr/{{triple}}/include /usr/{{triple}}/lib/pkgconfig
-ln -s ../../include/wasm32-wasi /usr/{{triple}}/include/{{triple}}
-ln -s ../../lib/wasm32-wasi /usr/{{triple}}/lib/{{triple}}
-cd /usr/lib/llvm-{_VERSION}/lib/clang/{_VERSION}/lib
-mkdir wasm32-unknown-wasip1
-ln -s ../wasi/libclang_rt.builtins-wasm32.a wasm32-unknown-wasip1/libclang_rt.builtins.a
-"""
-
 
 _EMSCRIPTEN = "/usr/share/emscripten"
 _EMSCRIPTEN_SYSROOT = f"{_EMSCRIPTEN}/cache/sysroot"
@@ -119,7 +98,8 @@ def _wrappers_layer(target: Target) -> LayerSpec:
     triple, has_system = target.triple, target.os == "wasi"
     options = f"--target={triple} --sysroot=/usr/{triple}" if has_system else f"--target={triple} -nostdlib"
     wrappers = (("clang", "clang", options), ("clang++", "clang++", f"{options} -fno-exceptions"))
-    script = _LINK_TOOLS + (_MAKE_SYSROOT if has_system else "")
+    names = ("wasm-link.sh", "wasm-sysroot.sh") if has_system else ("wasm-link.sh",)
+    script = "".join(read_script(name, version=_VERSION, triple=triple) for name in names)
     return LayerSpec(
         name=f"llvm-{_VERSION}-{triple}",
         comment=f"clang, lld and the binary tools under their names for {triple}",
@@ -127,12 +107,12 @@ def _wrappers_layer(target: Target) -> LayerSpec:
         files=tuple(
             FileSpec(
                 path=f"/usr/local/bin/{triple}-{name}",
-                content=_WRAPPER.format(tool=tool, options=given).encode(),
+                content=read_script("wasm-clang.sh", version=_VERSION, tool=tool, options=given).encode(),
                 mode=0o755,
             )
             for name, tool, given in wrappers
         ),
-        run=(RunSpec(name="binary tools and sysroot", script=script.format(triple=triple)),),
+        run=(RunSpec(name="binary tools and sysroot", script=script),),
     )
 
 

@@ -29,8 +29,9 @@ from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS
 from imagefab.toolchains.runners.linux import is_native
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.toolchain import Kind, Toolchain
-from imagefab.toolchains.zig_cache import FIND_CACHE, ZIG, make_cache_layer
+from imagefab.toolchains.zig_cache import ZIG, make_cache_layer
 
 _ZIG_VERSION = "0.17.0"
 _STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
@@ -57,110 +58,6 @@ _OLDEST_GLIBCS = {
 _NO_GLIBC = ("mips", "mipsel", "powerpc", "powerpc64")
 """The architectures whose GNU C library Zig does not carry under the target's name."""
 
-_UNPACK = """\
-mkdir /tmp/zig
-unzip -q "$SOURCES/ziglang.whl" 'ziglang/*' -d /tmp/zig
-mv /tmp/zig/ziglang {zig}
-chmod -R u=rwX,go=rX {zig}
-chmod 755 {zig}/zig
-for tool in ar ranlib objcopy; do
-    printf '#!/bin/sh\\nexec {zig}/zig %s "$@"\\n' $tool >/usr/local/bin/zig-$tool
-    chmod 755 /usr/local/bin/zig-$tool
-done
-"""
-_UNPACK_ZIGBUILD = """\
-unzip -q -j "$SOURCES/cargo-zigbuild.whl" '*/scripts/cargo-zigbuild' -d /usr/local/bin
-chmod 755 /usr/local/bin/cargo-zigbuild
-"""
-
-_CACHE = f"""\
-{FIND_CACHE}: "${{ZIG_LOCAL_CACHE_DIR:=$ZIG_GLOBAL_CACHE_DIR}}"
-export ZIG_LOCAL_CACHE_DIR
-"""
-_ZIG_SCRIPT = f"""\
-#!/bin/sh
-{FIND_CACHE}exec {ZIG}/zig "$@"
-"""
-_WRAPPER = """\
-#!/bin/sh
-# Zig as a compiler and linker for {triple}.
-{cache}count=$#
-while [ "$count" -gt 0 ]; do
-    word=$1
-    shift
-    count=$((count - 1))
-    case $word in
-    --target=* | -march=* | */self-contained/*crt*.o) ;;
-    -target | --target)
-        shift
-        count=$((count - 1))
-        ;;
-    -lgcc_s | -lgcc_eh) set -- "$@" -lunwind ;;
-    {unasked}-lgcc | -l:libgcc.a | -Wl,--no-undefined-version | -Wl,--fix-cortex-a53-*) ;;
-    *) set -- "$@" "$word" ;;
-    esac
-done
-exec {zig}/zig {tool} -target {target}{cpu} "$@"
-"""
-_WINDRES = """\
-#!/bin/sh
-# windres, with Zig's resource compiler.
-{cache}input='' output='' format=coff
-count=$#
-while [ "$count" -gt 0 ]; do
-    word=$1
-    shift
-    count=$((count - 1))
-    case $word in
-    --*=*)
-        value=${{word#*=}}
-        word=${{word%%=*}}
-        ;;
-    -[IDUOJF]?* | -[iolc]?*)
-        value=${{word#??}}
-        word=${{word%"$value"}}
-        ;;
-    -[IDUOJFiolc] | --input | --output | --input-format | --output-format | --target | --include-dir | --define | \
-        --undefine | --language | --codepage)
-        [ "$count" -gt 0 ] || {{
-            echo "zig-windres: $word needs a value" >&2
-            exit 1
-        }}
-        value=$1
-        shift
-        count=$((count - 1))
-        ;;
-    esac
-    case $word in
-    -i | --input) input=$value ;;
-    -o | --output) output=$value ;;
-    -O | --output-format) format=$value ;;
-    -J | --input-format) set -- "$@" /:input-format "$value" ;;
-    -I | --include-dir) set -- "$@" /i "$value" ;;
-    -D | --define) set -- "$@" /d "$value" ;;
-    -U | --undefine) set -- "$@" /u "$value" ;;
-    -l | --language) set -- "$@" /l "${{value#0x}}" ;;
-    -c | --codepage) set -- "$@" /c "$value" ;;
-    -F | --target | -v | --verbose | --use-temp-file | --no-use-temp-file) ;;
-    -*)
-        echo "zig-windres: it does not know $word" >&2
-        exit 1
-        ;;
-    *)
-        if [ -z "$input" ]; then input=$word; else output=$word; fi
-        ;;
-    esac
-done
-if [ -z "$input" ] || [ -z "$output" ]; then
-    echo "usage: zig-windres [OPTION...] INPUT OUTPUT" >&2
-    exit 1
-fi
-exec {zig}/zig rc /:auto-includes gnu /:target {arch} /:output-format "$format" "$@" -- "$input" "$output"
-"""
-_DLLTOOL = """\
-#!/bin/sh
-exec {zig}/zig dlltool "$@"
-"""
 _UNASKED = "-lmsvcrt | -lmingw32 | -lmingwex | "
 """What rustc names for Windows, and Zig links by itself or in the newer form."""
 
@@ -200,9 +97,15 @@ def _zig_layer(version: str) -> LayerSpec:
         name=f"zig-{version}",
         comment=f"Zig {version}, with the C libraries that it carries",
         packages=("unzip",),
-        files=(FileSpec(path="/usr/local/bin/zig", content=_ZIG_SCRIPT.encode(), mode=0o755),),
+        files=(
+            FileSpec(
+                path="/usr/local/bin/zig",
+                content=read_script("zig.sh", cache=read_script("zig-find-cache.sh"), zig=ZIG).encode(),
+                mode=0o755,
+            ),
+        ),
         sources=(WheelSpec(name="ziglang.whl", project="ziglang", version=version),),
-        run=(RunSpec(name="unpack Zig", script=_UNPACK.format(zig=ZIG), sources=("ziglang.whl",)),),
+        run=(RunSpec(name="unpack Zig", script=read_script("zig-unpack.sh", zig=ZIG), sources=("ziglang.whl",)),),
     )
 
 
@@ -212,7 +115,7 @@ def _zigbuild_layer(version: str) -> LayerSpec:
         name=f"cargo-zigbuild-{version}",
         comment=f"cargo-zigbuild {version}",
         sources=(wheel,),
-        run=(RunSpec(name="unpack cargo-zigbuild", script=_UNPACK_ZIGBUILD, sources=(wheel.name,)),),
+        run=(RunSpec(name="unpack cargo-zigbuild", script=read_script("zigbuild-unpack.sh"), sources=(wheel.name,)),),
     )
 
 
@@ -240,9 +143,10 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
     cpu = _CPUS.get(f"{target.stem}/hf" if target.is_hard_float else target.stem)
     windows = target.os == "windows"
     scripts = {
-        tool: _WRAPPER.format(
+        tool: read_script(
+            "zig-compiler.sh",
             triple=target.triple,
-            cache=_CACHE,
+            cache=_read_cache(),
             unasked=_UNASKED if windows else "",
             tool=tool,
             zig=ZIG,
@@ -252,13 +156,18 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
         for tool in ("cc", "c++")
     }
     if windows:
-        scripts["windres"] = _WINDRES.format(cache=_CACHE, zig=ZIG, arch=target.stem)
-        scripts["dlltool"] = _DLLTOOL.format(zig=ZIG)
+        scripts["windres"] = read_script("zig-windres.sh", cache=_read_cache(), zig=ZIG, arch=target.stem)
+        scripts["dlltool"] = read_script("zig-dlltool.sh", zig=ZIG)
     wrappers = tuple(
         FileSpec(path=f"/usr/local/bin/zig-{tool}", content=script.encode(), mode=0o755)
         for tool, script in scripts.items()
     )
     return LayerSpec(name=f"zig-{target.triple}", comment=f"Zig's compilers for {target.triple}", files=wrappers)
+
+
+def _read_cache() -> str:
+    """How a wrapper finds the caches."""
+    return read_script("zig-find-cache.sh") + read_script("zig-local-cache.sh")
 
 
 def _name_compilers(target: Target, name: str, *, preset: bool) -> dict[str, str]:

@@ -10,44 +10,12 @@ way to link. So the layer links what users link. Who asks for something else wai
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from imagefab.recipe.model import FileSpec, RunSpec
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.script import read_script
 
 ZIG = "/opt/zig"
-
-FIND_CACHE = """\
-if [ -z "${ZIG_GLOBAL_CACHE_DIR:-}" ]; then
-    if [ -n "${CARGO_TARGET_DIR:-}" ] && mkdir -p "$CARGO_TARGET_DIR/.zig-cache" 2>/dev/null; then
-        ZIG_GLOBAL_CACHE_DIR=$CARGO_TARGET_DIR/.zig-cache
-    else
-        ZIG_GLOBAL_CACHE_DIR=/tmp/zig-cache-$(id -u)
-    fi
-    export ZIG_GLOBAL_CACHE_DIR
-fi
-# What the image has compiled ahead goes in there, once in each container.
-if [ -d /opt/zig/kept ]; then
-    seeded=$ZIG_GLOBAL_CACHE_DIR/seeded-$(stat -c %i /opt/zig/zig)
-    if [ ! -e "$seeded" ] && perl /opt/zig/zig-seed.pl /opt/zig "$ZIG_GLOBAL_CACHE_DIR" 2>/dev/null; then
-        : >"$seeded"
-    fi
-fi
-"""
-
-_SOURCES = """\
-export ZIG_GLOBAL_CACHE_DIR=/tmp/zig-cache ZIG_LOCAL_CACHE_DIR=/tmp/zig-cache
-mkdir /tmp/ahead
-cd /tmp/ahead
-echo 'int main(void) { return 0; }' >c.c
-printf '#include <iostream>\\nint main() { std::cout << 42; }\\n' >c++.cc
-"""
-_KEEP = """\
-mkdir {zig}/kept
-perl {zig}/zig-keep.pl {zig} "$ZIG_GLOBAL_CACHE_DIR" {zig}/kept
-rm -r /tmp/ahead "$ZIG_GLOBAL_CACHE_DIR"
-"""
 
 _STRIPPED = "-O2 -Wl,--strip-debug"
 """As cargo links for release."""
@@ -85,12 +53,13 @@ def make_cache_layer(target: Target, name: str, commands: dict[str, str]) -> Lay
         name=f"zig-ahead-{name}",
         comment="what Zig compiles when first asked for it: start files, C and C++ libraries, runtimes",
         files=tuple(
-            FileSpec(path=f"{ZIG}/{script}", content=read_script(script), mode=0o644)
+            FileSpec(path=f"{ZIG}/{script}", content=read_script(script).encode(), mode=0o644)
             for script in ("zig-keep.pl", "zig-seed.pl")
         ),
-        run=(RunSpec(name="compile Zig's libraries", script=_SOURCES + links + _KEEP.format(zig=ZIG)),),
+        run=(
+            RunSpec(
+                name="compile Zig's libraries",
+                script=read_script("zig-ahead.sh") + links + read_script("zig-keep.sh", zig=ZIG),
+            ),
+        ),
     )
-
-
-def read_script(name: str) -> bytes:
-    return (files("imagefab.toolchains") / "scripts" / name).read_bytes()

@@ -7,30 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.hosted import make_cmake_probe
-from imagefab.check.probes.text import words, write
+from imagefab.check.probes.text import place, words, write
 from imagefab.check.product import pointer_bits
+from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 NO_NDK = "/opt/android/NDK/sysroot"
 """CROSS_SYSROOT where no NDK is in the image."""
 _NEEDS_NDK = ("c", "c++", "shared", "cmake", "bindgen")
-
-_TOOLS = """\
-{ar} rcs libpart.a part.o
-{prefix}nm libpart.a | grep -F probe_answer
-{cc} -shared -nostdlib part.o -o libpart.so
-{prefix}strip libpart.so
-{prefix}readelf --dyn-symbols libpart.so | grep -F probe_answer
-"""
-_LEVEL = """\
-#if !defined __ANDROID__ || __ANDROID_API__ < 21
-#error "the compiler does not say which API level it is for"
-#endif
-"""
 
 
 def list_android_skips(subject: Subject) -> list[Row]:
@@ -53,9 +40,9 @@ def make_android_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="tools",
         what="objects, archives and libraries are made and changed, for an API level of Android's",
-        script=write("part.c", _LEVEL + programs.LIBRARY_C)
+        script=write("part.c", read_program("android-level.h") + read_program("library.c"))
         + f"{cc} -fPIC -c part.c -o part.o\n"
-        + _TOOLS.format(cc=cc, ar=ar, prefix=prefix),
+        + read_program("android-tools.sh", cc=cc, ar=ar, prefix=prefix),
         products=(Product(path="part.o"), Product(path="libpart.so")),
     )
     if has_ndk(subject):
@@ -66,14 +53,14 @@ def _with_ndk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
     yield Probe(
         name="c",
         what="C compiles and links",
-        script=write("hello.c", programs.HELLO_C) + f"{cc} -O2 hello.c -o hello\n",
+        script=place("hello.c") + f"{cc} -O2 hello.c -o hello\n",
         products=(Product(path="hello"),),
     )
     yield Probe(
         name="shared",
         what="a shared library, and a program that finds it",
-        script=write("part.c", programs.LIBRARY_C)
-        + write("main.c", programs.LIBRARY_USER_C)
+        script=place("part.c", "library.c")
+        + place("main.c", "library-user.c")
         + f"{cc} -O2 -shared -fPIC part.c -o libpart.so\n"
         + f"{cc} -O2 main.c -o main -L. -lpart -Wl,-rpath,'$ORIGIN'\n",
         products=(Product(path="libpart.so"), Product(path="main")),
@@ -82,11 +69,11 @@ def _with_ndk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
         yield Probe(
             name="c++",
             what="C++ with exceptions, threads and streams",
-            script=write("hello.cc", programs.HELLO_CXX) + f"{cxx} -O2 -std=c++17 hello.cc -o hello\n",
+            script=place("hello.cc") + f"{cxx} -O2 -std=c++17 hello.cc -o hello\n",
             products=(Product(path="hello"),),
         )
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
         yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))
+        yield make_bindgen_probe(subject, "header.h", bits)

@@ -5,35 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from imagefab.check import kernels, programs
-from imagefab.check.kernels import Start, find_start
 from imagefab.check.probe import Probe, Product
 from imagefab.check.probes.debug import make_debug_probe
 from imagefab.check.probes.headers import make_bindgen_probe
-from imagefab.check.probes.text import words, write
+from imagefab.check.probes.text import place, words
 from imagefab.check.product import pointer_bits
+from imagefab.check.programs import read_program
+from imagefab.check.start import Start, find_start
 from imagefab.check.subject import Subject
 
 _PATIENCE = 3
 """Seconds that a program which hangs is given."""
-
-_BIOS = """\
-clang --target=x86_64-unknown-none-elf -c sector.S -o sector.o
-ld.lld --oformat=binary -Ttext=0x7c00 sector.o -o sector
-cp sector disk.img
-truncate -s 1M disk.img
-mkdir -p disc
-cp sector disc/sector
-truncate -s 2048 disc/sector
-xorriso -as mkisofs -quiet -o disc.iso -b sector -no-emul-boot -boot-load-size 4 disc
-"""
-_UEFI = """\
-clang --target=x86_64-unknown-windows -ffreestanding -fshort-wchar -mno-red-zone -O2 -c application.c -o application.o
-lld-link -subsystem:efi_application -entry:efi_main -out:application.efi application.o
-mformat -C -i disk.img -T 65536 -h 64 -s 32 ::
-mmd -i disk.img ::/EFI ::/EFI/BOOT
-mcopy -i disk.img application.efi ::/EFI/BOOT/BOOTX64.EFI
-"""
 
 
 def make_bare_probes(subject: Subject) -> Iterator[Probe]:
@@ -44,7 +26,7 @@ def make_bare_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="c",
         what="C compiles to objects for the target, and ar makes a library of them",
-        script=write("part.c", programs.LIBRARY_C)
+        script=place("part.c", "library.c")
         + f"{cc} -O2 -c part.c -o part.o\n"
         + f"{words(subject.find('AR')) or 'ar'} rcs libpart.a part.o\n",
         products=(Product(path="part.o"),),
@@ -55,12 +37,12 @@ def make_bare_probes(subject: Subject) -> Iterator[Probe]:
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
         yield _make_cmake_probe(subject, runner, start, cxx=bool(cxx))
     if bits := pointer_bits(subject.triple):
-        header = kernels.LIBC_HEADER if start.has_libc else kernels.FREESTANDING_HEADER
-        yield make_bindgen_probe(subject, header.format(bits=bits))
+        header = "header-libc.h" if start.has_libc else "header-freestanding.h"
+        yield make_bindgen_probe(subject, header, bits)
 
 
 def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: Start) -> Iterator[Probe]:
-    program = write("main.c", kernels.MAIN_C) + write("part.c", programs.LIBRARY_C)
+    program = place("main.c", "bare-main.c") + place("part.c", "library.c")
     program += build(cc, start, "main.c", "part.c")
     yield Probe(
         name="boot",
@@ -71,8 +53,8 @@ def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: S
     yield Probe(
         name="exit-code",
         what="a program's exit code passes through, and one that hangs is ended when told so",
-        script=write("main.c", kernels.EXIT_C)
-        + write("hang.c", kernels.HANG_C)
+        script=place("main.c", "bare-exit.c")
+        + place("hang.c", "bare-hang.c")
         + build(cc, start, "main.c")
         + f'code=0\n{runner} "$PWD/kernel" || code=$?\n'
         + '[ "$code" = 7 ] || { echo "exit code 7 becomes $code"; exit 1; }\n'
@@ -84,7 +66,7 @@ def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: S
         yield Probe(
             name="c++",
             what="C++ without its library boots: classes, virtual functions, templates",
-            script=write("main.cc", kernels.MAIN_CXX)
+            script=place("main.cc", "bare-main.cc")
             + compile_start(cc, start)
             + f"{cxx} -O2 main.cc {_list_objects(start)} {shlex.join(start.options)} -o kernel\n"
             + boot(runner, "c++ says 42", "kernel"),
@@ -99,13 +81,15 @@ def _make_disk_probes(runner: str) -> Iterator[Probe]:
     yield Probe(
         name="boot-bios",
         what="a disk and a disc made in the image boot by BIOS, to a line on the serial port",
-        script=write("sector.S", kernels.BOOT_SECTOR) + _BIOS + boot(runner, "bios says 42", "disk.img", "disc.iso"),
+        script=place("sector.S", "boot-sector.S")
+        + read_program("boot-bios.sh")
+        + boot(runner, "bios says 42", "disk.img", "disc.iso"),
     )
     yield Probe(
         name="boot-uefi",
         what="an application compiled in the image boots by UEFI, alone and on a disk, to a line on the serial port",
-        script=write("application.c", kernels.UEFI_C)
-        + _UEFI
+        script=place("application.c", "uefi.c")
+        + read_program("boot-uefi.sh")
         + boot(f"env CROSS_RUNNER=qemu-system-uefi {runner}", "uefi says 42", "disk.img", "application.efi"),
     )
 
@@ -122,11 +106,11 @@ def boot(runner: str, said: str, *files: str) -> str:
 def build(cc: str, start: Start, *sources: str) -> str:
     """Script that makes `kernel`, a program that boots."""
     listed = shlex.join([*sources, *(name for name, _ in start.sources), *start.options])
-    return "".join(write(name, content) for name, content in start.sources) + f"{cc} -O2 -g {listed} -o kernel\n"
+    return "".join(place(*source) for source in start.sources) + f"{cc} -O2 -g {listed} -o kernel\n"
 
 
 def compile_start(cc: str, start: Start) -> str:
-    return "".join(write(name, content) + f"{cc} -O2 -c {name} -o {name}.o\n" for name, content in start.sources)
+    return "".join(place(*source) + f"{cc} -O2 -c {source[0]} -o {source[0]}.o\n" for source in start.sources)
 
 
 def _list_objects(start: Start) -> str:
@@ -134,8 +118,10 @@ def _list_objects(start: Start) -> str:
 
 
 def _make_cmake_probe(subject: Subject, runner: str, start: Start, *, cxx: bool) -> Probe:
-    main, content = ("main.cc", kernels.MAIN_CXX) if cxx else ("main.c", kernels.MAIN_C)
-    lists = kernels.CMAKE_LISTS.format(
+    main = "main.cc" if cxx else "main.c"
+    lists = place(
+        "CMakeLists.txt",
+        "bare-CMakeLists.txt",
         languages="C CXX ASM" if cxx else "C ASM",
         sources=" ".join([main, *(name for name, _ in start.sources)]),
         options=" ".join(start.options),
@@ -143,10 +129,10 @@ def _make_cmake_probe(subject: Subject, runner: str, start: Start, *, cxx: bool)
     return Probe(
         name="cmake",
         what="CMake builds a library and a program with the toolchain file, and the program boots",
-        script=write("CMakeLists.txt", lists)
-        + write(main, content)
-        + write("part.c", programs.LIBRARY_C)
-        + "".join(write(name, text) for name, text in start.sources)
+        script=lists
+        + place(main, f"bare-{main}")
+        + place("part.c", "library.c")
+        + "".join(place(*source) for source in start.sources)
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"
         + (boot(runner, "c++ says 42" if cxx else "c says 42", "build/probe") if runner else ""),

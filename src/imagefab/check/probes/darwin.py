@@ -7,42 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.hosted import make_cmake_probe
-from imagefab.check.probes.text import words, write
+from imagefab.check.probes.text import place, words
 from imagefab.check.product import pointer_bits
+from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 NO_SDK = "/opt/osxcross/SDK"
 """SDKROOT where no SDK is in the image."""
 _NEEDS_SDK = ("c", "c++", "shared", "framework", "cmake", "bindgen")
-
-_FRAMEWORK_C = """\
-#include <CoreFoundation/CoreFoundation.h>
-
-int main(void)
-{
-    return CFAbsoluteTimeGetCurrent() < 0;
-}
-"""
-_TOOLS = """\
-lipo -archs part.o
-{ar} rcs libpart.a part.o
-{ranlib} libpart.a
-{cc} -nostdlib -dynamiclib part.o -o libpart.dylib -Wl,-undefined,dynamic_lookup -install_name /old
-install_name_tool -id @rpath/libpart.dylib libpart.dylib
-otool -D libpart.dylib | grep -x '@rpath/libpart.dylib'
-test "$(xcrun --sdk macosx --show-sdk-path)" = "$SDKROOT"
-xcrun --find clang
-"""
-_OLDEST = """\
-MACOSX_DEPLOYMENT_TARGET=12.3 {cc} -c part.c -o part.o
-otool -l part.o | grep -E '^ *(minos|version) 12\\.3'
-{cc} -mmacosx-version-min=13.1 -c part.c -o part.o
-otool -l part.o | grep -E '^ *(minos|version) 13\\.1'
-"""
 
 
 def has_sdk(subject: Subject) -> bool:
@@ -60,17 +35,19 @@ def make_darwin_probes(subject: Subject) -> Iterator[Probe]:
     if not cc:
         return
     ar = words(subject.find("AR"))
-    part = write("part.c", programs.LIBRARY_C)
+    part = place("part.c", "library.c")
     yield Probe(
         name="tools",
         what="objects, archives and libraries are made and changed by Apple's names",
-        script=part + f"{cc} -c part.c -o part.o\n" + _TOOLS.format(cc=cc, ar=ar, ranlib=f"{ar[:-2]}ranlib"),
+        script=part
+        + f"{cc} -c part.c -o part.o\n"
+        + read_program("darwin-tools.sh", cc=cc, ar=ar, ranlib=f"{ar[:-2]}ranlib"),
         products=(Product(path="part.o"), Product(path="libpart.dylib")),
     )
     yield Probe(
         name="oldest-macos",
         what="MACOSX_DEPLOYMENT_TARGET and -mmacosx-version-min say for which macOS it is",
-        script=part + _OLDEST.format(cc=cc),
+        script=part + read_program("darwin-oldest.sh", cc=cc),
     )
     if has_sdk(subject):
         yield from _with_sdk(subject, cc, cxx)
@@ -80,21 +57,21 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
     yield Probe(
         name="c",
         what="C compiles and links",
-        script=write("hello.c", programs.HELLO_C) + f"{cc} -O2 hello.c -o hello\n",
+        script=place("hello.c") + f"{cc} -O2 hello.c -o hello\n",
         products=(Product(path="hello"),),
     )
     if cxx:
         yield Probe(
             name="c++",
             what="C++ with exceptions, threads and streams",
-            script=write("hello.cc", programs.HELLO_CXX) + f"{cxx} -O2 -std=c++17 hello.cc -o hello\n",
+            script=place("hello.cc") + f"{cxx} -O2 -std=c++17 hello.cc -o hello\n",
             products=(Product(path="hello"),),
         )
     yield Probe(
         name="shared",
         what="a shared library, and a program that finds it",
-        script=write("part.c", programs.LIBRARY_C)
-        + write("main.c", programs.LIBRARY_USER_C)
+        script=place("part.c", "library.c")
+        + place("main.c", "library-user.c")
         + f"{cc} -O2 -dynamiclib part.c -o libpart.dylib -install_name @rpath/libpart.dylib\n"
         + f"{cc} -O2 main.c -o main -L. -lpart -Wl,-rpath,@loader_path\n",
         products=(Product(path="libpart.dylib"), Product(path="main")),
@@ -102,11 +79,11 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
     yield Probe(
         name="framework",
         what="a program with a framework",
-        script=write("main.c", _FRAMEWORK_C) + f"{cc} main.c -o main -framework CoreFoundation\n",
+        script=place("main.c", "framework.c") + f"{cc} main.c -o main -framework CoreFoundation\n",
         products=(Product(path="main"),),
     )
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
         yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))
+        yield make_bindgen_probe(subject, "header.h", bits)

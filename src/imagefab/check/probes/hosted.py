@@ -5,11 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.debug import make_debug_probe
 from imagefab.check.probes.headers import make_bindgen_probe, make_header_probes
-from imagefab.check.probes.text import run, words, write
+from imagefab.check.probes.text import place, run, words
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject
 
@@ -23,23 +22,21 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="c",
         what="C compiles, links and runs",
-        script=write("hello.c", programs.HELLO_C) + f"{cc} -O2 hello.c -o hello\n" + run(subject, "hello", "c says 42"),
+        script=place("hello.c") + f"{cc} -O2 hello.c -o hello\n" + run(subject, "hello", "c says 42"),
         products=(Product(path="hello"),),
     )
     if not lacks_static(subject):
         yield Probe(
             name="c-static",
             what="C links statically and runs",
-            script=write("hello.c", programs.HELLO_C)
-            + f"{cc} -O2 -static hello.c -o hello\n"
-            + run(subject, "hello", "c says 42"),
+            script=place("hello.c") + f"{cc} -O2 -static hello.c -o hello\n" + run(subject, "hello", "c says 42"),
             products=(Product(path="hello", static=True),),
         )
     yield Probe(
         name="shared",
         what="a shared library, and a program that finds it",
-        script=write("part.c", programs.LIBRARY_C)
-        + write("main.c", programs.LIBRARY_USER_C)
+        script=place("part.c", "library.c")
+        + place("main.c", "library-user.c")
         + f"{cc} -O2 -shared -fPIC part.c -o libpart.so\n"
         + f'{cc} -O2 main.c -o main -L. -lpart -Wl,-rpath,"$PWD"\n'
         + run(subject, "main", "library says 42"),
@@ -50,18 +47,18 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
         yield Probe(
             name="c++",
             what="C++ with exceptions, threads and streams" + (", statically" if option else ""),
-            script=write("hello.cc", programs.HELLO_CXX)
+            script=place("hello.cc")
             + f"{cxx} -O2 {option}-pthread hello.cc -o hello\n"
             + run(subject, "hello", "c++ says 42"),
             products=(Product(path="hello", static=bool(option)),),
         )
-    hello = write("hello.c", programs.HELLO_C) + f"{cc} -g -O0 -static hello.c -o hello\n"
+    hello = place("hello.c") + f"{cc} -g -O0 -static hello.c -o hello\n"
     yield from make_debug_probe(subject, hello, "hello", "c says 42")
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
         yield make_cmake_probe(subject, cxx=bool(cxx))
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))
+        yield make_bindgen_probe(subject, "header.h", bits)
         yield from make_header_probes(subject, cc)
 
 
@@ -81,28 +78,31 @@ def _zigbuild() -> Probe:
         name="zig",
         what="zig compiles, and cargo-zigbuild answers",
         script="export ZIG_GLOBAL_CACHE_DIR=$PWD/cache ZIG_LOCAL_CACHE_DIR=$PWD/cache\n"
-        + write("part.c", programs.LIBRARY_C)
+        + place("part.c", "library.c")
         + "zig cc -c part.c -o part.o\n"
         + "cargo-zigbuild --version\n",
     )
 
 
 def make_cmake_probe(
-    subject: Subject, *, cxx: bool, suffix: str = "", product: str = "", cxx_program: str = programs.HELLO_CXX
+    subject: Subject, *, cxx: bool, suffix: str = "", product: str = "", cxx_program: str = "hello.cc"
 ) -> Probe:
     """The suffix is what the target's programs have after their names. The product is what of one is for the target,
     where that is not what runs."""
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
-    lists = programs.CMAKE_LISTS.format(
-        languages="C CXX" if cxx else "C", main=main, can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE"
+    lists = place(
+        "CMakeLists.txt",
+        languages="C CXX" if cxx else "C",
+        main=main,
+        can_run="TRUE" if subject.find_cargo("RUNNER") else "FALSE",
     )
     return Probe(
         name="cmake",
         what="CMake builds a small project with the toolchain file, and runs what it tries",
-        script=write("CMakeLists.txt", lists)
-        + write("hello.c", programs.HELLO_C)
-        + write("hello.cc", cxx_program)
-        + write("part.c", programs.LIBRARY_C)
+        script=lists
+        + place("hello.c")
+        + place("hello.cc", cxx_program)
+        + place("part.c", "library.c")
         + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
         + "cmake --build build\n"
         + run(subject, f"build/probe{suffix}", said),

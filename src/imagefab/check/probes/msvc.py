@@ -7,46 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagefab.check import programs
 from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.hosted import make_cmake_probe
-from imagefab.check.probes.text import run, words, write
+from imagefab.check.probes.text import place, run, words
 from imagefab.check.product import pointer_bits
+from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 NO_SDK = "/opt/msvc/SDK"
 """CROSS_SYSROOT where no SDK is in the image."""
 _NEEDS_SDK = ("c", "c-static", "shared", "c++", "cmake", "bindgen")
 
-_TOOLS = """\
-{cc} /nologo /c part.c /Fopart.obj
-{ar} /nologo /out:part-static.lib part.obj
-{prefix}nm part-static.lib | grep -F probe_answer
-{linker} /nologo /dll /noentry /nodefaultlib part.obj /out:part.dll /implib:part.lib
-{prefix}nm part.lib | grep -F probe_answer
-"""
-_RESOURCES = """\
-{prefix}rc /FO version.res version.rc
-{linker} /nologo /dll /noentry /nodefaultlib /machine:{machine} version.res /out:version.dll
-{prefix}objdump -h version.dll | grep -F .rsrc
-"""
 _MACHINES = {"x86_64": "x64", "i686": "x86", "aarch64": "arm64"}
-_HEADER = """\
-#include <errno.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <windows.h>
-
-struct probe {{
-    HANDLE thread;
-    size_t size;
-    FILE *file;
-}};
-_Static_assert(sizeof(void *) * 8 == {bits}, "headers of another architecture");
-"""
 
 
 def list_msvc_skips(subject: Subject) -> list[Row]:
@@ -75,13 +48,13 @@ def make_msvc_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="tools",
         what="objects, libraries, DLLs and their import libraries are made by Microsoft's options",
-        script=write("part.c", programs.LIBRARY_DLL_C) + _TOOLS.format(**said),
+        script=place("part.c", "library-dll.c") + read_program("msvc-tools.sh", **said),
         products=(Product(path="part.dll"),),
     )
     yield Probe(
         name="resources",
         what="resources are compiled and linked",
-        script=write("version.rc", programs.RESOURCE_RC) + _RESOURCES.format(**said),
+        script=place("version.rc") + read_program("msvc-resources.sh", **said),
         products=(Product(path="version.dll"),),
     )
     if has_sdk(subject):
@@ -93,7 +66,7 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
         yield Probe(
             name=name,
             what=f"C compiles, links {how} and runs",
-            script=write("hello.c", programs.HELLO_C)
+            script=place("hello.c")
             + f"{cc} /nologo /O2 {option} hello.c /Fehello.exe\n"
             + run(subject, "hello.exe", "c says 42"),
             products=(Product(path="hello.exe"),),
@@ -101,8 +74,8 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
     yield Probe(
         name="shared",
         what="a DLL with its import library, and a program that finds it",
-        script=write("part.c", programs.LIBRARY_DLL_C)
-        + write("main.c", programs.LIBRARY_USER_C)
+        script=place("part.c", "library-dll.c")
+        + place("main.c", "library-user.c")
         + f"{cc} /nologo /O2 /MD /LD part.c /Fepart.dll /link /implib:part.lib\n"
         + f"{cc} /nologo /O2 /MD main.c part.lib /Femain.exe\n"
         + run(subject, "main.exe", "library says 42"),
@@ -112,7 +85,7 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
         yield Probe(
             name="c++",
             what="C++ with exceptions, threads and streams",
-            script=write("hello.cc", programs.HELLO_CXX)
+            script=place("hello.cc")
             + f"{cxx} /nologo /O2 /MD /EHsc /std:c++17 hello.cc /Fehello.exe\n"
             + run(subject, "hello.exe", "c++ says 42"),
             products=(Product(path="hello.exe"),),
@@ -121,4 +94,4 @@ def _with_sdk(subject: Subject, cc: str, cxx: str) -> Iterator[Probe]:
         yield make_cmake_probe(subject, cxx=bool(cxx), suffix=".exe")
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, _HEADER.format(bits=bits))
+        yield make_bindgen_probe(subject, "header-msvc.h", bits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 
@@ -25,6 +26,11 @@ def run(subject: Subject, program: str, said: str) -> str:
 def words(value: str) -> str:
     """A command as cargo and the cc crate read it from a variable: words between spaces, with no quotes."""
     return shlex.join(value.split())
+
+
+def place(name: str, program: str = "", /, **values: object) -> str:
+    """Write a program, which has the file's name where it is given none."""
+    return write(name, read_program(program or name, **values))
 
 
 def write(name: str, content: str) -> str:

@@ -5,20 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from imagefab.check import programs
 from imagefab.check.probe import Probe, Product
 from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.hosted import make_cmake_probe
-from imagefab.check.probes.text import run, words, write
+from imagefab.check.probes.text import place, run, words, write
 from imagefab.check.product import pointer_bits
+from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
-
-_ALONE = """
-if {objdump} -p {program} | grep -iE 'DLL Name: *lib'; then
-    echo "{program} is not static: it needs a DLL of the compiler's"
-    exit 1
-fi
-"""
 
 
 def make_windows_probes(subject: Subject) -> Iterator[Probe]:
@@ -29,16 +22,14 @@ def make_windows_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="c",
         what="C compiles, links and runs",
-        script=write("hello.c", programs.HELLO_C)
-        + f"{cc} -O2 hello.c -o hello.exe\n"
-        + run(subject, "hello.exe", "c says 42"),
+        script=place("hello.c") + f"{cc} -O2 hello.c -o hello.exe\n" + run(subject, "hello.exe", "c says 42"),
         products=(Product(path="hello.exe"),),
     )
     yield Probe(
         name="shared",
         what="a DLL with its import library, and a program that finds it",
-        script=write("part.c", programs.LIBRARY_DLL_C)
-        + write("main.c", programs.LIBRARY_USER_C)
+        script=place("part.c", "library-dll.c")
+        + place("main.c", "library-user.c")
         + f"{cc} -O2 -shared part.c -o part.dll -Wl,--out-implib,libpart.dll.a\n"
         + f"{cc} -O2 main.c -o main.exe -L. -lpart\n"
         + run(subject, "main.exe", "library says 42"),
@@ -47,8 +38,8 @@ def make_windows_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="resources",
         what="windres compiles resources and dlltool makes import libraries",
-        script=write("hello.c", programs.HELLO_C)
-        + write("version.rc", programs.RESOURCE_RC)
+        script=place("hello.c")
+        + place("version.rc")
         + write("part.def", "LIBRARY part.dll\nEXPORTS\nprobe_answer\n")
         + f"{prefix}windres version.rc version.o\n"
         + f"{cc} -O2 hello.c version.o -o hello.exe\n"
@@ -65,9 +56,9 @@ def make_windows_probes(subject: Subject) -> Iterator[Probe]:
             yield Probe(
                 name=name,
                 what=f"C++ with exceptions, threads and streams{how}",
-                script=write("hello.cc", programs.HELLO_CXX)
+                script=place("hello.cc")
                 + f"{cxx} -O2 {option}-pthread hello.cc -o hello.exe\n"
-                + (_ALONE.format(objdump=f"{prefix}objdump", program="hello.exe") if option else "")
+                + (read_program("windows-alone.sh", objdump=f"{prefix}objdump", program="hello.exe") if option else "")
                 + run(subject, "hello.exe", "c++ says 42"),
                 products=(Product(path="hello.exe"),),
             )
@@ -75,4 +66,4 @@ def make_windows_probes(subject: Subject) -> Iterator[Probe]:
         yield make_cmake_probe(subject, cxx=bool(cxx), suffix=".exe")
     bits = pointer_bits(subject.triple)
     if bits:
-        yield make_bindgen_probe(subject, programs.HEADER.format(bits=bits))
+        yield make_bindgen_probe(subject, "header.h", bits)

@@ -11,43 +11,12 @@ from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import ExtractSpec, LayerSpec
 from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.suite import find_suite
 
 RUNNER = "/linux-runner"
 
-_SCRIPT = """\
-#!/bin/sh
-# Runs a program for ARCH. CROSS_RUNNER chooses how: {choices}; empty or unset takes the first.{gdb}
-set -eu
-if [ $# -lt 2 ]; then
-    echo "usage: linux-runner ARCH PROGRAM [ARGUMENT...]" >&2
-    exit 2
-fi
-arch=$1
-shift
-case ${{CROSS_RUNNER:-{default}}} in
-{cases}
-*)
-    echo "linux-runner: this image runs $arch programs with: {choices}; not with '$CROSS_RUNNER'" >&2
-    exit 1
-    ;;
-esac
-"""
-
 _GDB = "\n# QEMU waits for a debugger at CROSS_GDB, a port or a path."
-_NATIVE = """\
-native)
-    exec "$@"
-    ;;"""
-
-_QEMU = """\
-qemu-user)
-    exec /usr/bin/qemu-{qemu} ${{CROSS_GDB:+-g "$CROSS_GDB"}} -L "${{QEMU_LD_PREFIX:-{sysroot}}}" "$@"
-    ;;
-native)
-    # The kernel finds the emulator, where the host has registered one.
-    exec "$@"
-    ;;"""
 
 
 def is_native(target: Target, platform: HostPlatform) -> bool:
@@ -56,15 +25,21 @@ def is_native(target: Target, platform: HostPlatform) -> bool:
 
 
 def make_native(recipe: Recipe, platform: HostPlatform) -> Runner:
-    script = _SCRIPT.format(choices="native", default="native", cases=_NATIVE, gdb="")
+    script = read_script(
+        "linux-runner.sh",
+        choices="native",
+        default="native",
+        cases=read_script("linux-runner-native.sh").rstrip(),
+        gdb="",
+    )
     comment = "runs programs as they are: the host platform is the target"
     return _make_runner("native", recipe.target, script, comment, choices=("native",))
 
 
 def make_qemu_user(recipe: Recipe, platform: HostPlatform) -> Runner:
     target = recipe.target
-    cases = _QEMU.format(qemu=target.qemu, sysroot=f"/usr/{target.gnu_triplet}")
-    script = _SCRIPT.format(choices="qemu-user native", default="qemu-user", cases=cases, gdb=_GDB)
+    cases = read_script("linux-runner-qemu.sh", qemu=target.qemu, sysroot=f"/usr/{target.gnu_triplet}").rstrip()
+    script = read_script("linux-runner.sh", choices="qemu-user native", default="qemu-user", cases=cases, gdb=_GDB)
     emulator, suite = f"/usr/bin/qemu-{target.qemu}", find_suite(recipe)
     extract = ExtractSpec(package=suite.emulators, member=f"{emulator}{suite.emulator_suffix}", path=emulator)
     return _make_runner(

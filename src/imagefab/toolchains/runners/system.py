@@ -19,6 +19,7 @@ from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.recipe.target import TARGETS, Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.script import read_script
 from imagefab.toolchains.suite import find_suite
 
 RUNNER = "/qemu-runner"
@@ -79,144 +80,6 @@ _PACKAGES = {
 }
 """By QEMU's name for the processor. RISC-V's package has another name in older suites."""
 
-_DPKG = """\
-# Of the emulators, the one that the image needs; of UEFI's firmware, the one that keeps no settings.
-path-exclude=/usr/bin/qemu-system-*
-path-include=/usr/bin/qemu-system-{qemu}
-path-exclude=/usr/share/OVMF/*
-path-exclude=/usr/share/icons/*
-path-exclude=/usr/share/applications/*
-"""
-
-_BEGIN = """\
-#!/bin/sh
-# Boots a program for MACHINE under QEMU. CROSS_RUNNER chooses how: {choices}; empty or unset takes the first.
-# CROSS_GDB=PORT (or a path, for a socket) waits for a debugger; QEMU_TIMEOUT=SECONDS ends what does not end by itself,
-# with exit code 124; QEMU_OPTIONS are more options for QEMU, between spaces.
-set -eu
-if [ $# -lt 2 ]; then
-    echo "usage: qemu-runner MACHINE PROGRAM [ARGUMENT...]" >&2
-    exit 2
-fi
-machine=$1
-program=$2
-shift
-if [ ! -f "$program" ]; then
-    echo "qemu-runner: no file $program" >&2
-    exit 1
-fi
-firmware=
-case ${{CROSS_RUNNER:-qemu-system}} in
-{cases}
-*)
-    echo "qemu-runner: this image boots programs with: {choices}; not with '$CROSS_RUNNER'" >&2
-    exit 1
-    ;;
-esac
-case $machine in
-{machines}
-*)
-    echo "qemu-runner: no machine for $machine; there are: {names}" >&2
-    exit 1
-    ;;
-esac
-debug=
-case ${{CROSS_GDB:-}} in
-"") ;;
-*/*) debug="-S -gdb unix:$CROSS_GDB,server=on,wait=off" ;;
-*) debug="-S -gdb tcp::$CROSS_GDB" ;;
-esac
-limit=
-if [ -n "${{QEMU_TIMEOUT:-}}" ]; then
-    limit="/usr/bin/timeout --foreground --kill-after=5 $QEMU_TIMEOUT"
-fi
-# In an option, a comma is written twice.
-double() {{
-    rest=$1
-    doubled=
-    while :; do
-        case $rest in
-        *,*)
-            doubled=$doubled${{rest%%,*}},,
-            rest=${{rest#*,}}
-            ;;
-        *)
-            doubled=$doubled$rest
-            return
-            ;;
-        esac
-    done
-}}
-"""
-
-_SEMIHOSTING = """\
-# The program's name and arguments, as semihosting hands them on.
-words=
-for word in "$@"; do
-    double "$word"
-    words=$words,arg=$doubled
-done
-# shellcheck disable=SC2086  # options are words
-exec $limit /usr/bin/qemu-system-{qemu} $options -display none -monitor none \\
-    -chardev stdio,id=console,mux=on -serial chardev:console \\
-    -semihosting-config "enable=on,target=native,chardev=console$words" -kernel "$program" $debug ${{QEMU_OPTIONS:-}}
-"""
-
-_PC = """\
-# A disk may be written to in the machine; the file stays as it is. QEMU takes no plain /tmp for what changes.
-for TMPDIR in "${{TMPDIR:-/var/tmp}}/." /var/tmp/. /tmp/. .; do
-    [ ! -w "$TMPDIR" ] || break
-done
-export TMPDIR
-[ -z "$limit" ] || $limit /bin/true || {{
-    echo "qemu-runner: QEMU_TIMEOUT=$QEMU_TIMEOUT is no time" >&2
-    exit 1
-}}
-folder=$(mktemp -d -p "$TMPDIR")
-trap 'rm -r "$folder"' EXIT
-double "$program"
-case $(head -c 4 "$program" | od -An -tx1) in
-" 7f 45 4c 46")
-    set -- -kernel "$program"
-    ;;
-" 4d 5a "*)
-    firmware="-bios {firmware}"
-    mkdir -p "$folder/disk/EFI/BOOT"
-    cp "$program" "$folder/disk/EFI/BOOT/BOOTX64.EFI"
-    set -- -drive "if=virtio,format=raw,readonly=on,file=fat:$folder/disk"
-    ;;
-*)
-    case $program in
-    *.iso) set -- -drive "media=cdrom,format=raw,readonly=on,file=$doubled" ;;
-    *) set -- -drive "media=disk,format=raw,snapshot=on,file=$doubled" ;;
-    esac
-    ;;
-esac
-# QEMU's log tells of resets. A shell that waits for what runs beside it hears signals at once.
-[ -e /dev/fd/0 ] || exec </dev/null
-exec 8<&0
-code=0
-# shellcheck disable=SC2086  # options are words
-$limit /usr/bin/qemu-system-{qemu} $options $firmware -display none -monitor none -serial stdio \\
-    -d cpu_reset -D "$folder/log" "$@" $debug ${{QEMU_OPTIONS:-}} <&8 8<&- &
-for number in 1 2 15; do
-    # shellcheck disable=SC2064  # as the number is now
-    trap "trap '' 1 2 15; kill $! 2>/dev/null; wait $! || :; exit $((128 + number))" $number
-done
-wait $! || code=$?
-if grep -qs "Triple fault" "$folder/log"; then
-    echo "qemu-runner: the machine restarts after a triple fault" >&2
-    exit 1
-fi
-case $code in
-33) exit 0 ;;
-*[13579])
-    if [ "$code" -gt 1 ] && [ "$code" != 137 ] && [ "$code" != 143 ]; then code=$((code / 2)); fi
-    ;;
-esac
-exit "$code"
-"""
-
 
 def make_qemu_system(recipe: Recipe, platform: HostPlatform) -> Runner:
     target = recipe.target
@@ -226,7 +89,9 @@ def make_qemu_system(recipe: Recipe, platform: HostPlatform) -> Runner:
         packages=_PACKAGES.get(target.qemu, (find_suite(recipe).riscv_machines,)),
         files=(
             FileSpec(
-                path="/etc/dpkg/dpkg.cfg.d/imagefab-qemu", content=_DPKG.format(qemu=target.qemu).encode(), mode=0o644
+                path="/etc/dpkg/dpkg.cfg.d/imagefab-qemu",
+                content=read_script("qemu-dpkg.cfg", qemu=target.qemu).encode(),
+                mode=0o644,
             ),
             FileSpec(path=RUNNER, content=_compose_script(target).encode(), mode=0o755),
         ),
@@ -250,12 +115,14 @@ def _compose_script(target: Target) -> str:
     cases = ["qemu-system) ;;", *([f'{UEFI}) firmware="-bios {FIRMWARE}" ;;'] if is_pc else [])]
     stems = dict.fromkeys(t.stem for t in TARGETS.values() if t.os == "none" and t.qemu == target.qemu)
     machines = [f'{stem}) options="{MACHINES[stem].options}" ;;' for stem in stems]
-    text = (_BEGIN + (_PC if is_pc else _SEMIHOSTING)).format(
-        choices=" ".join(choices),
-        cases="\n".join(cases),
-        machines="\n".join(machines),
-        names=" ".join(stems),
-        qemu=target.qemu,
-        firmware=FIRMWARE,
-    )
+    names = ("qemu-runner.sh", "qemu-runner-pc.sh" if is_pc else "qemu-runner-semihosting.sh")
+    values = {
+        "choices": " ".join(choices),
+        "cases": "\n".join(cases),
+        "machines": "\n".join(machines),
+        "names": " ".join(stems),
+        "qemu": target.qemu,
+        "firmware": FIRMWARE,
+    }
+    text = "".join(read_script(name, **values) for name in names)
     return text if is_pc else text.replace("firmware=\n", "", 1)

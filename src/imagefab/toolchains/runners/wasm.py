@@ -13,31 +13,9 @@ from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.runner import Runner
+from imagefab.toolchains.script import read_script
 
 RUNNER = "/wasm-runner"
-
-_SCRIPT = """\
-#!/bin/sh
-# Runs a WebAssembly program for WASI.
-set -eu
-if [ $# -lt 1 ]; then
-    echo "usage: wasm-runner PROGRAM [ARGUMENT...]" >&2
-    exit 2
-fi
-if [ "${CROSS_RUNNER:-wasmedge}" != wasmedge ]; then
-    echo "wasm-runner: this image runs WASI programs with: wasmedge; not with '$CROSS_RUNNER'" >&2
-    exit 1
-fi
-here=$(pwd)
-set -- --dir ".:$here" --dir "$here:$here" -- "$@"
-for name in RUST_BACKTRACE RUST_LOG RUST_MIN_STACK RUST_TEST_THREADS; do
-    eval "value=\\${$name-}"
-    if [ -n "$value" ]; then
-        set -- --env "$name=$value" "$@"
-    fi
-done
-exec /usr/bin/wasmedge "$@"
-"""
 
 
 def make_wasmedge(recipe: Recipe, platform: HostPlatform) -> Runner:
@@ -45,7 +23,7 @@ def make_wasmedge(recipe: Recipe, platform: HostPlatform) -> Runner:
         name="runner-wasmedge",
         comment="WasmEdge, to run WASI programs",
         packages=("wasmedge",),
-        files=(FileSpec(path=RUNNER, content=_SCRIPT.encode(), mode=0o755),),
+        files=(FileSpec(path=RUNNER, content=read_script("wasm-runner.sh").encode(), mode=0o755),),
     )
     return Runner(name="wasmedge", command=(RUNNER,), layers=(layer,), choices=("wasmedge",))
 

@@ -23,78 +23,13 @@ from imagefab.platforms import AMD64, HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.toolchains.blueprint import ExtractSpec, LayerSpec, TarballSpec
 from imagefab.toolchains.runners.runner import NONE, Runner
+from imagefab.toolchains.script import read_script
 
 RUNNER = "/wine-runner"
 
 _WINE = "usr/lib/x86_64-linux-gnu/wine"
 _DLLS = f"{_WINE}/x86_64-windows"
 _DLLS_32 = "usr/lib/i386-linux-gnu/wine/i386-windows"
-
-_SCRIPT = """\
-#!/bin/sh
-# Runs a Windows program under Wine.
-set -eu
-if [ $# -lt 1 ]; then
-    echo "usage: wine-runner PROGRAM [ARGUMENT...]" >&2
-    exit 2
-fi
-if [ "${CROSS_RUNNER:-wine}" != wine ]; then
-    echo "wine-runner: this image runs Windows programs with: wine; not with '$CROSS_RUNNER'" >&2
-    exit 1
-fi
-user=$(/usr/bin/id -u)
-folder=${TMPDIR:-/tmp}/wine-runner-$user
-# Nothing of the host's leaks in: who it is comes from no passwd file, and there need be no home.
-export HOME="$folder" USER=user LOGNAME=user
-export WINEPREFIX="${WINEPREFIX:-$folder/prefix}" WINEDEBUG="${WINEDEBUG:--all}"
-# No dialogs that offer to install .NET or a browser, and no entries in a desktop's menus.
-export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml=;winemenubuilder.exe=d}"
-libraries=
-for library in @libraries@; do
-    if [ -d "$library" ]; then
-        libraries="${libraries:+$libraries;}Z:$(printf %s "$library" | /usr/bin/tr / '\\\\')"
-    fi
-done
-export WINEPATH="${WINEPATH:+$WINEPATH;}$libraries"
-if [ ! -e "$WINEPREFIX/ready" ]; then
-    # What Wine says of its own beginnings is not the program's to say. Programs that start together wait for one.
-    /usr/bin/mkdir -p "$folder" "$WINEPREFIX"
-    (
-        /usr/bin/flock 9
-        if [ ! -e "$WINEPREFIX/ready" ]; then
-            # Windows are drawn nowhere: without a driver that does so, programs could make none.
-            [ -e "$WINEPREFIX/user.reg" ] || printf '%s\\n' 'WINE REGISTRY Version 2' '' \\
-                '[Software\\\\Wine\\\\Drivers]' '"Graphics"="null"' >"$WINEPREFIX/user.reg"
-            if /usr/lib/wine/wine64 wineboot --init </dev/null >"$WINEPREFIX/boot.log" 2>&1 9>&-; then
-                : >"$WINEPREFIX/ready"
-            else
-                /usr/bin/cat "$WINEPREFIX/boot.log" >&2
-                echo "wine-runner: Wine can't be set up in $WINEPREFIX" >&2
-                exit 1
-            fi
-        fi
-    ) 9>"$folder/lock"
-fi
-exec /usr/lib/wine/wine64 "$@"
-"""
-
-_INSTALL = """\
-for part in "$SOURCES"/*.tar; do
-    tar -C / -xf "$part"
-done
-if [ -d /usr/lib/i386-linux-gnu/wine ]; then
-    mv /usr/lib/i386-linux-gnu/wine/* /usr/lib/x86_64-linux-gnu/wine
-    rm -r /usr/lib/i386-linux-gnu/wine
-fi
-cd /usr/lib/x86_64-linux-gnu/wine
-# As libwine's own installation does it: the mark by which Wine takes a DLL for one of its own.
-for library in *-windows/zlib1.dll; do
-    printf 'Wine builtin DLL' | dd of="$library" bs=1 seek=64 conv=notrunc status=none
-    dd if=/dev/zero of="$library" bs=1 seek=80 count=16 conv=notrunc status=none
-done
-# Each by itself: strip carries the alignment of one file over to the next, and so makes of each what the order makes.
-find ./*-windows -type f | xargs -P "$(nproc)" -n 1 strip --strip-debug
-"""
 
 _LEFT_OUT = (
     # what draws
@@ -159,8 +94,8 @@ def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
             ),
         ),
         tarballs=tuple(tarballs),
-        files=(FileSpec(path=RUNNER, content=_SCRIPT.replace("@libraries@", libraries).encode(), mode=0o755),),
-        run=(RunSpec(name="Wine, made smaller", script=_INSTALL),),
+        files=(FileSpec(path=RUNNER, content=read_script("wine-runner.sh", libraries=libraries).encode(), mode=0o755),),
+        run=(RunSpec(name="Wine, made smaller", script=read_script("wine-install.sh")),),
     )
     return Runner(name="wine", command=(RUNNER,), layers=(layer,), choices=("wine",))
 

@@ -1,0 +1,6 @@
+#include <stdio.h>
+
+void say(const char *line)
+{
+    printf("%s\n", line);
+}

@@ -1,0 +1,6 @@
+#include <CoreFoundation/CoreFoundation.h>
+
+int main(void)
+{
+    return CFAbsoluteTimeGetCurrent() < 0;
+}

@@ -1,0 +1,4 @@
+__declspec(dllexport) int probe_answer(void)
+{
+    return 42;
+}

@@ -1,0 +1,4 @@
+int probe_answer(void)
+{
+    return 42;
+}

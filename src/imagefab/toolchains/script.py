@@ -1,0 +1,9 @@
+"""The scripts, programs and settings that images are made with and have in them: files in the folder `scripts`."""
+
+from __future__ import annotations
+
+from imagefab.templates import read_template
+
+
+def read_script(name: str, /, **values: object) -> str:
+    return read_template("imagefab.toolchains", f"scripts/{name}", values)

@@ -1,0 +1,7 @@
+qemu-user)
+    exec /usr/bin/qemu-@qemu@ ${CROSS_GDB:+-g "$CROSS_GDB"} -L "${QEMU_LD_PREFIX:-@sysroot@}" "$@"
+    ;;
+native)
+    # The kernel finds the emulator, where the host has registered one.
+    exec "$@"
+    ;;

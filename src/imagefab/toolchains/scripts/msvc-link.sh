@@ -1,0 +1,3 @@
+for tool in @tools@; do
+    ln -s /usr/lib/llvm-@version@/bin/llvm-$tool /usr/local/bin/llvm-$tool
+done

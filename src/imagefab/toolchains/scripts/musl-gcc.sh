@@ -1,0 +1,2 @@
+#!/bin/sh
+exec @gnu@-@tool@ -specs /usr/lib/@musl@/imagefab.specs@flags@ "$@"

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /usr/lib/llvm-@version@/bin/@tool@ @options@ "$@"

@@ -1,0 +1,2 @@
+#!/bin/sh
+@cache@exec @zig@/zig "$@"
