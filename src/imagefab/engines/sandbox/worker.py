@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,13 @@ from imagefab.oci.tree import Tree, apply_layer, find_difference
 HOSTNAME = "imagefab"
 _LOG_LINES = 40
 _LOG_BYTES = 1 << 16
+_NO_SPACE = os.strerror(errno.ENOSPC).encode()
 
 
 class StepError(Exception):
     """A step ended with another exit code than 0, or went over a limit."""
 
-    def __init__(self, layer: str, step: str, outcome: Outcome, log: str) -> None:
+    def __init__(self, layer: str, step: str, outcome: Outcome, log: Log) -> None:
         super().__init__(f"{layer}: {step}: exit code {outcome.code}")
         self.layer, self.step, self.outcome, self.log = layer, step, outcome, log
 
@@ -163,21 +164,37 @@ def _telling_full_memory(scratch: Scratch) -> Iterator[None]:
         yield
     except (StepError, OSError) as error:
         # A program that found no space may have tidied up since; then only its words tell.
-        told = error.log if isinstance(error, StepError) else str(error)
-        if scratch.in_memory and (scratch.is_full() or os.strerror(errno.ENOSPC) in told):
+        found_none = error.log.tells_of_space if isinstance(error, StepError) else _NO_SPACE in str(error).encode()
+        if scratch.in_memory and (scratch.is_full() or found_none):
             raise MemoryFullError(f"{scratch.memory >> 20} MB") from error
         raise
 
 
-def _follow(spawner: Spawner, spec: Path) -> tuple[Outcome, str]:
-    """Run a step; how it ended, and the end of what it said."""
+@dataclass(slots=True)
+class Log:
+    """What a step says: its end, and whether there was no space in any of it."""
+
+    tail: bytearray = field(default_factory=bytearray)
+    tells_of_space: bool = False
+
+    def add(self, chunk: bytes) -> None:
+        self.tail.extend(chunk)
+        self.tells_of_space = self.tells_of_space or _NO_SPACE in self.tail[-len(chunk) - len(_NO_SPACE) :]
+        del self.tail[:-_LOG_BYTES]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.tail.decode(errors="replace").splitlines()[-_LOG_LINES:])
+
+
+def _follow(spawner: Spawner, spec: Path) -> tuple[Outcome, Log]:
+    """Run a step; how it ended, and what it said."""
     reading, writing = os.pipe()
-    tail = bytearray()
+    log = Log()
 
     def read() -> None:
         while chunk := os.read(reading, _LOG_BYTES):
-            tail.extend(chunk)
-            del tail[:-_LOG_BYTES]
+            log.add(chunk)
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -187,7 +204,7 @@ def _follow(spawner: Spawner, spec: Path) -> tuple[Outcome, str]:
         os.close(writing)
         reader.join()
         os.close(reading)
-    return outcome, "\n".join(tail.decode(errors="replace").splitlines()[-_LOG_LINES:])
+    return outcome, log
 
 
 def _encode_file(path: Path, file: LayerFile) -> dict[str, Any]:
@@ -308,7 +325,7 @@ def main() -> int:
             step=error.step,
             code=error.outcome.code,
             over=error.outcome.excess,
-            log=error.log,
+            log=error.log.text,
         )
     except MemoryFullError as error:
         tell(event="memory-full", size=str(error))
