@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagefab.plan.model import TIDY
 from imagefab.recipe.format import FILE_PATH
+from imagefab.templates import read_template
 from imagefab.volatile import is_volatile
 
 MOUNTED = ["dev/null", "proc/1", "sys/kernel", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", ".dockerenv"]
@@ -72,7 +72,7 @@ def test_recipes_may_write_what_stays(path: str) -> None:
 def test_steps_remove_what_is_volatile(tmp_path: Path) -> None:
     """The script, in another root, on a file for every rule."""
     root = str(tmp_path / "root")
-    script = re.sub(r"(?<=\s)/", f"{root}/", TIDY)
+    script = re.sub(r"(?<=\s)/", f"{root}/", read_template("imagefab.plan", "tidy.sh", {}))
     assert all(word.startswith(root) for word in script.split() if word.startswith("/"))
     for path in [*LEFT_BEHIND, *KEPT, "run/imagefab/tidy.sh"]:
         file = tmp_path / "root" / path
