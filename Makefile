@@ -49,7 +49,7 @@ schemas: setup ## write the JSON schemas of recipes again
 
 requirements: ## pin the dependencies anew
 	@rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools
-	@.venv-pin/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe --no-header \
+	@.venv-pin/bin/pip-compile --quiet $(UPGRADE) --extra dev --generate-hashes --strip-extras --allow-unsafe --no-header \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
 	@rm -rf .venv-pin
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from debian.deb822 import PkgRelation
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagefab.debian.control import parse_stanza, split_stanzas
 from imagefab.debian.relation import (
@@ -53,3 +56,22 @@ def test_stanzas() -> None:
 def test_bad_stanzas_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="control data"):
         parse_stanza(text)
+
+
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,5}(:(any|amd64))?", fullmatch=True)
+BOUNDS = st.sampled_from(["", " (>= 1:2.3-4~bpo1)", " (<< 2)", " (= 1.0+b1)", " (<= 7)", " (>> 0~)"])
+GROUPS = st.lists(st.tuples(NAMES, BOUNDS).map("".join), min_size=1, max_size=3).map(" | ".join)
+
+
+@given(st.lists(GROUPS, min_size=1, max_size=4).map(", ".join))
+def test_fields_are_read_as_others_read_them(field: str) -> None:
+    """As python-debian does, which many of Debian's own tools use."""
+    theirs = [
+        [(one["name"], one["archqual"], one["version"]) for one in group]
+        for group in PkgRelation.parse_relations(field)
+    ]
+    ours = [
+        [(one.name, one.architecture, (one.operator, one.version) if one.operator else None) for one in group]
+        for group in parse_dependencies(field)
+    ]
+    assert ours == theirs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from debian.debian_support import NativeVersion
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,11 @@ def test_operators(operator: str, wanted: str, expected: bool) -> None:
 def test_an_epoch_is_a_number() -> None:
     with pytest.raises(ValueError, match="not a version"):
         version_key("a:1")
+
+
+@given(VERSIONS, VERSIONS)
+def test_the_order_is_that_of_others(one: str, other: str) -> None:
+    """python-debian's, which many of Debian's own tools use."""
+    theirs, others = NativeVersion(one), NativeVersion(other)
+    assert (version_key(one) < version_key(other)) == (theirs < others)
+    assert (version_key(one) == version_key(other)) == (theirs == others)

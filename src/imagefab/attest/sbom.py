@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagefab import __version__
+from packageurl import PackageURL
+
 from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.digest import Digest
 from imagefab.lock.model import Lock, SourcePin
@@ -65,13 +67,13 @@ def format_epoch(epoch: int) -> str:
 
 def package_url(pin: PackagePin, archive: ArchivePin) -> str:
     """The name of a Debian package that scanners for vulnerabilities look up."""
-    suite = archive.suite.partition("-")[0]
-    return f"pkg:deb/debian/{_escape(pin.name)}@{_escape(pin.version)}?arch={pin.architecture}&distro={suite}"
+    where = {"arch": pin.architecture, "distro": archive.suite.partition("-")[0]}
+    return PackageURL("deb", "debian", pin.name, pin.version, qualifiers=where).to_string()
 
 
 def wheel_url(wheel: str) -> str:
     project, _, version = wheel.partition("==")
-    return f"pkg:pypi/{re.sub(r'[-_.]+', '-', project).lower()}@{_escape(version)}"
+    return PackageURL("pypi", None, project, version).to_string()
 
 
 def _describe_image(lock: Lock, platform: str, target: str) -> dict[str, Any]:
@@ -135,11 +137,6 @@ def _relate(one: str, how: str, other: str) -> dict[str, str]:
 
 def _identify(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "-", text)
-
-
-def _escape(text: str) -> str:
-    """As package URLs have it: what is not plain is written as `%` and two digits."""
-    return re.sub(r"[^A-Za-z0-9._~-]", lambda found: f"%{ord(found[0]):02X}", text)
 
 
 def _distinct(pins: Iterable[PackagePin]) -> list[PackagePin]:

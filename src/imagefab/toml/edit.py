@@ -1,15 +1,14 @@
 """Edits of a TOML text that a person wrote: one value is put in or taken out, and every other byte stays.
 
-TOML libraries that keep a document's layout still move things: comments change the table that they stand under, lines
-get other endings, arrays of tables are gathered. So an edit is a splice into the text, at a place that the outline of
-the text knows, in the form that is used there already: after the pairs of its table, in the braces of an inline table,
-or as one more dotted key. What comes out is read again: it must mean what was there before, and the edit, and no more.
+tomlkit writes what is new, keys and values. It is not given the whole text, of which it would move parts: comments
+change the table that they stand under, lines get other endings, arrays of tables are gathered. So what it wrote is
+spliced in, at a place that the outline of the text knows, in the form that is used there already: after the pairs of
+its table, in the braces of an inline table, or as one more dotted key. What comes out is read again: it must mean what
+was there before, and the edit, and no more.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -22,7 +21,6 @@ Keys = tuple[str, ...]
 """The way to a value: `("target", "aarch64-unknown-linux-musl", "image")`."""
 
 _BYTE_ORDER_MARK = "\ufeff"
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +105,17 @@ def format_value(value: Any) -> str:
         return f"{{ {', '.join(f'{format_key(key)} = {format_value(element)}' for key, element in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(format_value, value))}]"
-    # JSON's escapes are TOML's as well, but for the one character that TOML wants escaped and JSON does not.
-    return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
+    from tomlkit import item
+
+    text: str = item(value).as_string()
+    return text
 
 
 def format_key(key: str) -> str:
-    return key if _BARE_KEY.match(key) else format_value(key)
+    from tomlkit import key as make_key
+
+    text: str = make_key(key).as_string()
+    return text
 
 
 # -- putting in -------------------------------------------------------------------------------------------------------
