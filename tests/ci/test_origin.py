@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imagefab.ci.origin import Origin, find_origin, read_origin
+from imagefab.ci.origin import Installation, find_origin, read_origin
 
 COMMIT, SHA256 = "cd" * 20, "ab" * 32
 FILES = {"tool/__init__.py": b"x = 1\n", "tool/data": b"data"}
@@ -39,7 +39,7 @@ def write_record(files: dict[str, bytes]) -> str:
     return "".join(f"{name},sha256={encode(data)},{len(data)}\n" for name, data in files.items())
 
 
-def read(folder: Path, origin: object) -> Origin:
+def read(folder: Path, origin: object) -> Installation:
     return read_origin(install(folder, FILES, origin), offline=True)
 
 

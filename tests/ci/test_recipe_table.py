@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagefab.ci.recipe_table import BEGIN, END, Entry, compose_table, replace_table
+from imagefab.ci.recipe_table import BEGIN, END, TableRow, compose_table, replace_table
 from imagefab.digest import Digest
 from imagefab.records.checked import Checked
 
@@ -15,12 +15,12 @@ CHECKED = Checked(
     skipped=(),
     facts={"gcc": "14.2.0", "glibc-floor": "2.34"},
 )
-ENTRY = Entry(
+ENTRY = TableRow(
     recipe="one", target="aarch64-unknown-linux-gnu", kind="gcc", runner="qemu-user", libc="glibc 2.41", checked=CHECKED
 )
 
 
-def rows(*entries: Entry) -> list[list[str]]:
+def rows(*entries: TableRow) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in compose_table(entries).splitlines()]
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from imagefab.ci.origin import Origin, _list_needs
+from imagefab.ci.origin import Installation, _list_needs
 from imagefab.ci.requirements import BUILT, PINNED, choose_pins, normalise
 from imagefab.ci.workflow import GITHUB, GITLAB, GITLAB_JOBS, NONE, compose_workflows
 from imagefab.recipe.project import find_shipped_project
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "workflows"
-ORIGIN = Origin(version="1.2.3", requirement=f"imagefab==1.2.3 --hash=sha256:{'ab' * 32}", needs=("tool",))
+ORIGIN = Installation(version="1.2.3", requirement=f"imagefab==1.2.3 --hash=sha256:{'ab' * 32}", needs=("tool",))
 SOURCE = replace(ORIGIN, requirement=f"imagefab @ git+https://example.org/x@{'cd' * 20}", is_source=True)
 PINS = f"""\
 hatchling==1.0 \\

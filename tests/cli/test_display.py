@@ -13,7 +13,7 @@ from tests.engines.fake_engine import FakeEngine
 
 from imagefab.cli import list_
 from imagefab.cli.display import LineProgress, LiveProgress, QuietProgress, print_json, write_out
-from imagefab.engines.engine import BuildRequest
+from imagefab.engines.engine import BuildTask
 from imagefab.errors import EngineError, Position
 
 NASTY = "\x1b]0;title\x07\x1b[2J\x9b\u202e\n::error::x\n  ::add-mask::y\r::z ##[add-path]/evil"
@@ -36,7 +36,7 @@ def test_errors(imagefab: RunImagefab, small_project: object, monkeypatch: pytes
 def test_the_log_of_a_step(
     imagefab: RunImagefab, small_project: object, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(request: BuildRequest) -> None:
+    def build(request: BuildTask) -> None:
         request.progress.say(NASTY)
         raise EngineError(f"a step failed\n{NASTY}")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagefab.engines.claim import Claim
-from imagefab.engines.container import BuildFailedError, ContainerEngine, Order
+from imagefab.engines.container import BuildFailedError, BuildOrder, ContainerEngine
 from imagefab.engines.engine import Finding
 from imagefab.errors import EngineError
 from imagefab.progress import Progress
@@ -19,7 +19,7 @@ class FakeContainerEngine(ContainerEngine):
     def __init__(self) -> None:
         self.is_daemon = False
         self.things: set[str] = set()
-        self.orders: list[Order] = []
+        self.orders: list[BuildOrder] = []
         self.log: list[str] | None = None
         self.error: BaseException | None = None
         self.is_stuck = False
@@ -36,7 +36,7 @@ class FakeContainerEngine(ContainerEngine):
     def identity(self) -> str:
         return "here"
 
-    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+    def run_build(self, order: BuildOrder, claim: Claim, progress: Progress) -> None:
         self.orders.append(order)
         self.things |= {*claim.tags, claim.container}
         if self.log is not None:

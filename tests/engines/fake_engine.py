@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from tests.oci.sample_trees import EPOCH, file
 
-from imagefab.engines.engine import BuildRequest, Finding
+from imagefab.engines.engine import BuildTask, Finding
 from imagefab.errors import EngineError
 from imagefab.oci.layer import write_layer
-from imagefab.oci.tree import Difference
+from imagefab.oci.tree import LayerDifference
 from imagefab.store.store import Store
 
 
@@ -35,7 +35,7 @@ class FakeEngine:
     def inspect(self, store: Store) -> Sequence[Finding]:
         return ()
 
-    def build(self, request: BuildRequest) -> None:
+    def build(self, request: BuildTask) -> None:
         self.inside.set()
         for number in range(len(request.have) + self.skip, len(request.plan.layers)):
             if number == self.gate_at and self.gate is not None:
@@ -49,6 +49,6 @@ class FakeEngine:
             path = request.folder / f"{number}"
             with path.open("wb") as out, ThreadPoolExecutor(1) as pool:
                 content = key.hex.encode()
-                difference = Difference({f"layer-{number}": file(content)}, ())
+                difference = LayerDifference({f"layer-{number}": file(content)}, ())
                 layer = write_layer(difference, EPOCH, lambda node: io.BytesIO(node.origin), out, pool)
             request.done(number, layer, path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagefab.engines.choose import AUTO, ENGINES, choose_engine
-from imagefab.engines.engine import BuildRequest, Finding
+from imagefab.engines.engine import BuildTask, Finding
 from imagefab.errors import EngineError
 from imagefab.store.store import Store
 
@@ -21,7 +21,7 @@ class FakeEngine:
     def inspect(self, store: Store) -> Sequence[Finding]:
         return self.findings
 
-    def build(self, request: BuildRequest) -> None:
+    def build(self, request: BuildTask) -> None:
         raise AssertionError
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imagefab.digest import Digest
 from imagefab.oci.layer import Layer, LayerFile, record_layer, write_layer
-from imagefab.oci.tree import Difference, Node, Tree, find_difference
+from imagefab.oci.tree import LayerDifference, Node, Tree, find_difference
 from imagefab.store.store import Store
 
 EPOCH = 1_700_000_000
@@ -36,7 +36,7 @@ def read_content(node: Node) -> IO[bytes]:
     return io.BytesIO(node.origin)
 
 
-def write(difference: Difference) -> tuple[LayerFile, bytes]:
+def write(difference: LayerDifference) -> tuple[LayerFile, bytes]:
     """The canonical layer of a difference, and its compressed bytes."""
     out = io.BytesIO()
     with ThreadPoolExecutor(2) as pool:

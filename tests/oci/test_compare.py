@@ -17,7 +17,7 @@ import pytest
 
 from imagefab.digest import Digest
 from imagefab.flows.verify import compare_content
-from imagefab.oci.compare import Kind, bound_content, compare_layers, find_difference
+from imagefab.oci.compare import DifferenceKind, bound_content, compare_layers, find_difference
 from imagefab.oci.parts import BadImageError, LayoutSource
 from imagefab.store.store import Store
 
@@ -81,7 +81,7 @@ def test_the_same(image: LayoutSource, tmp_path: Path) -> None:
 
 def test_only_compression(image: LayoutSource, tmp_path: Path) -> None:
     found = compare(image, write_layout(tmp_path / "other", BASE, TOP, level=1))
-    assert (found.kind, found.layer, found.name) == (Kind.COMPRESSION, 0, "layer0")
+    assert (found.kind, found.layer, found.name) == (DifferenceKind.COMPRESSION, 0, "layer0")
 
 
 def test_content(image: LayoutSource, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_content(image: LayoutSource, tmp_path: Path) -> None:
     top = make_tar(same=(b"same", 0o600, 7), file=(b"two", 0o644, 0), new=(b"", 0o644, 0))
     other = write_layout(tmp_path / "other", BASE, top)
     found = compare(image, other)
-    assert (found.kind, found.layer, found.name) == (Kind.CONTENT, 1, "layer1")
+    assert (found.kind, found.layer, found.name) == (DifferenceKind.CONTENT, 1, "layer1")
     mine, theirs = (one.images["linux/amd64"].layers[1] for one in (image, other))
     store = Store(tmp_path / "store")
     files = {file.path: file.what for file in compare_content(mine, image, theirs, other, store)}
@@ -105,13 +105,13 @@ def test_content(image: LayoutSource, tmp_path: Path) -> None:
 
 def test_configuration(image: LayoutSource, tmp_path: Path) -> None:
     found = compare(image, write_layout(tmp_path / "other", BASE, TOP, env=("A=2", "B=1")))
-    assert found.kind is Kind.METADATA
+    assert found.kind is DifferenceKind.METADATA
     assert found.details == ("config.Env.A: 1 here, 2 there", "config.Env.B: nothing here, 1 there")
 
 
 def test_more_layers(image: LayoutSource, tmp_path: Path) -> None:
     found = compare(image, write_layout(tmp_path / "other", BASE, TOP, BASE))
-    assert (found.kind, found.layer, found.name) == (Kind.LAYERS, 2, "layer2")
+    assert (found.kind, found.layer, found.name) == (DifferenceKind.LAYERS, 2, "layer2")
 
 
 def test_a_layer_that_unpacks_without_end(image: LayoutSource) -> None:

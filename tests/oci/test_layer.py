@@ -16,7 +16,7 @@ from tests.oci.sample_trees import EPOCH, add_layer, file, folder, link, trees, 
 
 from imagefab.digest import Digest
 from imagefab.oci.layer import RECORDS, Layer, Origin, decode_listing, find_layer, keep_layer, read_tree
-from imagefab.oci.tree import Difference, Node, Tree, apply_layer, find_difference
+from imagefab.oci.tree import LayerDifference, Node, Tree, apply_layer, find_difference
 from imagefab.store.store import Store
 
 KEY = Digest.of_bytes(b"key")
@@ -66,7 +66,7 @@ def test_order_of_making_does_not_matter() -> None:
 
 
 def test_an_empty_difference_is_a_tar_too() -> None:
-    _, data = write(Difference({}, ()))
+    _, data = write(LayerDifference({}, ()))
     assert names(data) == []
 
 
@@ -74,13 +74,13 @@ def test_a_file_that_changes_while_it_is_read_is_an_error() -> None:
     node = file(b"four")
     node.size = 5
     with pytest.raises(OSError, match="changed while"):
-        write(Difference({"x": node}, ()))
+        write(LayerDifference({"x": node}, ()))
 
 
 def test_the_hash_of_every_content_is_filled_in() -> None:
     node, second = file(b"x", inode=1), file(b"x", inode=1)
     node.sha = second.sha = ""
-    write(Difference({"a": node, "b": second}, ()))
+    write(LayerDifference({"a": node, "b": second}, ()))
     assert node.sha == second.sha == file(b"x").sha
 
 

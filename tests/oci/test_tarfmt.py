@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.oci.sample_trees import EPOCH, file, folder, link
 
-from imagefab.oci.tarfmt import BLOCK, END, Entry, TarError, TarReader, encode_node, encode_whiteout, padding
+from imagefab.oci.tarfmt import BLOCK, END, TarEntry, TarError, TarReader, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import Node
 
 CAPABILITY = "0100000200200000000000000000000000000000"
 LONG = "deep/" * 40 + "name"
 
 
-def read(data: bytes) -> list[Entry]:
+def read(data: bytes) -> list[TarEntry]:
     return list(TarReader([data]).raw_entries())
 
 
-def read_contents(data: bytes, cuts: Iterable[int] = ()) -> list[tuple[Entry, bytes]]:
+def read_contents(data: bytes, cuts: Iterable[int] = ()) -> list[tuple[TarEntry, bytes]]:
     """The entries with their contents, from a tar that comes in pieces."""
     places = [0, *sorted(cuts), len(data)]
     reader = TarReader([data[start:end] for start, end in pairwise(places)])

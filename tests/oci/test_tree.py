@@ -12,7 +12,7 @@ from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.errors import EngineError
 from imagefab.oci.tree import (
-    Difference,
+    LayerDifference,
     Node,
     RawLayer,
     Tree,
@@ -37,7 +37,7 @@ def raw(nodes: Tree | None = None, *, whiteouts: tuple[str, ...] = (), opaque: t
     return RawLayer(nodes or {}, set(whiteouts), set(opaque))
 
 
-def difference(before: Tree, after: Tree) -> Difference:
+def difference(before: Tree, after: Tree) -> LayerDifference:
     return find_difference(before, after, EPOCH)
 
 
@@ -98,7 +98,7 @@ def test_volatile_paths_do_not_exist() -> None:
 
 def test_equal_entries_are_dropped() -> None:
     after = apply_layer(LOWER, raw({path: replace(node) for path, node in LOWER.items()}))
-    assert difference(LOWER, after) == Difference({}, ())
+    assert difference(LOWER, after) == LayerDifference({}, ())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_order_is_by_parts_so_that_parents_come_first() -> None:
 # -- properties -------------------------------------------------------------------------------------------------------
 
 
-def as_layer(found: Difference) -> RawLayer:
+def as_layer(found: LayerDifference) -> RawLayer:
     return RawLayer(dict(found.changed), set(found.removed), set())
 
 
@@ -176,7 +176,7 @@ def test_the_difference_leads_from_one_to_the_other(before: Tree, after: Tree) -
 @given(trees())
 def test_equal_trees_have_no_difference(tree: Tree) -> None:
     copy = {path: replace(node) for path, node in tree.items()}
-    assert difference(tree, copy) == Difference({}, ())
+    assert difference(tree, copy) == LayerDifference({}, ())
 
 
 @given(trees(), trees())

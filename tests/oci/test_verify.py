@@ -16,7 +16,7 @@ from imagefab.digest import Digest
 from imagefab.oci.compress import MEMBER, compress_member
 from imagefab.oci.layer import Layer, LayerFile, encode_listing
 from imagefab.oci.tarfmt import END, encode_node
-from imagefab.oci.tree import Difference, Node, Tree, find_difference
+from imagefab.oci.tree import LayerDifference, Node, Tree, find_difference
 from imagefab.oci.verify import verify_layer
 
 TREE: Tree = {
@@ -26,7 +26,7 @@ TREE: Tree = {
     "bin/sh": file(b"#!", 0o755, inode=7),
     "lib": link("usr/lib"),
 }
-EMPTY = encode_listing(Difference({}, ()))
+EMPTY = encode_listing(LayerDifference({}, ()))
 
 
 def describe(made: LayerFile) -> Layer:
@@ -74,7 +74,7 @@ def test_hard_links_and_capabilities() -> None:
 
 def test_several_members() -> None:
     large = hashlib.shake_256(b"").digest(MEMBER + 1000)
-    made, data = write(Difference({"large": file(large), "small": file(b"x")}, ()))
+    made, data = write(LayerDifference({"large": file(large), "small": file(b"x")}, ()))
     assert len(made.members) == 2
     assert verify_layer(describe(made), io.BytesIO(data)) == made.listing
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from imagefab import __version__
 from packageurl import PackageURL
 
+from imagefab import __version__
 from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.digest import Digest
 from imagefab.lock.model import Lock, SourcePin

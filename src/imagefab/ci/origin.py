@@ -31,7 +31,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Installation:
     """Where an installed imagefab came from."""
 
     version: str
@@ -45,30 +45,30 @@ class Origin:
     """The names of the packages that it depends on."""
 
 
-def find_origin(version: str, *, offline: bool) -> Origin:
+def find_origin(version: str, *, offline: bool) -> Installation:
     """Of the imagefab that runs."""
     try:
         found = distribution(_NAME)
     except PackageNotFoundError:
-        return Origin(version=version, reason="it runs without being installed")
+        return Installation(version=version, reason="it runs without being installed")
     return read_origin(found, offline=offline)
 
 
-def read_origin(found: Distribution, *, offline: bool) -> Origin:
+def read_origin(found: Distribution, *, offline: bool) -> Installation:
     needs = tuple(_list_needs(found))
     text = found.read_text("direct_url.json")
     if text is not None:
         return _read_direct_url(text, found.version, needs)
     if offline:
-        return Origin(
+        return Installation(
             version=found.version, needs=needs, reason="it came from an index, which --offline forbids to ask"
         )
     sha256 = _find_wheel(found)
     if sha256 is None:
         reason = f"pip's index has no wheel of {_NAME} {found.version} with the files that are installed here"
-        return Origin(version=found.version, needs=needs, reason=reason)
+        return Installation(version=found.version, needs=needs, reason=reason)
     requirement = f"{_NAME}=={found.version} --hash=sha256:{sha256}"
-    return Origin(version=found.version, needs=needs, requirement=requirement)
+    return Installation(version=found.version, needs=needs, requirement=requirement)
 
 
 def _list_needs(found: Distribution) -> list[str]:
@@ -76,9 +76,9 @@ def _list_needs(found: Distribution) -> list[str]:
     return [name[0] for name in names if name is not None]
 
 
-def _read_direct_url(text: str, version: str, needs: tuple[str, ...]) -> Origin:
-    def ask(reason: str) -> Origin:
-        return Origin(version=version, needs=needs, reason=reason)
+def _read_direct_url(text: str, version: str, needs: tuple[str, ...]) -> Installation:
+    def ask(reason: str) -> Installation:
+        return Installation(version=version, needs=needs, reason=reason)
 
     try:
         value = json.loads(text)
@@ -94,14 +94,14 @@ def _read_direct_url(text: str, version: str, needs: tuple[str, ...]) -> Origin:
     vcs, archive = _read_table(value, "vcs_info"), _read_table(value, "archive_info")
     if vcs.get("vcs") == "git" and _COMMIT.match(str(vcs.get("commit_id", ""))):
         where = f"git+{url}@{vcs['commit_id']}{_format_subdirectory(value)}"
-        return Origin(version=version, needs=needs, requirement=f"{_NAME} @ {where}", is_source=True)
+        return Installation(version=version, needs=needs, requirement=f"{_NAME} @ {where}", is_source=True)
     hashes = archive.get("hashes")
     sha256 = str(hashes.get("sha256", "")) if isinstance(hashes, dict) else ""
     sha256 = sha256 or str(archive.get("hash", "")).removeprefix("sha256=")
     if not _SHA256.match(sha256):
         return ask(f"its installer did not record the hash of {url}" if archive or not vcs else f"{url} is not git's")
     requirement = f"{_NAME} @ {url}{_format_subdirectory(value)} --hash=sha256:{sha256}"
-    return Origin(version=version, needs=needs, requirement=requirement, is_source=not path.endswith(".whl"))
+    return Installation(version=version, needs=needs, requirement=requirement, is_source=not path.endswith(".whl"))
 
 
 def _read_table(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

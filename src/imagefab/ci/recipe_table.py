@@ -17,7 +17,7 @@ _HEAD = ("recipe", "target", "kind", "toolchain", "C library", "binaries need", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TableRow:
     recipe: str
     target: str
     kind: str
@@ -27,7 +27,7 @@ class Entry:
     """What the last check found of the image that the lock makes; None when none was done since."""
 
 
-def compose_table(entries: Sequence[Entry]) -> str:
+def compose_table(entries: Sequence[TableRow]) -> str:
     rows = [_HEAD, tuple("---" for _ in _HEAD), *(_compose_row(entry) for entry in entries)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -40,7 +40,7 @@ def replace_table(text: str, table: str) -> str | None:
     return pattern.sub(lambda _: f"{BEGIN}\n{table}{END}\n", text, count=1)
 
 
-def _compose_row(entry: Entry) -> tuple[str, ...]:
+def _compose_row(entry: TableRow) -> tuple[str, ...]:
     checked = entry.checked
     about = (entry.recipe, f"`{entry.target}`", entry.kind)
     if checked is None:

@@ -60,7 +60,7 @@ def compose_report(
     """`count` is how many images were looked at; `silent` are pins of which nobody says whether they are there; `files`
     are those of cross with new pins."""
     parts = [f"# Images refreshed\n\n{_summarise(count, changes, failures, dead)}\n"]
-    parts += [_tell_change(change) for change in changes]
+    parts += [_format_change(change) for change in changes]
     if failures:
         parts.append("## What failed\n\nThese keep the pin that they had, and, where nothing else is said, the lock.\n")
         parts += [f"### {_cell(one.recipe)}\n\n{_BUILT if one.is_built else ''}{_fence(one.log)}\n" for one in failures]
@@ -85,7 +85,7 @@ def _summarise(count: int, changes: Sequence[ImageChange], failures: Sequence[Fa
     return ", ".join(told) + "."
 
 
-def _tell_change(change: ImageChange) -> str:
+def _format_change(change: ImageChange) -> str:
     before, after = change.digest
     rows = [("digest", f"`{before}`" if before else "-", f"`{after}`")]
     rows += [(f"size, {name}", _size(old), _size(new, old)) for name, old, new in change.sizes]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from imagefab.ci.origin import Origin
+from imagefab.ci.origin import Installation
 
 PINNED, BUILT = "imagefab-requirements.txt", "imagefab-source.txt"
 _BACKEND = "hatchling"
@@ -39,7 +39,7 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def compose_requirements(origin: Origin, pins: str) -> Iterator[tuple[str, str]]:
+def compose_requirements(origin: Installation, pins: str) -> Iterator[tuple[str, str]]:
     """The names and texts of the files. `pins` is requirements.txt of the source tree."""
     needs = [*origin.needs, *([_BACKEND] if origin.is_source else [])]
     head = (
@@ -61,7 +61,7 @@ def compose_requirements(origin: Origin, pins: str) -> Iterator[tuple[str, str]]
         yield PINNED, f"{head}{origin.requirement}\n{chosen}"
 
 
-def list_commands(origin: Origin, folder: str) -> list[str]:
+def list_commands(origin: Installation, folder: str) -> list[str]:
     """What a job runs to have imagefab."""
     commands = [f"pip install --require-hashes -r {folder}/{PINNED}"]
     if origin.is_source and origin.requirement is not None:
@@ -69,7 +69,7 @@ def list_commands(origin: Origin, folder: str) -> list[str]:
     return commands
 
 
-def _ask(origin: Origin) -> str:
+def _ask(origin: Installation) -> str:
     """A line that pip refuses, so that no imagefab is installed until somebody says whose."""
     return (
         "# FILL IN where CI gets imagefab, with its hash, in place of the next line that begins with its name.\n"

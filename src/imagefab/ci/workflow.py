@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
-from imagefab.ci.origin import Origin
+from imagefab.ci.origin import Installation
 from imagefab.ci.requirements import compose_requirements, list_commands
 
 GITHUB, GITLAB, NONE = "github", "gitlab", "none"
@@ -50,7 +50,7 @@ _FILES = {
 
 
 def compose_workflows(
-    services: Sequence[str], *, origin: Origin, pins: str, registry: str
+    services: Sequence[str], *, origin: Installation, pins: str, registry: str
 ) -> Iterator[tuple[str, str]]:
     """Paths from the top of the repository, and texts. `registry` is the host that images are published to.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagefab.cross.cross_toml import Entry
     from imagefab.cross.file import UserFile
     from imagefab.flows.workspace import Workspace
-    from imagefab.toml.edit import Difference
+    from imagefab.toml.edit import ValueDifference
 
 NAME = "cross-toml"
 HELP = "write the pinned images into Cross.toml, and say what is wrong with it; prints name@sha256:…, a line an image"
@@ -151,7 +151,7 @@ def _configure_cargo(arguments: argparse.Namespace, workspace: Workspace) -> int
 
 
 def _list_stale(
-    arguments: argparse.Namespace, file: UserFile, differences: Sequence[Difference]
+    arguments: argparse.Namespace, file: UserFile, differences: Sequence[ValueDifference]
 ) -> list[ImagefabError]:
     """Every value that differs; what to do stands below the last."""
     from imagefab.cross.file import locate

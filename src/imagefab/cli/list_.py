@@ -87,11 +87,11 @@ def _print_rows(rows: Sequence[Summary]) -> None:
 
 
 def _write_table(workspace: Workspace, rows: Sequence[Summary], arguments: argparse.Namespace) -> None:
-    from imagefab.ci.recipe_table import Entry, compose_table, write_table
+    from imagefab.ci.recipe_table import TableRow, compose_table, write_table
 
     table = compose_table(
         [
-            Entry(
+            TableRow(
                 recipe=row.recipe.name,
                 target=row.recipe.target.triple,
                 kind=row.recipe.kind,

@@ -12,7 +12,7 @@ from imagefab.errors import ImagefabError, MismatchError, raise_all
 if TYPE_CHECKING:
     from imagefab.flows.verify import Verified
     from imagefab.flows.workspace import Workspace
-    from imagefab.oci.compare import Difference
+    from imagefab.oci.compare import ImageDifference
 
 NAME = "verify"
 HELP = (
@@ -84,17 +84,17 @@ def _make_error(verified: Verified) -> MismatchError:
     )
 
 
-def format_difference(difference: Difference) -> str:
-    from imagefab.oci.compare import Kind
+def format_difference(difference: ImageDifference) -> str:
+    from imagefab.oci.compare import DifferenceKind
 
     layer = f"layer {(difference.layer or 0) + 1} ({difference.name})"
     match difference.kind:
-        case Kind.CONTENT:
+        case DifferenceKind.CONTENT:
             count = f", {len(difference.files)} files differ" if difference.files else ""
             return f"the first difference is in {layer}: its content{count}"
-        case Kind.COMPRESSION:
+        case DifferenceKind.COMPRESSION:
             return f"the first difference is in {layer}: only its compression; all content is the same"
-        case Kind.LAYERS:
+        case DifferenceKind.LAYERS:
             return f"one has more layers, from {layer} on"
         case _:
             return "the layers are the same; the configuration differs"
@@ -118,7 +118,7 @@ def _describe(verified: Verified) -> dict[str, Any]:
     }
 
 
-def describe_difference(difference: Difference) -> dict[str, Any]:
+def describe_difference(difference: ImageDifference) -> dict[str, Any]:
     return {
         "kind": str(difference.kind),
         "layer": difference.layer,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagefab.toml.edit import Change, Difference, change_text, find_value, list_differences, read_data
+from imagefab.toml.edit import Change, ValueDifference, change_text, find_value, list_differences, read_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def make_stanza(recipe: str, triple: str, environments: Iterable[Mapping[str, st
     return Stanza(recipe=recipe, triple=triple, linker=agree("LINKER"), runner=agree("RUNNER"))
 
 
-def update_cargo_config(text: str, stanzas: Iterable[Stanza]) -> tuple[str, tuple[Difference, ...]]:
+def update_cargo_config(text: str, stanzas: Iterable[Stanza]) -> tuple[str, tuple[ValueDifference, ...]]:
     """The text with the stanzas, and where it differs. EditError when a value cannot be put in."""
     data = read_data(text)
     changes = list(_make_changes(data, stanzas))

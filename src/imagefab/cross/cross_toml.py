@@ -17,7 +17,7 @@ from imagefab.cross.lint import Ours, Remark, check_cross_toml, check_form
 from imagefab.cross.pin import Pin, name_of
 from imagefab.cross.profile import Profile
 from imagefab.platforms import AMD64, ARM64, HostPlatform
-from imagefab.toml.edit import Change, Difference, EditError, change_text, find_value, list_differences, read_data
+from imagefab.toml.edit import Change, EditError, ValueDifference, change_text, find_value, list_differences, read_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Update:
     """What becomes of a file, and what is to be said of it."""
 
     text: str
-    differences: tuple[Difference, ...]
+    differences: tuple[ValueDifference, ...]
     remarks: tuple[Remark, ...]
     """On the new text."""
 

@@ -33,7 +33,7 @@ _MOST_INDEX = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
+class OpenSuite:
     archive: Archive
     release: Release
     pin: ArchivePin
@@ -48,7 +48,7 @@ class Suite:
 class _Wanted:
     """An index to open, with the files that the Release file names for it."""
 
-    suite: Suite
+    suite: OpenSuite
     architecture: str
     packed: IndexFile
     unpacked: IndexFile
@@ -110,7 +110,7 @@ class ArchiveReader:
             self._pasts[key] = ArchiveReader(fetcher, now=moment, keys=self._keys, is_past=True)
         return self._pasts[key]
 
-    def open_suite(self, archive: Archive) -> Suite:
+    def open_suite(self, archive: Archive) -> OpenSuite:
         key = (archive.archive, archive.suite)
         if key not in self._suites:
             try:
@@ -129,7 +129,7 @@ class ArchiveReader:
             date=f"{release.date:%Y%m%dT%H%M%SZ}",
             release=release.digest,
         )
-        return Suite(archive=archive, release=release, pin=pin)
+        return OpenSuite(archive=archive, release=release, pin=pin)
 
     def _read_suite(self, archive: Archive) -> Release:
         kept = self.fetcher.store.folder("indexes") / f"{archive.archive}-{archive.suite.replace('/', '-')}.InRelease"
@@ -260,7 +260,7 @@ def _key(wanted: _Wanted) -> tuple[str, str]:
     return wanted.suite.pin.name, wanted.packed.sha256.hex
 
 
-def _list_indexes(suite: Suite, architectures: Sequence[str]) -> Iterable[_Wanted]:
+def _list_indexes(suite: OpenSuite, architectures: Sequence[str]) -> Iterable[_Wanted]:
     release = suite.release
     names = [a for a in architectures if a in release.architectures]
     if release.has_own_index_for_all:

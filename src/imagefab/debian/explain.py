@@ -1,4 +1,4 @@
-"""Why no set of packages does: the proof that the search leaves behind, told from the request downwards."""
+"""Why no set of packages does: the proof that the search leaves behind, seen from the request downwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_VERSIONS = 4
 def explain_failure(nogood: Nogood, universe: Universe) -> str:
     """Lines, one for each link of the chain, indented by depth."""
     lines: list[str] = []
-    for line in _tell_nogood(nogood, universe, 0, set()):
+    for line in _format_nogood(nogood, universe, 0, set()):
         if len(lines) == _MOST_LINES:
             lines.append("  … and so on")
             break
@@ -53,7 +53,7 @@ def list_versions(packages: Iterable[Package]) -> str:
     return ", ".join(texts[:_MOST_VERSIONS]) + more
 
 
-def _tell_nogood(nogood: Nogood, universe: Universe, depth: int, told: set[Nogood]) -> Iterator[str]:
+def _format_nogood(nogood: Nogood, universe: Universe, depth: int, seen: set[Nogood]) -> Iterator[str]:
     indent = "  " * (depth + 1)
     goal = nogood.goal
     what = (
@@ -61,22 +61,22 @@ def _tell_nogood(nogood: Nogood, universe: Universe, depth: int, told: set[Nogoo
         if isinstance(goal, Dependency)
         else f"{goal.text} is asked for"
     )
-    if nogood in told:
+    if nogood in seen:
         yield f"{indent}{what}, which fails as said above"
         return
-    told.add(nogood)
+    seen.add(nogood)
     if not nogood.refusals:
-        yield f"{indent}{what}, {_tell_absence(goal, universe)}"
+        yield f"{indent}{what}, {_format_absence(goal, universe)}"
         return
     yield indent + what
     for refusal in nogood.refusals:
         if refusal.nogood is None:
-            yield f"{indent}  {_tell_conflict(refusal)}"
+            yield f"{indent}  {_format_conflict(refusal)}"
         else:
-            yield from _tell_nogood(refusal.nogood, universe, depth + 1, told)
+            yield from _format_nogood(refusal.nogood, universe, depth + 1, seen)
 
 
-def _tell_absence(goal: Goal, universe: Universe) -> str:
+def _format_absence(goal: Goal, universe: Universe) -> str:
     known = universe.known_versions(goal.alternatives) if isinstance(goal, Dependency) else []
     if not known:
         return "but there is no such package"
@@ -86,7 +86,7 @@ def _tell_absence(goal: Goal, universe: Universe) -> str:
     return f"but there is only {list_versions(known)}" + ("" if fits else f", for {architectures} and not {asking}")
 
 
-def _tell_conflict(refusal: Refusal) -> str:
+def _format_conflict(refusal: Refusal) -> str:
     candidate, culprit = refusal.candidate, refusal.culprits[0]
     match refusal.reason:
         case None:

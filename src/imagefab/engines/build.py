@@ -16,7 +16,7 @@ from pathlib import Path
 
 from imagefab import __version__
 from imagefab.digest import Digest
-from imagefab.engines.engine import BuildRequest, Engine
+from imagefab.engines.engine import BuildTask, Engine
 from imagefab.errors import EngineError
 from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.limits import Limits
@@ -85,7 +85,7 @@ def build_image(
         if len(have) < len(plan.layers):
             with _job_folder(store) as folder:
                 engine.build(
-                    BuildRequest(
+                    BuildTask(
                         plan=plan,
                         have=have,
                         store=store,

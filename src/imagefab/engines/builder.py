@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagefab.engines.claim import Claim
-from imagefab.engines.container import Order
+from imagefab.engines.container import BuildOrder
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.engine import Finding
 from imagefab.errors import EngineError
@@ -53,7 +53,7 @@ class BuilderEngine(DockerEngine):
     def identity(self) -> str:
         return f"builder {self._builder}"
 
-    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+    def run_build(self, order: BuildOrder, claim: Claim, progress: Progress) -> None:
         archive = claim.folder / _ARCHIVE
         self.run_buildx(order, progress, builder=self._builder, output={"type": "docker", "dest": str(archive)})
         self._archive = archive

@@ -22,7 +22,7 @@ from pathlib import Path
 from imagefab.digest import Digest
 from imagefab.engines import trial
 from imagefab.engines.claim import Claim, drop_claim, hold_claim, take_abandoned
-from imagefab.engines.engine import BuildRequest, Finding
+from imagefab.engines.engine import BuildTask, Finding
 from imagefab.engines.inspect import require_emulation
 from imagefab.engines.rawtar import Span, canonicalise, find_layers
 from imagefab.errors import EngineError, ImagefabError
@@ -43,7 +43,7 @@ _ERROR = re.compile(r"error|fail|denied|cannot|not found|no such", re.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class BuildOrder:
     """What an engine is to build, and of which Dockerfile."""
 
     label: str
@@ -96,7 +96,7 @@ class ContainerEngine(ABC):
         """Which cache it has: another engine on another machine has not seen what this one built."""
 
     @abstractmethod
-    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+    def run_build(self, order: BuildOrder, claim: Claim, progress: Progress) -> None:
         """Build, and call the result `claim.image`; BuildFailedError when it does not."""
 
     @abstractmethod
@@ -130,7 +130,7 @@ class ContainerEngine(ABC):
             findings.append(self._try(store))
         return findings
 
-    def build(self, request: BuildRequest) -> None:
+    def build(self, request: BuildTask) -> None:
         plan, have = request.plan, request.have
         if self.runs_here:
             require_emulation(plan.platform)
@@ -152,7 +152,7 @@ class ContainerEngine(ABC):
             dockerfile.write_text(
                 render_dockerfile([plan], first=first, parent_image=claim.seed if first else "scratch")
             )
-            order = Order(
+            order = BuildOrder(
                 label=plan.recipe,
                 context=context,
                 dockerfile=dockerfile,
@@ -208,7 +208,7 @@ class ContainerEngine(ABC):
             with self.claim(store) as claim:
                 context = claim.folder / "trial"
                 context.mkdir()
-                order = Order(
+                order = BuildOrder(
                     label="trial",
                     context=context,
                     dockerfile=trial.write_trial(context, platform),
@@ -225,7 +225,7 @@ class ContainerEngine(ABC):
             return Finding(what=what, ok=False, detail=detail, fix=error.hint or self.mend(error.problem))
         return Finding(what=what, ok=True, detail="works")
 
-    def _can_repeat(self, request: BuildRequest) -> bool:
+    def _can_repeat(self, request: BuildTask) -> bool:
         """Whether the engine's cache has the layers below, and the store has the inputs by which it knows them."""
         lower = request.plan.layers[: len(request.have)]
         if not lower or request.no_cache:
@@ -238,7 +238,7 @@ class ContainerEngine(ABC):
     def _seen_key(self, key: Digest) -> Digest:
         return Digest.of_json([self.name, self.identity(), key.hex])
 
-    def _load_seed(self, request: BuildRequest, claim: Claim) -> None:
+    def _load_seed(self, request: BuildTask, claim: Claim) -> None:
         """The layers that the store has, as an image of the engine's own."""
         plan = request.plan
         image = make_image(plan.platform, request.have, epoch=plan.epoch, env=(), labels=(), command=("sh",))

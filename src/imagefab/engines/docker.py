@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from imagefab.engines.claim import Claim
-from imagefab.engines.container import BuildFailedError, ContainerEngine, Order
+from imagefab.engines.container import BuildFailedError, BuildOrder, ContainerEngine
 from imagefab.engines.engine import Finding
 from imagefab.engines.inspect import inspect_docker
-from imagefab.engines.tether import TOO_LATE, tell_too_late, tether
+from imagefab.engines.tether import TOO_LATE, format_time_limit, tether
 from imagefab.errors import EngineError
 from imagefab.progress import Progress
 
@@ -48,10 +48,10 @@ class DockerEngine(ContainerEngine):
         with _daemon(self._context) as client:
             return str(client.info()["ID"])
 
-    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+    def run_build(self, order: BuildOrder, claim: Claim, progress: Progress) -> None:
         self.run_buildx(order, progress, tags=claim.image, load=True)
 
-    def run_buildx(self, order: Order, progress: Progress, **where: Any) -> None:
+    def run_buildx(self, order: BuildOrder, progress: Progress, **where: Any) -> None:
         """`where` says where the result goes, and what builds it, as buildx has it."""
         from python_on_whales import DockerClient
         from python_on_whales.exceptions import DockerException
@@ -79,7 +79,7 @@ class DockerEngine(ContainerEngine):
                     task = progress.start(f"{order.label}: {stage}")
         except DockerException as error:
             if error.return_code == TOO_LATE:
-                log.append(tell_too_late(order.limit))
+                log.append(format_time_limit(order.limit))
             raise BuildFailedError("docker buildx", log or str(error).splitlines()) from error
         finally:
             if task is not None:

@@ -28,7 +28,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
+class BuildTask:
     """The layers of a plan to build: all from `have` on."""
 
     plan: Plan
@@ -83,4 +83,4 @@ class Engine(Protocol):
     def inspect(self, store: Store) -> Sequence[Finding]:
         """What it needs on this machine, with a try; it can build for that store when all of it is ok."""
 
-    def build(self, request: BuildRequest) -> None: ...
+    def build(self, request: BuildTask) -> None: ...

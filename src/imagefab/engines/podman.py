@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagefab.engines.claim import Claim
-from imagefab.engines.container import BuildFailedError, ContainerEngine, Order
+from imagefab.engines.container import BuildFailedError, BuildOrder, ContainerEngine
 from imagefab.engines.engine import Finding
 from imagefab.engines.inspect import inspect_podman, mend_podman
-from imagefab.engines.tether import TOO_LATE, tell_too_late, tether
+from imagefab.engines.tether import TOO_LATE, format_time_limit, tether
 from imagefab.errors import EngineError
 from imagefab.progress import Progress
 
@@ -46,7 +46,7 @@ class PodmanEngine(ContainerEngine):
     def identity(self) -> str:
         return f"{self._program} {self._find_storage()}"
 
-    def run_build(self, order: Order, claim: Claim, progress: Progress) -> None:
+    def run_build(self, order: BuildOrder, claim: Claim, progress: Progress) -> None:
         command = [
             "env",
             f"TMPDIR={claim.scratch}",
@@ -82,7 +82,7 @@ class PodmanEngine(ContainerEngine):
                 raise
         task.finish()
         if process.returncode == TOO_LATE:
-            log.append(tell_too_late(order.limit))
+            log.append(format_time_limit(order.limit))
         if process.returncode != 0:
             raise BuildFailedError(f"{self._program} build", log)
 

@@ -43,7 +43,7 @@ def tether(
     return [sys.executable, "-I", "-S", __file__, *options, *ending, *command]
 
 
-def tell_too_late(limit: float) -> str:
+def format_time_limit(limit: float) -> str:
     return f"error: not done after {limit:.0f} seconds"
 
 

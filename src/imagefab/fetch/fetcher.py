@@ -31,8 +31,8 @@ from imagefab.fetch.transport import (
     Transport,
     UnreachableError,
     WrongBytesError,
+    explaining_full_disk,
     name_host,
-    telling_full_disk,
 )
 from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.progress import Progress, Task
@@ -136,8 +136,8 @@ class Fetcher:
         if not downloads:
             return
         if self.offline:
-            raise _tell_missing(downloads)
-        # A store that takes no files is told once, before any is asked for.
+            raise _make_missing_error(downloads)
+        # A store that takes no files is reasons once, before any is asked for.
         self.store.scratch_file().unlink()
         self.store.folder(_PARTIAL)
         total = sum(download.size or 0 for download in downloads)
@@ -203,7 +203,7 @@ class Fetcher:
         with ThreadPoolExecutor(min(self._jobs, len(downloads)), thread_name_prefix="fetch") as pool:
             futures: list[Future[None]] = [pool.submit(self._fetch_one, d, keep, is_there, task) for d in downloads]
             try:
-                # A file that cannot be had does not stop the others: all that is missing is told in one run.
+                # A file that cannot be had does not stop the others: all that is missing is reasons in one run.
                 wait(futures)
                 found = [future.exception() for future in futures]
             except BaseException:
@@ -258,12 +258,12 @@ class Fetcher:
                     self.progress.warn(f"{download.label}: {error.problem}")
             else:
                 return
-        told = "; ".join(dict.fromkeys(problem.problem for problem in problems)) or "no mirror is configured"
+        reasons = "; ".join(dict.fromkeys(problem.problem for problem in problems)) or "no mirror is configured"
         regular = problems[: len(download.urls)]
         is_gone = bool(regular) and all(isinstance(problem, NotThereError) for problem in regular)
         is_answered = all(isinstance(problem, NotThereError | WrongBytesError) for problem in problems)
         raise NotServedError(
-            f"cannot fetch {download.label}: {told}", is_gone=is_gone, is_answered=bool(problems) and is_answered
+            f"cannot fetch {download.label}: {reasons}", is_gone=is_gone, is_answered=bool(problems) and is_answered
         )
 
     @contextmanager
@@ -274,7 +274,7 @@ class Fetcher:
             if self._transport.stop.wait(_WAIT):
                 raise StoppedError("stopped")
         # Closing writes what is still in the file's buffer.
-        with telling_full_disk(), file:
+        with explaining_full_disk(), file:
             yield path, file
             # There may be somebody else's file by now, if ours has been moved to its place.
             if _is_at(path, file):
@@ -331,6 +331,6 @@ def _gather(errors: Sequence[ImagefabError]) -> ImagefabError:
     return together.errors[0] if len(together.errors) == 1 else together
 
 
-def _tell_missing(downloads: Sequence[Download]) -> FetchError:
+def _make_missing_error(downloads: Sequence[Download]) -> FetchError:
     lines = "\n".join(f"  {download.label}" for download in downloads)
     return FetchError(f"these files are not in the store:\n{lines}", hint="run once without --offline")

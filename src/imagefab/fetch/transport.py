@@ -157,10 +157,10 @@ class Transport:
                 if held > most:
                     _restart(file, advance)
                     raise WrongBytesError(f"{name_host(url)} sends more than the expected {most} bytes")
-                with telling_full_disk():
+                with explaining_full_disk():
                     file.write(chunk)
                 advance(len(chunk))
-            with telling_full_disk():
+            with explaining_full_disk():
                 file.flush()
             if expected.size is not None and held < expected.size and not length:
                 # Without a length, an end that comes too early cannot be told from a broken connection.
@@ -288,7 +288,7 @@ def _restart(file: IO[bytes], advance: Callable[[int], None]) -> None:
 
 
 @contextmanager
-def telling_full_disk() -> Iterator[None]:
+def explaining_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -19,7 +19,7 @@ from imagefab.flows.pin import find_local_pin, find_pin, list_runners
 from imagefab.flows.prepare import design_blueprints
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.model import Recipe
-from imagefab.toml.edit import Difference, EditError
+from imagefab.toml.edit import EditError, ValueDifference
 
 CROSS_FILE = "Cross.toml"
 
@@ -142,7 +142,7 @@ class CargoRequest:
 class Configured:
     file: UserFile
     stanzas: tuple[Stanza, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[ValueDifference, ...]
 
 
 def configure_cargo(workspace: Workspace, request: CargoRequest) -> Configured:

@@ -20,9 +20,9 @@ from imagefab.lock.file import read_lock
 from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange, compare_locks
 from imagefab.oci.compare import (
-    Difference,
     Entry,
     FileDifference,
+    ImageDifference,
     bound_content,
     compare_entries,
     find_difference,
@@ -52,7 +52,7 @@ class Side:
 class PlatformDifference:
     platform: str
     sizes: tuple[int, int]
-    difference: Difference | None
+    difference: ImageDifference | None
     files: tuple[FileDifference, ...]
 
 

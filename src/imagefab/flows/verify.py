@@ -22,7 +22,14 @@ from imagefab.flows.inputs import Wanted
 from imagefab.flows.pin import find_built
 from imagefab.flows.prepare import Prepared, choose_platforms
 from imagefab.flows.workspace import Workspace
-from imagefab.oci.compare import Difference, FileDifference, Kind, bound_content, compare_layers, find_difference
+from imagefab.oci.compare import (
+    DifferenceKind,
+    FileDifference,
+    ImageDifference,
+    bound_content,
+    compare_layers,
+    find_difference,
+)
 from imagefab.oci.image import ImageSet
 from imagefab.oci.parts import ImageParts, LayerPart, LayoutSource, Source, StoreSource, is_layout
 from imagefab.platforms import ALL
@@ -44,7 +51,7 @@ class PlatformComparison:
     platform: str
     mine: ImageParts
     theirs: ImageParts | None
-    difference: Difference | None
+    difference: ImageDifference | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,9 +222,11 @@ def verify_recipe(prepared: Prepared, given: Given, platforms: Sequence[str], wo
     )
 
 
-def _look_into(difference: Difference, mine: Source, theirs: Source, platform: str, store: Store) -> Difference:
+def _look_into(
+    difference: ImageDifference, mine: Source, theirs: Source, platform: str, store: Store
+) -> ImageDifference:
     """With the files of the first layer that differs."""
-    if difference.kind is not Kind.CONTENT or difference.layer is None:
+    if difference.kind is not DifferenceKind.CONTENT or difference.layer is None:
         return difference
     one, other = (source.images[platform].layers[difference.layer] for source in (mine, theirs))
     files = compare_content(one, mine, other, theirs, store)

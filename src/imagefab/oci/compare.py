@@ -26,7 +26,7 @@ _DEEPEST = 6
 _OPAQUE = ".wh..wh..opq"
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     CONTENT = "content"
     COMPRESSION = "only compression"
     METADATA = "metadata"
@@ -41,10 +41,10 @@ class FileDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ImageDifference:
     """Where two images part."""
 
-    kind: Kind
+    kind: DifferenceKind
     layer: int | None = None
     """The first layer that differs, counted from 0."""
     name: str = ""
@@ -57,7 +57,7 @@ Entry = Mapping[str, Any]
 """What a layer says of one path."""
 
 
-def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
+def find_difference(one: ImageParts, other: ImageParts) -> ImageDifference | None:
     """Where two images part, as far as their manifests and configs tell: not yet in which files.
 
     A config may say of its layers what it likes, so its diff_ids are to be held to the layers first.
@@ -66,16 +66,20 @@ def find_difference(one: ImageParts, other: ImageParts) -> Difference | None:
         return None
     for number, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=False)):
         if mine.diff_id != theirs.diff_id:
-            return Difference(kind=Kind.CONTENT, layer=number, name=mine.name)
+            return ImageDifference(kind=DifferenceKind.CONTENT, layer=number, name=mine.name)
     if len(one.layers) != len(other.layers):
         number = min(len(one.layers), len(other.layers))
         longer = one if len(one.layers) > number else other
         counts = f"{len(one.layers)} here, {len(other.layers)} there"
-        return Difference(kind=Kind.LAYERS, layer=number, name=longer.layers[number].name, details=(counts,))
+        return ImageDifference(
+            kind=DifferenceKind.LAYERS, layer=number, name=longer.layers[number].name, details=(counts,)
+        )
     for number, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=True)):
         if mine.digest != theirs.digest:
-            return Difference(kind=Kind.COMPRESSION, layer=number, name=mine.name)
-    return Difference(kind=Kind.METADATA, details=tuple(_compare_configs(one.config_data, other.config_data)))
+            return ImageDifference(kind=DifferenceKind.COMPRESSION, layer=number, name=mine.name)
+    return ImageDifference(
+        kind=DifferenceKind.METADATA, details=tuple(_compare_configs(one.config_data, other.config_data))
+    )
 
 
 def hash_content(layer: IO[bytes], most: int) -> Digest:

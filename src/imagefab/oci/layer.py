@@ -20,7 +20,7 @@ from typing import IO, Any
 from imagefab.digest import Digest
 from imagefab.oci.compress import MemberWriter
 from imagefab.oci.tarfmt import END, encode_node, encode_whiteout, padding
-from imagefab.oci.tree import Difference, Node, RawLayer, Tree, apply_layer, sort_paths
+from imagefab.oci.tree import LayerDifference, Node, RawLayer, Tree, apply_layer, sort_paths
 from imagefab.store.store import Store
 
 RECORDS = "layers"
@@ -120,7 +120,7 @@ class LayerFile:
     listing: bytes
 
 
-def write_layer(difference: Difference, epoch: int, read: Reader, out: IO[bytes], executor: Executor) -> LayerFile:
+def write_layer(difference: LayerDifference, epoch: int, read: Reader, out: IO[bytes], executor: Executor) -> LayerFile:
     """Write a difference as a compressed canonical tar. Fills in the hashes of the contents that it reads."""
     writer = MemberWriter(out, executor)
     whiteouts = {_marker(path): path for path in difference.removed}
@@ -172,7 +172,7 @@ def _marker(path: str) -> str:
 # -- listings ---------------------------------------------------------------------------------------------------------
 
 
-def encode_listing(difference: Difference) -> bytes:
+def encode_listing(difference: LayerDifference) -> bytes:
     paths = sort_paths(difference.changed)
     value = {
         "removed": list(difference.removed),

@@ -109,7 +109,7 @@ def _encode_record(key: str, value: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class Entry:
+class TarEntry:
     """One entry of a canonical tar: what to make, without a file's content."""
 
     path: str
@@ -133,7 +133,7 @@ class _Rules:
         self._kinds: dict[str, str] = {}
         self._removed: set[str] = set()
 
-    def check(self, entry: Entry) -> None:
+    def check(self, entry: TarEntry) -> None:
         """ValueError for an entry that no canonical layer has at this place."""
         parts = entry.path.split("/")
         if "\0" in entry.path or not {"", ".", ".."}.isdisjoint(parts):
@@ -152,7 +152,7 @@ class _Rules:
         self._check_node(entry)
         self._kinds[entry.path] = entry.node.kind if entry.hard_link is None else "hard link"
 
-    def _check_whiteout(self, entry: Entry, folder: str, name: str) -> None:
+    def _check_whiteout(self, entry: TarEntry, folder: str, name: str) -> None:
         path = f"{folder}/{name}" if folder else name
         if name in ("", ".", "..") or name.startswith(WHITEOUT):
             raise ValueError("it removes no single path")
@@ -162,7 +162,7 @@ class _Rules:
             raise ValueError("it removes what the layer has")
         self._removed.add(path)
 
-    def _check_node(self, entry: Entry) -> None:
+    def _check_node(self, entry: TarEntry) -> None:
         node = entry.node
         if node.kind in ("char", "block"):
             raise ValueError("a device file")
@@ -189,7 +189,7 @@ class TarReader:
         self.header = b""
         """What the tar has of the present entry before its content."""
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[TarEntry]:
         """The entries of a layer as they come; TarError at the first that could do harm. What is not read of one's
         content is passed over."""
         rules = _Rules()
@@ -200,7 +200,7 @@ class TarReader:
                 raise TarError(f"{entry.path[:_MOST_SHOWN]!r}: {error}") from None
             yield entry
 
-    def raw_entries(self) -> Iterator[Entry]:
+    def raw_entries(self) -> Iterator[TarEntry]:
         """The entries as they come, whatever they say: nothing is to be made of them."""
         records: dict[str, bytes] = {}
         before = b""
@@ -268,7 +268,7 @@ class TarReader:
         return found
 
 
-def _decode_entry(header: bytes, records: Mapping[str, bytes], size: int) -> Entry:
+def _decode_entry(header: bytes, records: Mapping[str, bytes], size: int) -> TarEntry:
     flag = header[156:157]
     if "size" in records:
         size = int(records["size"])
@@ -288,7 +288,7 @@ def _decode_entry(header: bytes, records: Mapping[str, bytes], size: int) -> Ent
     )
     if node.kind in ("char", "block"):
         node.device = (int(header[329:336], 8), int(header[337:344], 8))
-    return Entry(name.rstrip("/"), node, target if flag == b"1" else None)
+    return TarEntry(name.rstrip("/"), node, target if flag == b"1" else None)
 
 
 def _decode_records(body: bytes) -> dict[str, bytes]:

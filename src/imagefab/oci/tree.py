@@ -82,7 +82,7 @@ class RawLayer:
 
 
 @dataclass(slots=True)
-class Difference:
+class LayerDifference:
     """What a canonical layer holds: changed nodes with all folders above them, and removed paths."""
 
     changed: Tree
@@ -144,7 +144,7 @@ def same_node(one: Node, other: Node) -> bool:
     )
 
 
-def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch: int) -> Difference:
+def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch: int) -> LayerDifference:
     """The canonical layer that leads from one tree to the other. Contents that may be equal must have their sha."""
     changed: Tree = {}
     for path, node in after.items():
@@ -163,7 +163,7 @@ def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch
             if parent in changed:
                 break
             changed[parent] = after.get(parent) or Node("folder", 0o755, mtime=epoch)
-    return Difference(changed, removed)
+    return LayerDifference(changed, removed)
 
 
 def sort_paths(paths: Iterable[str]) -> list[str]:

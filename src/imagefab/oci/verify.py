@@ -14,8 +14,8 @@ from typing import IO
 
 from imagefab.oci.compress import MEMBER
 from imagefab.oci.layer import Layer, encode_listing
-from imagefab.oci.tarfmt import WHITEOUT, Entry, TarReader, encode_node
-from imagefab.oci.tree import Difference, Node, Tree
+from imagefab.oci.tarfmt import WHITEOUT, TarEntry, TarReader, encode_node
+from imagefab.oci.tree import LayerDifference, Node, Tree
 
 _MOST_PLAIN = 64 << 30
 _MOST_LISTED = 512 << 20
@@ -56,7 +56,7 @@ def _decompress(layer: Layer, file: IO[bytes], update: Callable[[bytes], object]
         raise ValueError("it is shorter than its record says")
 
 
-def _read_difference(reader: TarReader) -> Difference:
+def _read_difference(reader: TarReader) -> LayerDifference:
     changed: Tree = {}
     removed: list[str] = []
     listed = 0
@@ -72,10 +72,10 @@ def _read_difference(reader: TarReader) -> Difference:
             removed.append(f"{folder}/{name}" if folder else name)
             continue
         changed[entry.path] = _fill_in(entry, node, changed, reader)
-    return Difference(changed, tuple(sorted(removed)))
+    return LayerDifference(changed, tuple(sorted(removed)))
 
 
-def _fill_in(entry: Entry, node: Node, changed: Tree, reader: TarReader) -> Node:
+def _fill_in(entry: TarEntry, node: Node, changed: Tree, reader: TarReader) -> Node:
     """The node with what a header does not say."""
     if entry.hard_link is not None:
         first = changed[entry.hard_link]

@@ -17,11 +17,11 @@ from imagefab.toml.grammar import (
     NOT_EMPTY,
     AnyTable,
     Boolean,
+    Declaration,
     Field,
     Integer,
     ListOf,
     MapOf,
-    Node,
     OneOrMany,
     Rule,
     Table,
@@ -343,7 +343,7 @@ def declare_options(kind: KindRules) -> Table:
     )
 
 
-def _declare_option(rule: OptionRule) -> Node:
+def _declare_option(rule: OptionRule) -> Declaration:
     if rule.type is bool:
         return Boolean()
     if rule.type is int:

@@ -54,7 +54,7 @@ class Blobs:
     def has(self, digest: Digest, *, to_write: bool = False) -> bool:
         answer = self._call("HEAD", f"{self._repository.path}/blobs/{digest}", to_write=to_write)
         if answer.status not in (200, 404):
-            raise self._complain(answer, f"does not say whether it has {digest}")
+            raise self._make_error(answer, f"does not say whether it has {digest}")
         return answer.status == 200
 
     # -- there! ---------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class Blobs:
         """Where an upload goes, and how small its chunks may be."""
         answer = self._call("POST", f"{self._repository.path}/blobs/uploads/")
         if answer.status != 202:
-            raise self._complain(answer, "begins no upload")
+            raise self._make_error(answer, "begins no upload")
         least = _read_number(answer.headers.get("OCI-Chunk-Min-Length", ""))
         return self._client.follow(answer.url, answer.headers.get("Location", "")), least
 
@@ -213,12 +213,12 @@ class Blobs:
             attempts=attempts,
         )
 
-    def _complain(self, answer: Answer, what: str) -> RegistryError:
-        return RegistryError(f"{self._repository} {what}: {self._client.tell(answer)}")
+    def _make_error(self, answer: Answer, what: str) -> RegistryError:
+        return RegistryError(f"{self._repository} {what}: {self._client.explain(answer)}")
 
     def _fail(self, answer: Answer, what: str) -> RegistryError:
         """An upload that the registry forgot, or that got mixed up, may work the next time."""
-        error = self._complain(answer, what)
+        error = self._make_error(answer, what)
         return PassingError(error.problem, hint=error.hint) if answer.status in (400, 404, 409, 416) else error
 
 

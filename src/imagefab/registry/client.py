@@ -135,7 +135,7 @@ class Client:
                         answer = Answer(response.status_code, response.headers, body, str(response.url))
                     if answer.status < 500 and answer.status not in _PASSING:
                         return answer
-                    problem = f"{self.host}: {who} answers {self.tell(answer)}{_name_limit(answer.status)}"
+                    problem = f"{self.host}: {who} answers {self.explain(answer)}{_name_limit(answer.status)}"
                     raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))  # noqa: TRY301
                 except PassingError as error:
                     if attempts == 1:
@@ -181,7 +181,7 @@ class Client:
             raise RegistryError(f"{self.host} sends us to {parts.scheme or 'nowhere'}, which is not followed")
         return target
 
-    def tell(self, answer: Answer) -> str:
+    def explain(self, answer: Answer) -> str:
         """What a registry said was wrong, without what it knows from us."""
         told = str(answer.status)
         try:

@@ -50,7 +50,7 @@ class Manifests:
                 if answer.status == 404:
                     return None
                 if answer.status != 200:
-                    raise self._complain(answer, f"does not give {name}")
+                    raise self._make_error(answer, f"does not give {name}")
                 try:
                     return self._read(answer, name)
                 except PassingError as error:
@@ -60,13 +60,13 @@ class Manifests:
         """Whether a manifest is there, without reading it."""
         answer = self._call("HEAD", str(digest), to_write=False, headers={"Accept": _ACCEPT})
         if answer.status not in (200, 404):
-            raise self._complain(answer, f"does not say whether it has {digest}")
+            raise self._make_error(answer, f"does not say whether it has {digest}")
         return answer.status == 200
 
     def put(self, name: str, data: bytes, media_type: str) -> Answer:
         answer = self._call("PUT", name, to_write=True, headers={"Content-Type": media_type}, content=data)
         if answer.status not in (200, 201, 202):
-            raise self._complain(answer, f"does not take {name}")
+            raise self._make_error(answer, f"does not take {name}")
         return answer
 
     # -- referrers ------------------------------------------------------------------------------------------------
@@ -131,8 +131,8 @@ class Manifests:
             digest=digest, media_type=kind if isinstance(kind, str) else told_type, data=answer.body, value=value
         )
 
-    def _complain(self, answer: Answer, what: str) -> RegistryError:
-        return RegistryError(f"{self._repository} {what}: {self._client.tell(answer)}")
+    def _make_error(self, answer: Answer, what: str) -> RegistryError:
+        return RegistryError(f"{self._repository} {what}: {self._client.explain(answer)}")
 
 
 def fallback_tag(subject: Digest) -> str:

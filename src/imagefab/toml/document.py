@@ -15,7 +15,7 @@ from typing import Any
 from imagefab.errors import Position, RecipeError
 from imagefab.files.plain import BadFileError, read_bytes
 from imagefab.toml import positions
-from imagefab.toml.grammar import Node, Problem, Spot, quote
+from imagefab.toml.grammar import Declaration, Problem, Spot, quote
 
 _MOST_ERRORS = 50
 
@@ -64,7 +64,7 @@ class Document:
     data: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Declaration) -> Any:
         return node.read(self.data, self.spot())
 
     def spot(self, *path: str | int) -> Spot:

@@ -24,7 +24,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ValueDifference:
     """A value that is not what it should be."""
 
     path: Keys
@@ -69,10 +69,10 @@ def _change(text: str, changes: Iterable[Change]) -> str:
     return text
 
 
-def list_differences(data: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Difference, ...]:
+def list_differences(data: Mapping[str, Any], changes: Iterable[Change]) -> tuple[ValueDifference, ...]:
     """What changes come to, as one can say it."""
     return tuple(
-        Difference(path=change.path, wanted=_say(change.value), found=None if found is None else _say(found))
+        ValueDifference(path=change.path, wanted=_say(change.value), found=None if found is None else _say(found))
         for change in changes
         if change.value is not None
         for found in [find_value(data, change.path)]

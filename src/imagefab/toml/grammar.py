@@ -80,7 +80,7 @@ def suggest(value: str, choices: Iterable[str], *, noun: str) -> str | None:
     return None
 
 
-class Node(Protocol):
+class Declaration(Protocol):
     """What every declaration can do."""
 
     def read(self, value: object, spot: Spot) -> Any: ...
@@ -202,7 +202,7 @@ class Boolean:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
-    item: Node
+    item: Declaration
     unique_by: str | None = None
     """For a list of tables: the key that tells them apart. Plain values must differ as they are."""
     not_empty: bool = False
@@ -256,7 +256,7 @@ class MapOf:
     """A table whose keys are the user's."""
 
     key: Text
-    value: Node
+    value: Declaration
 
     def read(self, value: object, spot: Spot) -> dict[str, Any] | None:
         if not isinstance(value, dict):
@@ -293,7 +293,7 @@ class AnyTable:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    node: Node
+    node: Declaration
     description: str
     required: bool = False
     default: str | int | bool | None = None

@@ -17,7 +17,7 @@ from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
 from imagefab.errors import EngineError
 from imagefab.oci.layer import write_layer
-from imagefab.oci.tree import Difference, Node, Tree, apply_layer, find_difference
+from imagefab.oci.tree import LayerDifference, Node, Tree, apply_layer, find_difference
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def has_attributes(folder: Path) -> bool:
     return True
 
 
-def unpack(difference: Difference, where: Path, root: Path, read: object = open_origin) -> None:
+def unpack(difference: LayerDifference, where: Path, root: Path, read: object = open_origin) -> None:
     out = io.BytesIO()
     with ThreadPoolExecutor(2) as pool:
         layer = write_layer(difference, EPOCH, read, out, pool)  # type: ignore[arg-type]
@@ -136,7 +136,7 @@ def test_names_of_whiteouts_are_refused(tmp_path: Path) -> None:
 
 def test_a_device_in_a_layer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="device"):
-        unpack(Difference({"null": Node("char", 0o666, device=(1, 3))}, ()), tmp_path / "layer", tmp_path)
+        unpack(LayerDifference({"null": Node("char", 0o666, device=(1, 3))}, ()), tmp_path / "layer", tmp_path)
 
 
 def test_damaged_layers_are_errors(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ class Zeros(io.RawIOBase):
 def test_a_layer_is_not_held_in_memory(tmp_path: Path) -> None:
     size = 200_000_000
     with (tmp_path / "layer").open("wb") as out, ThreadPoolExecutor(2) as pool:
-        difference = Difference({"large": Node("file", 0o644, mtime=EPOCH, size=size)}, ())
+        difference = LayerDifference({"large": Node("file", 0o644, mtime=EPOCH, size=size)}, ())
         layer = write_layer(difference, EPOCH, lambda node: io.BufferedReader(Zeros(node.size)), out, pool)
         (tmp_path / "root").mkdir()
         tracemalloc.start()

@@ -14,7 +14,7 @@ from imagefab.engines.sandbox.seccomp import (
     I386,
     MACHINES,
     X86_64,
-    Kind,
+    ProgramKind,
     encode_filter,
     list_refused,
     make_filter,
@@ -62,7 +62,7 @@ def test_it_is_a_program_that_the_kernel_takes(machine: str) -> None:
 
 
 @pytest.mark.parametrize(("machine", "kind"), KINDS)
-def test_what_is_refused(machine: str, kind: Kind) -> None:
+def test_what_is_refused(machine: str, kind: ProgramKind) -> None:
     refused = list_refused(kind)
     assert {"mount", "keyctl", "bpf", "perf_event_open", "io_uring_setup", "unshare", "setns", "userfaultfd"} <= {
         *refused
@@ -87,7 +87,7 @@ def test_the_other_numbers_of_the_same_processor() -> None:
 
 
 @pytest.mark.parametrize(("machine", "kind"), KINDS)
-def test_arguments(machine: str, kind: Kind) -> None:
+def test_arguments(machine: str, kind: ProgramKind) -> None:
     def answer(number: int, *arguments: int) -> str:
         return ask(machine, kind.audit, number, *arguments)
 
@@ -112,7 +112,7 @@ def test_arguments(machine: str, kind: Kind) -> None:
         (AARCH64, "/usr/include/asm-generic/unistd.h"),
     ],
 )
-def test_the_numbers_are_the_kernels(kind: Kind, header: str) -> None:
+def test_the_numbers_are_the_kernels(kind: ProgramKind, header: str) -> None:
     require(Path(header).exists(), header)
     found = re.findall(r"^#define __NR(?:3264)?_(\w+)\s+(\d+)$", Path(header).read_text(), re.MULTILINE)
     numbers = {name: int(number) for name, number in found}

@@ -10,7 +10,7 @@ def test_no_space_is_heard_wherever_it_is_said() -> None:
     log = Log()
     for chunk in (b"unpacking\n", b"error: No space left on ", b"device\n", *[b"unpacking\n" * 1000] * 100):
         log.add(chunk)
-    assert log.tells_of_space
+    assert log.has_no_space
     assert len(log.tail) < 100_000
     assert log.text.count("\n") < 50
     assert "No space" not in log.text
@@ -20,5 +20,5 @@ def test_other_words() -> None:
     log = Log()
     log.add(b"No space left on the")
     log.add(b" device")
-    assert not log.tells_of_space
+    assert not log.has_no_space
     assert log.text == "No space left on the device"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagefab.digest import Digest
-from imagefab.engines.engine import BuildRequest, Finding
+from imagefab.engines.engine import BuildTask, Finding
 from imagefab.engines.inspect import inspect_sandbox, require_emulation
 from imagefab.engines.sandbox.bubblewrap import require_isolator
 from imagefab.engines.sandbox.job import BuildJob, LayerJob, LowerLayer
@@ -41,29 +41,29 @@ class SandboxEngine:
     def inspect(self, store: Store) -> Sequence[Finding]:
         return inspect_sandbox(run_probe)
 
-    def build(self, request: BuildRequest) -> None:
+    def build(self, request: BuildTask) -> None:
         require_emulation(request.plan.platform)
         built = list(list_lowers(request.store, request.have))
         try:
             with claim_memory(_MEMORY_WANTED) as memory:
                 _build_layers(request, built, memory, prefer_disk=memory < _MEMORY_WANTED)
         except MemoryFullError as full:
-            _tell(request, full, "going on on disk")
+            _warn(request, full, "going on on disk")
         else:
             return
         try:
             _build_layers(request, built, 0, prefer_disk=True)
         except NoPlaceError as nowhere:
-            _tell(request, nowhere, "going on in memory alone, when no other build needs any")
+            _warn(request, nowhere, "going on in memory alone, when no other build needs any")
             with claim_memory(_MEMORY_WANTED, alone=True) as memory:
                 _build_layers(request, built, memory, prefer_disk=False)
 
 
-def _tell(request: BuildRequest, error: EngineError, what: str) -> None:
+def _warn(request: BuildTask, error: EngineError, what: str) -> None:
     request.progress.warn(f"{request.plan.recipe}: {error.problem}; {what}")
 
 
-def _build_layers(request: BuildRequest, built: list[LowerLayer], memory: int, *, prefer_disk: bool) -> None:
+def _build_layers(request: BuildTask, built: list[LowerLayer], memory: int, *, prefer_disk: bool) -> None:
     """Build what is not built yet. Whatever gets finished joins `built`."""
     plan = request.plan
     first = len(built)
@@ -106,7 +106,7 @@ def _build_layers(request: BuildRequest, built: list[LowerLayer], memory: int, *
 # -- the job ----------------------------------------------------------------------------------------------------------
 
 
-def _make_layer_jobs(request: BuildRequest, layers: Sequence[PlanLayer], context: Path) -> list[LayerJob]:
+def _make_layer_jobs(request: BuildTask, layers: Sequence[PlanLayer], context: Path) -> list[LayerJob]:
     plan, store = request.plan, request.store
     for layer in layers:
         (context / _home(plan, layer)).mkdir(parents=True)
@@ -148,7 +148,7 @@ def _decode_file(event: dict[str, Any]) -> LayerFile:
     )
 
 
-def _explain_step(request: BuildRequest, event: dict[str, Any]) -> EngineError:
+def _explain_step(request: BuildTask, event: dict[str, Any]) -> EngineError:
     plan = request.plan
     log = "\n".join(f"  {line}" for line in event["log"].splitlines())
     where = f"{plan.recipe} ({plan.platform}): a step of layer `{event['layer']}`"

@@ -15,7 +15,7 @@ from typing import IO, Any
 from imagefab.errors import EngineError
 from imagefab.files.remove import remove_tree
 from imagefab.oci.compress import decompress_member
-from imagefab.oci.tarfmt import WHITEOUT, Entry, TarReader
+from imagefab.oci.tarfmt import WHITEOUT, TarEntry, TarReader
 from imagefab.oci.tree import Kind, Node, RawLayer, clamp_time, sort_paths
 from imagefab.volatile import is_volatile
 
@@ -128,7 +128,7 @@ def _decompress(path: Path, members: list[int], executor: Executor) -> Iterator[
         yield pending.popleft().result()
 
 
-def _make_entry(root: str, entry: Entry, reader: TarReader) -> None:
+def _make_entry(root: str, entry: TarEntry, reader: TarReader) -> None:
     folder, _, name = entry.path.rpartition("/")
     path = f"{root}/{entry.path}"
     if name.startswith(WHITEOUT):

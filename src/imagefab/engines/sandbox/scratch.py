@@ -18,7 +18,7 @@ _FEW_FILES = 64
 _OPTIONS = "redirect_dir=nofollow,index=off,metacopy=off,userxattr"
 
 
-class NoPlaceError(Exception):
+class NoScratchError(Exception):
     """Overlays can be nowhere that may be used."""
 
 
@@ -32,7 +32,7 @@ class Scratch:
         self.memory = memory
         self._count = 0
         if not self._choose([False, True] if prefer_disk else [True, False]):
-            raise NoPlaceError(
+            raise NoScratchError(
                 f"neither memory nor the file system of {folder} can hold overlays; use a store on another disk"
             )
 

@@ -47,7 +47,7 @@ _PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProgramKind:
     """Of programs: those that make system calls in the same way."""
 
     audit: int
@@ -62,9 +62,9 @@ class Kind:
     ioctl: int
 
 
-X86_64 = Kind(0xC000003E, 0, ((0, 335), (424, 469)), clone=56, socket=41, personality=135, ioctl=16)
-AARCH64 = Kind(0xC00000B7, 1, ((0, 294), (424, 469)), clone=220, socket=198, personality=92, ioctl=29)
-I386 = Kind(0x40000003, 2, ((0, 386), (393, 469)), clone=120, socket=359, personality=136, ioctl=54)
+X86_64 = ProgramKind(0xC000003E, 0, ((0, 335), (424, 469)), clone=56, socket=41, personality=135, ioctl=16)
+AARCH64 = ProgramKind(0xC00000B7, 1, ((0, 294), (424, 469)), clone=220, socket=198, personality=92, ioctl=29)
+I386 = ProgramKind(0x40000003, 2, ((0, 386), (393, 469)), clone=120, socket=359, personality=136, ioctl=54)
 
 MACHINES = {"x86_64": (X86_64, I386), "aarch64": (AARCH64,)}
 """The kinds of programs that a machine runs."""
@@ -95,7 +95,7 @@ def make_filter(machine: str) -> list[Instruction]:
     return [*program, (_RETURN, 0, 0, _KILL)]
 
 
-def _filter_kind(kind: Kind) -> list[Instruction]:
+def _filter_kind(kind: ProgramKind) -> list[Instruction]:
     return [
         (_LOAD, 0, 0, _NUMBER),
         *_answer(_JUMP_EQUAL, _CLONE3, _UNKNOWN),
@@ -121,7 +121,7 @@ def _look_into(number: int, argument: int, answers: Sequence[Instruction], other
     return [(_JUMP_EQUAL, 0, len(body), number), *body]
 
 
-def _list_ranges(kind: Kind) -> list[tuple[int, int]]:
+def _list_ranges(kind: ProgramKind) -> list[tuple[int, int]]:
     """Where what is to be said of a number changes: the first number of each range, and what is said."""
     refused = set(list_refused(kind).values())
     found: list[tuple[int, int]] = []
@@ -131,7 +131,7 @@ def _list_ranges(kind: Kind) -> list[tuple[int, int]]:
     return found
 
 
-def _judge(kind: Kind, refused: set[int]) -> Iterator[tuple[int, int]]:
+def _judge(kind: ProgramKind, refused: set[int]) -> Iterator[tuple[int, int]]:
     last = kind.known[-1][1]
     for number in range(last + 1):
         known = any(first <= number <= end for first, end in kind.known)
@@ -139,7 +139,7 @@ def _judge(kind: Kind, refused: set[int]) -> Iterator[tuple[int, int]]:
     yield last + 1, _UNKNOWN
 
 
-def list_refused(kind: Kind) -> dict[str, int]:
+def list_refused(kind: ProgramKind) -> dict[str, int]:
     words = _REFUSED.split()
     return {
         name: int(number) for name, number in zip(words[::4], words[1 + kind.column :: 4], strict=True) if number != "-"

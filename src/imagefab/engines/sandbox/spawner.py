@@ -43,7 +43,7 @@ class IsolationError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StepEnd:
     code: int
     excess: str | None = None
     """The limit that it went over."""
@@ -56,7 +56,7 @@ class Outcome:
 class Spawner:
     channel: socket.socket
 
-    def run(self, spec: Path, streams: list[int], *, terminal: bool = False) -> Outcome:
+    def run(self, spec: Path, streams: list[int], *, terminal: bool = False) -> StepEnd:
         """Run a step to its end, with these as its standard streams; -1 is an empty input.
 
         With a terminal, the first is where the terminal's far end is sent, and there are no others.
@@ -70,11 +70,11 @@ class Spawner:
         found = json.loads(answer)
         if "problem" in found:
             raise IsolationError(found["problem"])
-        return Outcome(**found)
+        return StepEnd(**found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SpawnerSettings:
     """What is the same for all steps of a job."""
 
     folder: str
@@ -91,7 +91,7 @@ class Settings:
 
 
 @contextlib.contextmanager
-def start_spawner(settings: Settings) -> Iterator[Spawner]:
+def start_spawner(settings: SpawnerSettings) -> Iterator[Spawner]:
     """What is mounted, and where this process is, the spawner sees from there on."""
     own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     words = [str(os.getpid()), str(its.fileno()), json.dumps(asdict(settings))]
@@ -143,14 +143,14 @@ def main() -> None:
     os._exit(0)
 
 
-def _decode_settings(text: str) -> Settings:
+def _decode_settings(text: str) -> SpawnerSettings:
     value = json.loads(text)
     for name in ("users", "groups"):
         value[name] = tuple(Extent(**extent) for extent in value[name])
-    return Settings(**value | {"limits": Limits(**value["limits"])})
+    return SpawnerSettings(**value | {"limits": Limits(**value["limits"])})
 
 
-def _make_namespace(settings: Settings) -> int:
+def _make_namespace(settings: SpawnerSettings) -> int:
     """The user namespace of steps. In this one, no further ones can be made after it."""
     levels = list(zip(list_levels(settings.users), list_levels(settings.groups), strict=True))
     found = make_namespace(levels, owner=(settings.user[0], settings.user[1]), write=write_map_files)
@@ -159,7 +159,7 @@ def _make_namespace(settings: Settings) -> int:
     return found
 
 
-def _serve(channel: socket.socket, alive: int, namespace: int, settings: Settings) -> None:
+def _serve(channel: socket.socket, alive: int, namespace: int, settings: SpawnerSettings) -> None:
     flags = kernel.CLONE_NEWNS
     kernel.unshare(flags if settings.network else flags | kernel.CLONE_NEWNET)
     kernel.keep_mounts_private()
@@ -183,7 +183,7 @@ class _Host:
     channel: socket.socket
     alive: int
     namespace: int
-    settings: Settings
+    settings: SpawnerSettings
 
     def run(self, request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
         spec = json.loads(Path(request["spec"]).read_text())

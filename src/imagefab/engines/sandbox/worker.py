@@ -26,8 +26,8 @@ from imagefab.engines.sandbox import kernel
 from imagefab.engines.sandbox.enter import enter_namespaces
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
 from imagefab.engines.sandbox.job import BuildJob, Job, LayerJob, LowerLayer, RemoveJob, RunJob, decode_job
-from imagefab.engines.sandbox.scratch import NoPlaceError, Overlay, Scratch
-from imagefab.engines.sandbox.spawner import IsolationError, Outcome, Settings, Spawner, start_spawner
+from imagefab.engines.sandbox.scratch import NoScratchError, Overlay, Scratch
+from imagefab.engines.sandbox.spawner import IsolationError, Spawner, SpawnerSettings, StepEnd, start_spawner
 from imagefab.errors import ImagefabError
 from imagefab.files.remove import remove_tree
 from imagefab.limits import describe_excess
@@ -43,12 +43,12 @@ _NO_SPACE = os.strerror(errno.ENOSPC).encode()
 class StepError(Exception):
     """A step ended with another exit code than 0, or went over a limit."""
 
-    def __init__(self, layer: str, step: str, outcome: Outcome, log: Log) -> None:
+    def __init__(self, layer: str, step: str, outcome: StepEnd, log: Log) -> None:
         super().__init__(f"{layer}: {step}: exit code {outcome.code}")
         self.layer, self.step, self.outcome, self.log = layer, step, outcome, log
 
 
-class MemoryFullError(Exception):
+class ScratchFullError(Exception):
     """Scratch space in memory is full. On disk there may be more."""
 
 
@@ -70,7 +70,7 @@ class Builder:
         """Run all layers' steps; each finished layer is written in the background, in order."""
         self.decoded = [self._decode_packages(number, layer) for number, layer in enumerate(self.job.layers)]
         try:
-            with _telling_full_memory(self.scratch):
+            with _noticing_full_scratch(self.scratch):
                 self._build_layers()
         finally:
             for future in (future for layer in self.decoded for future in layer):
@@ -98,7 +98,7 @@ class Builder:
         return [self.pool.submit(decode_package, Path(path), folder / name) for path, name in layer.packages]
 
     def _build_layer(self, number: int, layer: LayerJob) -> Path:
-        tell(event="layer-begin", layer=number)
+        report(event="layer-begin", layer=number)
         for future in self.decoded[number]:
             future.result()
         debs = self.scratch.root / f"debs/{number}"
@@ -109,7 +109,7 @@ class Builder:
             lay_out_tree(read_rootfs((debs / name for _, name in layer.packages), self.job.epoch), str(upper))
         inputs = self._copy_inputs(number, layer)
         for step in layer.steps:
-            tell(event="step", layer=number, text=step)
+            report(event="step", layer=number, text=step)
             self._run_step(layer, step, upper, inputs, debs)
         remove_tree(str(inputs))
         remove_tree(str(debs))
@@ -155,18 +155,18 @@ class Builder:
         described = _encode_file(path, file)
         for made in (path, described["listing"]):
             os.chown(made, *self.place.caller)
-        tell(event="layer", layer=number, path=str(path), **described)
+        report(event="layer", layer=number, path=str(path), **described)
 
 
 @contextmanager
-def _telling_full_memory(scratch: Scratch) -> Iterator[None]:
+def _noticing_full_scratch(scratch: Scratch) -> Iterator[None]:
     try:
         yield
     except (StepError, OSError) as error:
         # A program that found no space may have tidied up since; then only its words tell.
-        found_none = error.log.tells_of_space if isinstance(error, StepError) else _NO_SPACE in str(error).encode()
+        found_none = error.log.has_no_space if isinstance(error, StepError) else _NO_SPACE in str(error).encode()
         if scratch.in_memory and (scratch.is_full() or found_none):
-            raise MemoryFullError(f"{scratch.memory >> 20} MB") from error
+            raise ScratchFullError(f"{scratch.memory >> 20} MB") from error
         raise
 
 
@@ -175,11 +175,11 @@ class Log:
     """What a step says: its end, and whether there was no space in any of it."""
 
     tail: bytearray = field(default_factory=bytearray)
-    tells_of_space: bool = False
+    has_no_space: bool = False
 
     def add(self, chunk: bytes) -> None:
         self.tail.extend(chunk)
-        self.tells_of_space = self.tells_of_space or _NO_SPACE in self.tail[-len(chunk) - len(_NO_SPACE) :]
+        self.has_no_space = self.has_no_space or _NO_SPACE in self.tail[-len(chunk) - len(_NO_SPACE) :]
         del self.tail[:-_LOG_BYTES]
 
     @property
@@ -187,7 +187,7 @@ class Log:
         return "\n".join(self.tail.decode(errors="replace").splitlines()[-_LOG_LINES:])
 
 
-def _follow(spawner: Spawner, spec: Path) -> tuple[Outcome, Log]:
+def _follow(spawner: Spawner, spec: Path) -> tuple[StepEnd, Log]:
     """Run a step; how it ended, and what it said."""
     reading, writing = os.pipe()
     log = Log()
@@ -234,7 +234,7 @@ def lay_out_lowers(lowers: list[LowerLayer], scratch: Scratch, overlay: Overlay,
 def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -> None:
     """A command in an image; its standard streams are descriptors that the engine passed on."""
     scratch, overlay = place.scratch, Overlay(place.scratch)
-    with _telling_full_memory(scratch):
+    with _noticing_full_scratch(scratch):
         lay_out_lowers(job.lowers, scratch, overlay, pool)
     upper, temporary = scratch.make("upper"), scratch.make("temporary")
     spec = {
@@ -250,9 +250,9 @@ def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -
     }
     outcome = place.spawner.run(write_spec(spec, temporary), streams, terminal=job.terminal)
     if outcome.excess is not None:
-        tell(event="over-limit", what=describe_excess(job.limits, outcome.excess))
+        report(event="over-limit", what=describe_excess(job.limits, outcome.excess))
     else:
-        tell(event="exit", code=outcome.code)
+        report(event="exit", code=outcome.code)
 
 
 def write_spec(spec: dict[str, Any], temporary: Path) -> Path:
@@ -263,11 +263,11 @@ def write_spec(spec: dict[str, Any], temporary: Path) -> Path:
 
 # -- the process ------------------------------------------------------------------------------------------------------
 
-_telling = threading.Lock()
+_reporting = threading.Lock()
 
 
-def tell(**event: Any) -> None:
-    with _telling:
+def report(**event: Any) -> None:
+    with _reporting:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
@@ -291,7 +291,7 @@ def do_job(job: Job, streams: list[int]) -> None:
     users, groups = entered.maps
     with (
         start_spawner(
-            Settings(
+            SpawnerSettings(
                 folder=job.folder,
                 bubblewrap=(job.isolator.program, job.isolator.libraries),
                 users=users.step,
@@ -319,7 +319,7 @@ def main() -> int:
         job = decode_job(sys.stdin.readline())
         do_job(job, [int(number) for number in sys.argv[2:5]])
     except StepError as error:
-        tell(
+        report(
             event="step-failed",
             layer=error.layer,
             step=error.step,
@@ -327,18 +327,18 @@ def main() -> int:
             over=error.outcome.excess,
             log=error.log.text,
         )
-    except MemoryFullError as error:
-        tell(event="memory-full", size=str(error))
-    except NoPlaceError as error:
-        tell(event="no-place", problem=str(error))
+    except ScratchFullError as error:
+        report(event="memory-full", size=str(error))
+    except NoScratchError as error:
+        report(event="no-place", problem=str(error))
     except IsolationError as error:
-        tell(event="not-isolated", problem=str(error))
+        report(event="not-isolated", problem=str(error))
     except ImagefabError as error:
-        tell(event="refused", problem=error.problem, hint=error.hint, code=error.exit_code)
+        report(event="refused", problem=error.problem, hint=error.hint, code=error.exit_code)
     except (OSError, ValueError) as error:
-        tell(event="failed", problem=f"{type(error).__name__}: {error}", number=getattr(error, "errno", None))
+        report(event="failed", problem=f"{type(error).__name__}: {error}", number=getattr(error, "errno", None))
     else:
-        tell(event="done")
+        report(event="done")
         return 0
     return 1
 
