@@ -4,7 +4,7 @@ export PYTHON
 
 .PHONY: help setup demo test test-fast prove check format bench requirements table schemas clean
 
-help:
+help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 setup: ## the virtual environment, with the command at .venv/bin/imagefab
@@ -32,17 +32,17 @@ check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/hadolint images/*/Dockerfile
 	@.venv/bin/imagefab lock --check
 	@.venv/bin/imagefab render --check
-	@.venv/bin/imagefab list --markdown --into README.md --check
+	@.venv/bin/imagefab list --markdown --into images/README.md --check
 
-format: setup
+format: setup ## have ruff mend and lay out the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
 bench: setup ## ratios against what one would do otherwise, in one run
 	@.ci/setup-tests
 	@.venv/bin/python -m tests.bench
 
-table: setup ## write the README's table of recipes again, from what the last checks found
-	@.venv/bin/imagefab list --markdown --into README.md
+table: setup ## write the table of recipes in images/README.md again, from what the last checks found
+	@.venv/bin/imagefab list --markdown --into images/README.md
 
 schemas: setup ## write the JSON schemas of recipes again
 	@.venv/bin/python -c 'from imagefab.recipe.project import find_shipped_project as p; from imagefab.recipe.schema import write_schemas as w; from imagefab.toolchains.design import RULES; w(p(), RULES)'
@@ -53,5 +53,5 @@ requirements: ## pin the dependencies anew
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
 	@rm -rf .venv-pin
 
-clean:
+clean: ## remove the virtual environment and caches of tools
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

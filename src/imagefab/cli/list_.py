@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     from imagefab.flows.describe import summarise
 
     if (arguments.into or arguments.check) and not (arguments.markdown and arguments.into):
-        raise UsageError("--into and --check go with --markdown", hint="`imagefab list --markdown --into README.md`")
+        raise UsageError("--into and --check go with --markdown", hint="`imagefab list --markdown --into images/README.md`")
     # A table for a README is the same wherever it is made.
     rows = [summarise(workspace, recipe, anywhere=arguments.markdown) for recipe in workspace.load_recipes(None)]
     if arguments.json:
