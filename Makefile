@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help setup demo test test-fast prove check format bench requirements table schemas clean
+.PHONY: help setup demo test test-fast prove check format bench release requirements table schemas clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -40,6 +40,9 @@ format: setup ## have ruff mend and lay out the code
 bench: setup ## ratios against what one would do otherwise, in one run
 	@.ci/setup-tests
 	@.venv/bin/python -m tests.bench
+
+release: setup ## build wheel, sdist and notes of this version in dist/
+	@.ci/release
 
 table: setup ## write the table of recipes in images/README.md again, from what the last checks found
 	@.venv/bin/imagefab list --markdown --into images/README.md
