@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import certifi
@@ -23,13 +24,34 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 _SECONDS: dict[str, float] = {}
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    try:
+        return (yield)
+    finally:
+        item.user_properties.append(("cpu", _measure_cpu()))
+
+
+def _measure_cpu() -> float:
+    """Seconds of this process and of those that it started and waited for, so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A line a test for whoever wants to know what took long: its seconds, set-up included, and its name."""
     _SECONDS[report.nodeid] = _SECONDS.get(report.nodeid, 0.0) + report.duration
     listing = os.environ.get("IMAGEFAB_TEST_TIMES")
     if report.when == "teardown" and listing and "PYTEST_XDIST_WORKER" not in os.environ:
+        worker = getattr(report, "worker_id", "")
+        cpu = float(str(dict(report.user_properties).get("cpu", 0.0)))
+        before, _CPU[worker] = _CPU.get(worker, 0.0), cpu
         with Path(listing).open("a") as file:
-            file.write(f"{_SECONDS[report.nodeid]:8.1f} s  {report.nodeid}\n")
+            file.write(f"{_SECONDS[report.nodeid]:8.1f} s  {cpu - before:7.1f} s of CPU  {report.nodeid}\n")
+
+
+_CPU: dict[str, float] = {}
+"""What each worker had used."""
 
 
 @pytest.fixture(scope="session")
