@@ -60,14 +60,14 @@ def test_other_files_are_left_to_others(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"MZ", "one for DOS"),
-        (make_pe()[:0x82], "one for DOS"),
-        (make_pe(signature=b"NE\0\0"), "one for DOS"),
-        (make_pe(place=0xFFFFFFF0)[:0x40], "one for DOS"),
-        (make_pe(machine=0x0200), "number 0x200"),
-        (make_pe()[:0x84], "number 0x0"),
-        (make_mach_o(machine=0x01000012), "number 0x1000012"),
-        (make_mach_o()[:4], "number 0x0"),
+        (b"MZ", "a DOS header only"),
+        (make_pe()[:0x82], "a DOS header only"),
+        (make_pe(signature=b"NE\0\0"), "a DOS header only"),
+        (make_pe(place=0xFFFFFFF0)[:0x40], "a DOS header only"),
+        (make_pe(machine=0x0200), "unknown machine, 0x200"),
+        (make_pe()[:0x84], "unknown machine, 0x0"),
+        (make_mach_o(machine=0x01000012), "unknown machine, 0x1000012"),
+        (make_mach_o()[:4], "unknown machine, 0x0"),
     ],
 )
 def test_what_is_damaged_or_for_nobody(content: bytes, told: str) -> None:

@@ -57,7 +57,7 @@ def test_other_faults_of_the_environment() -> None:
         "PKG_CONFIG_ALLOW_CROSS" in row(replace(GOOD, env=ENV | {"PKG_CONFIG_ALLOW_CROSS": "0"}), "environment").detail
     )
     assert "HOME" in row(replace(GOOD, env=ENV | {"HOME": "/root"}), "environment").detail
-    assert "nothing says" in row(replace(GOOD, triple=""), "environment").detail
+    assert "is not known" in row(replace(GOOD, triple=""), "environment").detail
     other = {"TARGET_CC": "gcc", "TARGET_AR": "ar", "TARGET_CMAKE_TOOLCHAIN_FILE": "/x"}
     env = {name: value for name, value in ENV.items() if "CARGO" in name or "PKG" in name} | other
     assert row(replace(GOOD, env=env), "environment").verdict is Verdict.PASS
@@ -88,8 +88,8 @@ def test_products_are_examined(tmp_path: Path) -> None:
     assert verdict(make_elf()).verdict is Verdict.PASS
     assert "another machine: X86_64" in verdict(make_elf(machine=62)).detail
     assert "not static" in verdict(make_elf(interpreter=True), static).detail
-    assert "no ELF file" in verdict(b"#!/bin/sh\n").detail
-    assert "no ELF file: expected 4, found 2" in verdict(make_elf()[:70]).detail
+    assert "not an ELF file" in verdict(b"#!/bin/sh\n").detail
+    assert "not an ELF file: expected 4, found 2" in verdict(make_elf()[:70]).detail
     assert "No such file" in verdict(None).detail
 
 
@@ -99,7 +99,7 @@ def test_products_are_examined(tmp_path: Path) -> None:
         ({"code": 3}, "exit code 3"),
         ({"code": 124}, "did not end"),
         ({"code": None}, "did not end"),
-        ({"code": None, "began": False}, "can't run a shell"),
+        ({"code": None, "began": False}, "no shell runs"),
     ],
 )
 def test_why_a_probe_failed(result: dict[str, object], told: str, tmp_path: Path) -> None:

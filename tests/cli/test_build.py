@@ -94,7 +94,7 @@ def test_a_stale_dockerfile_is_a_warning(imagefab: RunImagefab, project: Path, e
     path.write_text(path.read_text() + "# reviewed\n")
     result = imagefab("build", "aarch64-gnu")
     assert result.code == 0
-    assert "images/aarch64-gnu/Dockerfile is not what is built; `imagefab render aarch64-gnu`" in result.err
+    assert "images/aarch64-gnu/Dockerfile is not what is built; run `imagefab render aarch64-gnu`" in result.err
 
 
 def test_the_output_is_a_layout(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:

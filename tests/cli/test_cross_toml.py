@@ -19,9 +19,7 @@ def test_images_that_were_built(imagefab: RunImagefab, project: Path, build: Cal
     reference = f"ghcr.io/acme/images/aarch64-musl@{digest}"
     result = imagefab("cross-toml", "aarch64-musl", *TO)
     assert (result.code, result.out) == (0, f"{reference}\n")
-    assert result.err == (
-        "warning: not published yet, so cross can pull them when they are: aarch64-musl\nCross.toml written\n"
-    )
+    assert result.err == ("warning: not published yet, so cross can't pull them: aarch64-musl\nCross.toml written\n")
     assert (project / "Cross.toml").read_text() == f'[target.{TRIPLE}]\nimage = "{reference}"\n'
     again = imagefab("cross-toml", "aarch64-musl", *TO)
     assert (again.code, again.out) == (0, result.out)
@@ -68,11 +66,11 @@ def test_a_lock_that_moved_on_is_a_warning(imagefab: RunImagefab, project: Path,
     publish(project)
     result = imagefab("cross-toml", "aarch64-musl")
     assert result.out.endswith(f"@{PUBLISHED}\n")
-    assert f"warning: aarch64-musl: the pin stays at what was published; its lock gives {digest} now\n" in result.err
+    assert f"warning: aarch64-musl: the pin stays at the published image; its lock makes {digest}\n" in result.err
     (project / "images" / "aarch64-musl" / "imagefab.lock").unlink()
     result = imagefab("-q", "cross-toml", "aarch64-musl")
     assert result.code == 0
-    assert "the pin stays at what was published: aarch64-musl is not locked yet" in result.err
+    assert "the pin stays at the published image: aarch64-musl is not locked yet" in result.err
 
 
 def test_a_build_of_an_older_lock_is_not_pinned(
@@ -90,7 +88,7 @@ def test_nothing_was_built(imagefab: RunImagefab, project: Path) -> None:
     result = imagefab("cross-toml", "aarch64-musl", *TO)
     assert (result.code, result.out) == (4, "")
     assert result.err == (
-        "error: aarch64-musl has no image to pin: the store has none that its lock makes\n\n"
+        "error: aarch64-musl has no image to pin: none is built from its lock\n\n"
         "hint: run `imagefab build aarch64-musl`\n"
     )
     result = imagefab("cross-toml", "aarch64-musl")
@@ -121,7 +119,7 @@ def test_all_recipes_that_have_an_image(imagefab: RunImagefab, project: Path, bu
         "riscv64gc-gnu",
     ]
     without = ["aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "x86_64-gnu", "x86_64-musl"]
-    assert result.err.startswith(f"left out, without an image to pin: {', '.join(without)}\n")
+    assert result.err.startswith(f"skipped, as there is no image to pin: {', '.join(without)}\n")
     value = read_json(imagefab("cross-toml", *TO, "--json"))
     assert [one["recipe"] for one in value["left_out"]] == without
     assert "has no image to pin" in value["left_out"][0]["reason"]
@@ -175,7 +173,7 @@ def test_two_recipes_for_one_target(imagefab: RunImagefab, project: Path) -> Non
         result = imagefab("cross-toml", *names)
         assert (result.code, result.out) == (2, "")
         assert f"aarch64-musl and rival are for the same target, {TRIPLE}" in result.err
-        assert "hint: name the recipes to take, like `imagefab cross-toml aarch64-musl`" in result.err
+        assert "hint: name the recipes to use, like `imagefab cross-toml aarch64-musl`" in result.err
     assert imagefab("cross-toml", "rival").code == 0
     assert imagefab("cross-toml").out == f"registry.example/team/rival@{PUBLISHED}\n"
 

@@ -100,7 +100,7 @@ def test_the_version_is_the_one_of_the_file(imagefab: RunImagefab, project: Path
         ("target.x.image = 1\n[target.y]\n", "Cross.toml:1:18: error: cross 0.2.5 takes a string here"),
         (
             f"[target.{TRIPLE}]\ndockerfile = 'x'\n",
-            f"Cross.toml:2:1: error: cross builds this and calls it by `{TRIPLE}`'s pin",
+            f"Cross.toml:2:1: error: cross would build over the image pinned for `{TRIPLE}`",
         ),
         (f"[[target.{TRIPLE}]]\n", "Cross.toml:1:1: error: cross 0.2.5 takes a table here"),
     ],

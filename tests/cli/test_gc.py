@@ -54,7 +54,7 @@ def test_gc_keeps_what_locks_of_other_projects_name(
     imagefab("-C", str(other), "build", "--all")
     count = len(engine.built)
     result = imagefab("gc")
-    assert result.err.splitlines()[0] == f"kept what the locks name of {project}, {other}"
+    assert result.err.splitlines()[0] == f"kept what these projects need: {project}, {other}"
     assert "freed 0 B" in result.err
     assert imagefab("-C", str(other), "build", "--all").code == 0
     assert imagefab("build", "aarch64-gnu").code == 0
@@ -72,7 +72,7 @@ def test_gc_counts_a_project_that_built_nothing_itself(
     imagefab("-C", str(other), "build", "--all")
     assert len(engine.built) == count
     shutil.rmtree(third)
-    assert f"{other}; gone and forgotten: {third}" in imagefab("gc").err
+    assert f"{other}; no longer there: {third}" in imagefab("gc").err
     imagefab("-C", str(other), "build", "--all")
     assert len(engine.built) == count
 
@@ -86,7 +86,7 @@ def test_gc_forgets_projects_that_are_gone(
     assert [json.loads(note.read_text()) for note in notes.iterdir()] == [str(other)]
     shutil.rmtree(other if how == "removed" else other / "recipes")
     said = imagefab("gc", "--dry-run")
-    assert said.err.splitlines()[0] == f"kept what the locks name of {project}; gone and forgotten: {other}"
+    assert said.err.splitlines()[0] == f"kept what these projects need: {project}; no longer there: {other}"
     assert len(list(notes.iterdir())) == 1
     result = imagefab("gc")
     assert result.err == said.err.replace("would free", "freed")
@@ -116,11 +116,11 @@ def test_gc_of_a_project_with_a_broken_lock(
         assert result.code == 0
         assert after < before
         assert path.exists() == (how == "stale")
-        assert (f"warning: {other}: the lock of {name} does not fit" in result.err) == (how == "stale")
+        assert (f"warning: {other}: the lock of {name} is stale" in result.err) == (how == "stale")
     else:
         assert (result.code, after) == (4, before)
         assert str(other) in result.err
-        assert "nothing is dropped" in result.err
+        assert "nothing is removed" in result.err
 
 
 def test_gc_with_a_project_that_cannot_be_read(
@@ -132,7 +132,7 @@ def test_gc_with_a_project_that_cannot_be_read(
     before = sorted((tmp_path / "store" / "blobs").rglob("*"))
     result = imagefab("gc")
     assert result.code == 4
-    assert f"what the project {other} needs of this store can't be told: Too many levels" in result.err
+    assert f"can't find out what the project {other} needs of this store: Too many levels" in result.err
     assert sorted((tmp_path / "store" / "blobs").rglob("*")) == before
 
 

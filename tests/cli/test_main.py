@@ -112,7 +112,7 @@ def test_the_slowest_rate(imagefab: RunImagefab, small_project: Path, monkeypatc
 
 def test_a_working_folder_that_is_gone(small_project: Path) -> None:
     words = " ".join(["exec", *PROGRAM])
-    missing = "error: the working folder is not there any more"
+    missing = "error: the working folder no longer exists"
     for command, code, said in (("list", 2, missing), (f"-C {small_project} list", 0, "")):
         script = f"mkdir gone && cd gone && rmdir ../gone && {words} {command}"
         result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)

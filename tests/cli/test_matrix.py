@@ -193,7 +193,7 @@ def test_no_such_revision(imagefab: RunImagefab, subtests: pytest.Subtests) -> N
         with subtests.test(revision):
             result = imagefab("matrix", f"--changed-since={revision}")
             assert (result.code, result.out) == (2, "")
-            assert "error: git" in result.err
+            assert "error: there is no git revision" in result.err
 
 
 # -- what is not published --------------------------------------------------------------------------------------------

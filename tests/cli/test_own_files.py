@@ -65,5 +65,5 @@ def test_a_project_does_not_allow_it(imagefab: RunImagefab, small_project: Path,
     (small_project / "imagefab.toml").write_text(f'[files]\nallow = ["{secret}"]\n')
     result = imagefab("--offline", "lock", "aarch64-gnu")
     assert result.code == 3
-    assert "imagefab.toml:1:2: error: `files` is no setting of a project" in result.err
+    assert "imagefab.toml:1:2: error: `files` can't be set by a project" in result.err
     assert "~/.config/imagefab/imagefab.toml" in result.err

@@ -28,12 +28,12 @@ def test_binds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ("sdk", "does not say what is to be where"),
-        (":/opt/sdk", "does not say"),
-        ("sdk:opt/sdk", "does not say"),
-        ("sdk:/", "does not say"),
-        ("sdk://", "does not say"),
-        ("sdk:/opt/..", "does not say"),
+        ("sdk", "is not HOST:INSIDE"),
+        (":/opt/sdk", "is not HOST:INSIDE"),
+        ("sdk:opt/sdk", "is not HOST:INSIDE"),
+        ("sdk:/", "is not HOST:INSIDE"),
+        ("sdk://", "is not HOST:INSIDE"),
+        ("sdk:/opt/..", "is not HOST:INSIDE"),
         ("no such folder:/opt/sdk", "can't bind no such folder: No such file or directory"),
         ("~no-such-user/sdk:/opt/sdk", "can't bind ~no-such-user/sdk"),
     ],

@@ -97,7 +97,7 @@ def test_a_project_below_the_top_of_its_repository(small_project: Path, tmp_path
 def test_no_such_revision(revision: str, imagefab: RunImagefab) -> None:
     result = imagefab("list", f"--trust-from={revision}")
     assert (result.code, result.out) == (2, "")
-    assert "error: git" in result.err
+    assert "error: there is no git revision" in result.err
 
 
 @pytest.mark.usefixtures("nowhere")

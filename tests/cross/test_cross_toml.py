@@ -69,7 +69,7 @@ def test_what_is_composed_has_nothing_to_remark(profile: Profile) -> None:
 def test_a_target_that_the_release_leaves_to_the_host() -> None:
     entry = make_entry("riscv64gc-none", "riscv64gc-unknown-none-elf")
     (remark,) = update_cross_toml("", [entry], RELEASE).remarks
-    assert "starts no container for riscv64gc-unknown-none-elf" in remark.text
+    assert "does not use a container for riscv64gc-unknown-none-elf" in remark.text
     assert update_cross_toml("", [entry], MAIN).remarks == ()
 
 
@@ -147,7 +147,7 @@ def test_two_recipes_for_one_target() -> None:
         "x86_64-gnu, x86_64-gnu-zig and x86_64-gnu-llvm are for the same target, x86_64-unknown-linux-gnu, "
         "which has one place in Cross.toml"
     )
-    assert caught.value.hint == "name the recipes to take, like `imagefab cross-toml aarch64-musl x86_64-gnu`"
+    assert caught.value.hint == "name the recipes to use, like `imagefab cross-toml aarch64-musl x86_64-gnu`"
 
 
 @pytest.mark.parametrize(

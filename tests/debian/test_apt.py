@@ -96,7 +96,7 @@ def test_settings_come_first(apt: Path) -> None:
     ],
 )
 def test_bad_settings(apt: Path, url: str) -> None:
-    with pytest.raises(UsageError, match="no mirror for debian"):
+    with pytest.raises(UsageError, match="not a mirror URL for debian"):
         find_mirrors({"debian": [url]}, apt=apt)
 
 

@@ -59,7 +59,7 @@ def test_a_suite_that_cannot_be_read_is_asked_for_once(archive: Any, make_reader
     archive.release("trixie", {"amd64": ["a 1 amd64"]}, codename="bookworm")
     reader = make_reader()
     for _ in range(3):
-        with pytest.raises(FetchError, match="asked for suite trixie"):
+        with pytest.raises(FetchError, match="answered a request for suite trixie"):
             versions(reader)
     assert archive.server.asked == ["/dists/trixie/InRelease"]
 
@@ -136,7 +136,7 @@ def test_wrong_bytes_are_refused(archive: Any, make_reader: MakeReader, store: S
     for path, content in list(archive.server.files.items()):
         if path.endswith("Packages.xz") or "by-hash" in path:
             archive.server.files[path] = bytes(reversed(content))
-    with pytest.raises(FetchError, match=r"cannot fetch trixie main/binary-amd64/Packages\.xz: .*other bytes"):
+    with pytest.raises(FetchError, match=r"cannot fetch trixie main/binary-amd64/Packages\.xz: .*do not match"):
         versions(make_reader())
     assert indexes(store) == []
 
@@ -145,7 +145,7 @@ def test_a_bomb_is_refused(archive: Any, make_reader: MakeReader, monkeypatch: p
     packed = lzma.compress(bytes(50 << 20), preset=0)
     monkeypatch.setattr(lzma, "compress", lambda data: packed)
     archive.release("trixie", {"amd64": ["a 1 amd64"]})
-    with pytest.raises(FetchError, match="not what the Release file names"):
+    with pytest.raises(FetchError, match="not the one in the Release file"):
         versions(make_reader())
 
 
@@ -159,7 +159,7 @@ def test_a_bad_mirror_is_skipped(archive: Any, make_reader: MakeReader, serve: C
 def test_errors_of_all_mirrors_are_reported(archive: Any, make_reader: MakeReader, serve: Callable[[], Any]) -> None:
     liar = serve()
     liar.files["/dists/trixie/InRelease"] = b"Codename: trixie\n"
-    with pytest.raises(FetchError, match=r"signature does not hold.*does not have it") as caught:
+    with pytest.raises(FetchError, match=r"signature is not valid.*does not have it") as caught:
         versions(make_reader(liar.url, archive.server.url))
     assert caught.value.exit_code == 6
 
@@ -170,7 +170,7 @@ def test_a_mirror_that_has_fallen_behind(archive: Any, make_reader: MakeReader, 
     archive.date -= timedelta(days=3)
     archive.release("trixie", {"amd64": ["a 1 amd64"]})
     assert versions(make_reader()) == ["a:amd64 2"]
-    assert "fallen behind" in progress.warnings[0]
+    assert "the mirror is outdated" in progress.warnings[0]
 
 
 def test_an_expired_archive(archive: Any, make_reader: MakeReader) -> None:

@@ -63,9 +63,9 @@ def test_other_packets(packets: bytes) -> None:
 def test_frames_that_are_not_strict(good: bytes) -> None:
     packet = b"\xc2\x01x"
     for data, why in (
-        (b"", "none that is in clear text"),
-        (b"x" + good, "none that is in clear text"),
-        (wrap(packet, before="Comment: x"), "no `Hash:`"),
+        (b"", "no clear-text signature"),
+        (b"x" + good, "no clear-text signature"),
+        (wrap(packet, before="Comment: x"), "other than `Hash:`"),
         (wrap(packet, armor="Anything: x\n"), "begins with something else"),
         (good.replace(b"- - a line", b"-- a line"), "begins with a dash"),
         (good + b"x", "follows the signature"),
@@ -73,7 +73,7 @@ def test_frames_that_are_not_strict(good: bytes) -> None:
         (good.partition(b"-----BEGIN PGP SIGNATURE")[0], "no end"),
         (wrap(packet).replace(b"wgF4", b"wg*4"), "base 64"),
         (wrap(packet).replace(b"wgF4", b"wgF4wgF"), "base 64"),
-        (wrap(b"\xc2\xff" + (100_000).to_bytes(4) + bytes(100_000)), "larger than any"),
+        (wrap(b"\xc2\xff" + (100_000).to_bytes(4) + bytes(100_000)), "too large"),
     ):
         with pytest.raises(ValueError, match=why):
             check_clear_signed(data)

@@ -177,7 +177,7 @@ def test_no_shell(tiny_empty: CommandLine, unique: str, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
     subprocess.run(["docker", "buildx", "build", "--load", "--tag", name, tmp_path], check=True, capture_output=True)
     try:
-        assert "the image can't run a shell" in tiny_empty.run("check", name, code=8).stdout
+        assert "no shell runs in the image" in tiny_empty.run("check", name, code=8).stdout
     finally:
         remove_image(name)
 
@@ -213,7 +213,7 @@ def write_layout(folder: Path, config: bytes, *, index: bytes | None = None) -> 
         (b'{"os": "linux", "architecture": "s390x", "rootfs": {"type": "layers", "diff_ids": []}}', None, "s390x"),
         (b'{"os": "windows", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}}', None, "windows"),
         (b"{}", b"{", "is no JSON"),
-        (b"{}", b'{"manifests": []}', "leads to no image"),
+        (b"{}", b'{"manifests": []}', "lists no image"),
         (b"{}", b'{"manifests": [{"digest": "sha256:../../etc/passwd"}]}', "without a sha256 digest"),
         (b"{}", b'{"manifests": [{"digest": "sha256:%s"}]}' % (b"0" * 64), "is missing"),
     ],

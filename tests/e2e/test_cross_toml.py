@@ -134,6 +134,6 @@ def test_an_image_that_is_loaded_is_found(tiny: CommandLine, tiny_empty: Command
         subprocess.run(run, check=True)
         tiny.run("cross-toml", unique, "--local", "--file", file, "--check")
         refused = tiny_empty.run("cross-toml", "tiny", "--local", "--file", file, "--check", code=4)
-        assert "the store has none that its lock makes" in refused.stderr
+        assert "none is built from its lock" in refused.stderr
     finally:
         remove_image(image["platforms"]["linux/amd64"]["config"])

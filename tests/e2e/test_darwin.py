@@ -73,8 +73,8 @@ def test_an_image_with_an_sdk(
     image = line.build("macos")
     names = [layer["name"] for layer in image["platforms"]["linux/amd64"]["layers"]]
     free = names.index(next(name for name in names if "sdk" in name.lower()))
-    assert f"macos: {free} layers given to {share}" in given
-    assert f"macos: {len(names) - free} layers stay here" in given
+    assert f"macos: {free} layers pushed to {share}" in given
+    assert f"macos: {len(names) - free} layers are not shared" in given
     tags = httpx.get(f"http://{registry}/v2/{unique}/layers/tags/list").json()["tags"]
     assert len(tags) == free
     refused = line.run("publish", "macos", "--to", f"{registry}/{unique}", code=2)
@@ -125,7 +125,7 @@ def test_a_file_that_is_not_what_its_name_says(
     line = warm.at(folder)
     (folder / "sdks").mkdir()
     missing = line.run("lock", code=3)
-    assert "MacOSX14.5.sdk.tar.gz is not there" in missing.stderr
+    assert "MacOSX14.5.sdk.tar.gz does not exist" in missing.stderr
     make_sdk(folder / "sdks", file_name="MacOSX14.5.sdk.tar.gz")
     wrong = line.run("lock", code=3)
     assert f"should have the folder MacOSX14.5.sdk in it, and has {NAME}" in wrong.stderr

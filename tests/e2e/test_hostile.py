@@ -319,7 +319,7 @@ WAYS: dict[str, Callable[[str], list[bytes]]] = {
     "beneath a link": lambda outside: [tar(entry(TRAP, b"2", outside), f"{TRAP}/x")],
     "beneath a link with dots": lambda outside: [tar(entry(TRAP, b"2", f"{UP}{outside}"), f"{TRAP}/x")],
     "a hard link out": lambda outside: [tar(entry("./usr/x", b"1", f"{UP}etc/passwd"))],
-    "beneath the link of another": lambda outside: [tar(entry(TRAP, b"2", outside)), tar(f"{TRAP}/x")],
+    "below the link of another": lambda outside: [tar(entry(TRAP, b"2", outside)), tar(f"{TRAP}/x")],
 }
 VICTIMS = ("base-files", "base-passwd")
 
@@ -332,7 +332,7 @@ def test_no_package_climbs_out_of_the_first_layer(engine: str, way: str, tiny: C
     forge(tiny, "tiny", {name: deb(data) for name, data in zip(VICTIMS, packages, strict=False)})
     failed = tiny.run("build", "tiny", "--engine", engine, code=6)
     assert re.search(r"base-(files|passwd)_\S+\.deb: |no folder but a link", failed.stderr)
-    assert re.search(r"leads out of the package|beneath the link|no folder but a link", failed.stderr)
+    assert re.search(r"leads out of the package|below the link|no folder but a link", failed.stderr)
     assert not list(outside.iterdir())
 
 
@@ -340,7 +340,7 @@ def test_no_package_climbs_out_of_the_first_layer(engine: str, way: str, tiny: C
 def test_no_package_climbs_out_of_an_extract(way: str, shipped_copy: CommandLine, outside: Path) -> None:
     forge(shipped_copy, "aarch64-gnu", {"qemu-user": deb(WAYS[way](str(outside))[0])})
     failed = shipped_copy.run("build", "aarch64-gnu", "--engine", "sandbox", code=6)
-    assert re.search(r"qemu-user_\S+\.deb: .*(leads out of the package|beneath the link)", failed.stderr)
+    assert re.search(r"qemu-user_\S+\.deb: .*(leads out of the package|below the link)", failed.stderr)
     assert not list(outside.iterdir())
 
 

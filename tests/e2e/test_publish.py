@@ -63,7 +63,7 @@ def test_what_is_there_afterwards(pair: CommandLine, place: str) -> None:
 def test_not_among_shared_layers(pair: CommandLine, place: str) -> None:
     (pair.folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{place}/one"\n')
     refused = pair.run("publish", "one", "--unchecked", "--to", place, "--dry-run", code=2)
-    assert "one would be published where machines share layers" in refused.stderr
+    assert "one would be published to the repository of shared layers" in refused.stderr
 
 
 def test_a_dry_run_sends_nothing(pair: CommandLine, place: str) -> None:

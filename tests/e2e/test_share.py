@@ -51,7 +51,7 @@ def test_a_share_that_does_not_work(sharing: CommandLine, tmp_path: Path) -> Non
 
 
 def test_what_lies_there_is_not_believed(sharing: CommandLine, registry: str, tmp_path: Path) -> None:
-    """A layer that is not what its record says never gets into a store."""
+    """A layer that does not match its record never gets into a store."""
     sharing.build("one", "--push-layers")
     place = re.search(r'layers = "[^/]+/(.*)"', (sharing.folder / "imagefab.toml").read_text())
     assert place is not None

@@ -51,12 +51,12 @@ def test_an_unreadable_blob(layout: Path, subtests: pytest.Subtests) -> None:
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"rootfs": 3}, "does not fit the layers"),
-        ({"rootfs": {"diff_ids": ["sha256:x"]}}, "does not fit the layers"),
-        ({"rootfs": {"diff_ids": []}, "config": {"Env": "x"}}, "is not one that an image can have"),
-        ({"rootfs": {"diff_ids": []}, "config": {"Cmd": [5]}}, "is not one that an image can have"),
-        ({"rootfs": {"diff_ids": []}, "config": {"Labels": {"a": 5}}}, "is not one that an image can have"),
-        ({"rootfs": {"diff_ids": []}, "config": []}, "is not one that an image can have"),
+        ({"rootfs": 3}, "have different layers"),
+        ({"rootfs": {"diff_ids": ["sha256:x"]}}, "have different layers"),
+        ({"rootfs": {"diff_ids": []}, "config": {"Env": "x"}}, "is not an image config"),
+        ({"rootfs": {"diff_ids": []}, "config": {"Cmd": [5]}}, "is not an image config"),
+        ({"rootfs": {"diff_ids": []}, "config": {"Labels": {"a": 5}}}, "is not an image config"),
+        ({"rootfs": {"diff_ids": []}, "config": []}, "is not an image config"),
         ({"os": ["linux"]}, "no system that has a name"),
         ({"architecture": "am\nd"}, "no kind of machines"),
     ],

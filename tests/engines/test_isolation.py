@@ -56,7 +56,7 @@ def test_user_namespaces(text: str, caller: int, said: str) -> None:
 
 @pytest.mark.parametrize("said", ["", "nonsense", DOCKER.rpartition("         0")[0]])
 def test_nothing_said(said: str) -> None:
-    with pytest.raises(EngineError, match="says nothing"):
+    with pytest.raises(EngineError, match="printed nothing"):
         read_isolation(0, said, caller=0)
 
 

@@ -222,7 +222,7 @@ def test_a_hard_link_to_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_layers_may_be_links_to_one_another(tmp_path: Path) -> None:
-    """Old engines save a layer that is there twice as a link."""
+    """Old engines save a layer that is repeated as a link."""
     layer = make_tar([ONE])
     manifest = json.dumps([{"Layers": ["1/layer.tar", "2/layer.tar", "3"]}]).encode()
     path = tmp_path / "saved.tar"

@@ -28,7 +28,7 @@ def make_sysroot(folder: Path, *triples: str) -> Path:
 def test_a_given_toolchain_is_checked(tmp_path: Path) -> None:
     sysroot = make_sysroot(tmp_path / "rust", HOST)
     assert find_rust(sysroot) == sysroot
-    with pytest.raises(UsageError, match="no Rust toolchain"):
+    with pytest.raises(UsageError, match="not a Rust toolchain"):
         find_rust(tmp_path)
 
 

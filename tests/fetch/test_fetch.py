@@ -113,7 +113,7 @@ def test_sources(serve: Serve, make_fetcher: MakeFetcher, store: Store) -> None:
     fetch_sources(make_fetcher(), [wanted(spec), wanted(spec)])
     assert_held(store)
     other = SourceSpec(name="sdk", url=f"{server.url}/sdk.tar", sha256=Digest.of_bytes(b"other"))
-    with pytest.raises(FetchError, match=r"cannot fetch sdk: .*other bytes"):
+    with pytest.raises(FetchError, match=r"cannot fetch sdk: .*do not match"):
         fetch_sources(make_fetcher(), [wanted(other)])
     with pytest.raises(NotServedError) as caught:
         spec = SourceSpec(name="x", url=f"{server.url}/x", sha256=Digest.of_bytes(b"x"))
@@ -186,7 +186,7 @@ def test_a_full_disk(serve: Serve, make_fetcher: MakeFetcher, store: Store, monk
     server = serve()
     pins = [pin(f"p{n}", f"content {n}".encode()) for n in range(20)]
     server.files |= {f"/{p.path}": f"content {n}".encode() for n, p in enumerate(pins)}
-    with pytest.raises(FetchError, match="no space is left") as caught:
+    with pytest.raises(FetchError, match="no space left") as caught:
         fetch(make_fetcher(server.url), *pins)
     assert not isinstance(caught.value, SeveralErrors)
     assert not any(store.has_blob(p.sha256) for p in pins)

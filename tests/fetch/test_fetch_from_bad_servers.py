@@ -35,7 +35,7 @@ from imagefab.store.store import Store
 def test_wrong_bytes(serve: Serve, make_fetcher: MakeFetcher, store: Store, progress: Any, wrong: bytes) -> None:
     bad, good = serve(), serve()
     bad.files[PATH] = wrong
-    with pytest.raises(FetchError, match=r"cannot fetch a 1 \(amd64\): 127\.0\.0\.1:.*(other bytes|offers)") as caught:
+    with pytest.raises(FetchError, match=r"cannot fetch a 1 \(amd64\): 127\.0\.0\.1:.*(do not match|offers)") as caught:
         fetch(make_fetcher(bad.url))
     assert caught.value.exit_code == 6
     assert not store.has_blob(DIGEST)
@@ -162,7 +162,7 @@ def test_a_server_that_sends_slowly(serve: Serve, make_fetcher: MakeFetcher) -> 
 
     server = serve()
     server.files[PATH] = trickle
-    with pytest.raises(FetchError, match="next to nothing"):
+    with pytest.raises(FetchError, match="too slow"):
         fetch(make_fetcher(server.url, read=0.3, attempts=1))
 
 
@@ -187,7 +187,7 @@ def test_a_header_that_never_ends(serve: Serve, make_fetcher: MakeFetcher, store
     fetch(make_fetcher(slow.url, good.url, read=0.3))
     assert time.monotonic() - began < 5
     assert_held(store)
-    with pytest.raises(FetchError, match="does not answer in time"):
+    with pytest.raises(FetchError, match="did not answer in time"):
         fetch(make_fetcher(slow.url, read=0.3), pin("b", b"other"))
 
 
@@ -260,7 +260,7 @@ class TestRedirects:
     def test_never_in_circles(self, serve: Serve, make_fetcher: MakeFetcher) -> None:
         server = serve()
         server.files[PATH] = answer(302, b"", Location=PATH)
-        with pytest.raises(FetchError, match="redirects without end"):
+        with pytest.raises(FetchError, match="redirects too often"):
             fetch(make_fetcher(server.url))
 
     @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ class TestRedirects:
     def test_never_to_a_weaker_scheme(self, start: str, location: str) -> None:
         from imagefab.fetch.transport import TransferError, _follow
 
-        with pytest.raises(TransferError, match="not followed"):
+        with pytest.raises(TransferError, match="not allowed"):
             _follow(start, location)
 
     @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_the_error_about_a_broken_archive_is_one_line(name: str, store: Store, t
 
 def test_a_missing_file_keeps_its_pin(store: Store, tmp_path: Path) -> None:
     spec, known = make_spec(tmp_path / "gone"), Digest.of_bytes(b"known")
-    with pytest.raises(OwnFileError, match="is not there"):
+    with pytest.raises(OwnFileError, match="does not exist"):
         pin_own_file(store, spec, None, OwnFiles(project=tmp_path))
     assert pin_own_file(store, spec, known, OwnFiles(project=tmp_path)) == known
     assert not has_changed(spec, known, OwnFiles(project=tmp_path))
@@ -96,7 +96,7 @@ def test_who_has_the_lock_need_not_have_the_file(tmp_path: Path, make_fetcher: M
     wanted = WantedSource(source=spec, platform=AMD64, digest=first)
     fetch_sources(make_fetcher(offline=True, own_files=OwnFiles(project=tmp_path)), [wanted])
     store.drop_blob(first)
-    with pytest.raises(FetchError, match=r"sdk\.tar is not there") as caught:
+    with pytest.raises(FetchError, match=r"sdk\.tar does not exist") as caught:
         fetch_sources(make_fetcher(own_files=OwnFiles(project=tmp_path)), [wanted])
     assert first.hex in (caught.value.hint or "")
     path.write_bytes(b"second")
@@ -109,7 +109,7 @@ def test_a_zip_file_with_another_folder_than_its_name_says(tmp_path: Path, store
     path = tmp_path / "ndk-r27.zip"
     spec = OwnFileSpec(name=path.name, path=str(path), tops=("ndk-r27",))
     path.write_bytes(b"no zip file")
-    with pytest.raises(RecipeError, match=r"ndk-r27\.zip is no zip file"):
+    with pytest.raises(RecipeError, match=r"ndk-r27\.zip is not a zip file"):
         pin_own_file(store, spec, None, OwnFiles(project=tmp_path))
     for top in ("ndk-r26", "ndk-r27"):
         with zipfile.ZipFile(path, "w") as file:
@@ -124,7 +124,7 @@ def test_a_zip_file_with_another_folder_than_its_name_says(tmp_path: Path, store
 @pytest.mark.parametrize("place", ["missing", ".", "pipe"])
 def test_a_path_that_is_no_file(place: str, tmp_path: Path, store: Store) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(RecipeError, match=r"is not there|no plain file"):
+    with pytest.raises(RecipeError, match=r"does not exist|not a regular file"):
         pin_own_file(store, OwnFileSpec(name="x", path=str(tmp_path / place)), None, OwnFiles(project=tmp_path))
 
 
@@ -193,7 +193,7 @@ def test_what_is_no_file_is_refused_at_once(project: Path, tmp_path: Path, store
         ".",
         "circle",
     ):
-        with pytest.raises(OwnFileError, match=r"no plain file|outside of the project|can't be read"):
+        with pytest.raises(OwnFileError, match=r"not a regular file|outside of the project|can't be read"):
             take(store, project / name, project, Path("/"))
 
 
@@ -226,6 +226,6 @@ def test_what_is_opened_is_what_was_looked_at(project: Path, store: Store, monke
         return found
 
     monkeypatch.setattr(own.OwnFiles, "has", look_and_swap)
-    with pytest.raises(OwnFileError, match="changes while it is looked at"):
+    with pytest.raises(OwnFileError, match="changed while it was read"):
         take(store, project / "folder" / "secret", project)
     assert not store.has_blob(Digest.of_bytes(b"secret"))

@@ -83,5 +83,5 @@ def test_a_wheel_that_no_index_has(make_fetcher: MakeFetcher) -> None:
 
 def test_an_index_that_never_ends(index: Path, make_fetcher: MakeFetcher) -> None:
     write_wheel(index, "manylinux_2_12_x86_64")
-    with pytest.raises(FetchError, match="pip is not done in"):
+    with pytest.raises(FetchError, match="pip did not finish in"):
         pin_wheel(make_fetcher(whole=0.01, slowest=1 << 50), TOOL, AMD64)

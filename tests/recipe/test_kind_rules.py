@@ -157,6 +157,6 @@ def test_a_suite_that_has_no_emulator(
 )
 def test_a_picolibc_that_is_too_old(target: str, suite: str, good: bool, write_project: Any) -> None:
     found = refuse(write_project, target, "baremetal", suite=suite)
-    said = f"kind `baremetal` makes no images for `{target}` on `root`"
+    said = f"kind `baremetal` has no images for `{target}` on `root`"
     reason = "picolibc of bullseye cannot begin programs through semihosting; later suites' can"
     assert found == ([] if good else [(4, 8, said, reason)])

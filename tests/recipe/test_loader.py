@@ -170,7 +170,7 @@ def test_a_base_may_not_have_the_name_of_another_layer(name: str, write_project:
         "recipes/good.toml": GOOD.replace('"root"', '"top"'),
     }
     (error,) = refuse(write_project(files), RULES)
-    assert error.problem == f"two layers of this image would be called `{name}`"
+    assert error.problem == f"two layers of this image would have the name `{name}`"
     assert error.position == Position("recipes/good.toml", 4, 8)
     assert error.hint
 
@@ -204,7 +204,7 @@ class TestFilesOnDisk:
         (project.recipes_dir / "circle.toml").symlink_to("circle.toml")
         (project.recipes_dir / "fine.toml").symlink_to("good.toml")
         broken, circle = refuse(project, rules)
-        assert broken.problem == "this is a link to nothing"
+        assert broken.problem == "this is a broken link"
         assert circle.problem.startswith("cannot be read")
         assert load(project, rules, "fine").name == "fine"
 

@@ -137,7 +137,7 @@ def test_a_layer_that_leads_out_is_refused(entries: list[tuple[str, Node]], plac
     assert not machine.share.fetch(PLAN)
     assert machine.find(LOWEST.key) is None
     (warning,) = machine.progress.warnings
-    assert "is not what its record says" in warning
+    assert "does not match its record" in warning
 
 
 @pytest.mark.parametrize(
@@ -184,4 +184,4 @@ def test_what_was_published_is_what_has_to_come(place: Place) -> None:
     assert machine.share.fetch(PLAN) == {LOWEST.key}
     assert machine.find(SECOND.key) is None
     (warning,) = machine.progress.warnings
-    assert f"it is {forged.digest}; published was {layers[1].digest}" in warning
+    assert f"it is {forged.digest}, but the published one is {layers[1].digest}" in warning

@@ -80,7 +80,7 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path, names: tuple[str
         lambda store: collect_garbage(store, NOTHING, also=(), dry_run=False),
     ]
     for use in uses:
-        with pytest.raises(StoreError, match="is not a store of imagefab") as caught:
+        with pytest.raises(StoreError, match="is not an imagefab store") as caught:
             use(Store(root))
         assert "--store DIR" in (caught.value.hint or "")
     assert list_all(root) == before

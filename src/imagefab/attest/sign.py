@@ -57,7 +57,7 @@ class Signer:
                 path.write_bytes(predicate)
                 given = ("--key", self._key, "--predicate", str(path), *_TYPE)
                 self._demand(reference, "attest", *given, *self._quietly, reference)
-                self._progress.say(f"provenance of {reference} signed")
+                self._progress.say(f"signed the provenance of {reference}")
 
     @cached_property
     def _public_key(self) -> str:
@@ -82,7 +82,7 @@ class Signer:
         if result.returncode != 0:
             raise FetchError(
                 f"cosign does not {verb} {reference}: {_last_line(result.stderr)}",
-                hint="the image itself is there, not signed; publish again when cosign works",
+                hint="the image was pushed but not signed; publish again once cosign works",
             )
 
     def _succeeds(self, *arguments: str) -> bool:
@@ -102,7 +102,7 @@ class Signer:
             )
         except OSError as error:
             hint = "install cosign, or publish without a key"
-            raise UsageError(f"cosign, which signs, can't be run: {error.strerror}", hint=hint) from None
+            raise UsageError(f"can't run cosign: {error.strerror}", hint=hint) from None
         except subprocess.TimeoutExpired:
             raise FetchError(f"cosign did not end within {_TIME} seconds") from None
 

@@ -54,11 +54,11 @@ def read_header(file: BinaryIO) -> Header | None:
 def _read_pe(start: bytes) -> str:
     place = int.from_bytes(start[0x3C:0x40], "little")
     if start[place : place + 4] != b"PE\0\0":
-        raise UnreadableError("it is no program for Windows: it begins like one for DOS")
+        raise UnreadableError("not a Windows program: it has a DOS header only")
     return _name(_PE_MACHINES, int.from_bytes(start[place + 4 : place + 6], "little"))
 
 
 def _name(machines: dict[int, str], number: int) -> str:
     if number not in machines:
-        raise UnreadableError(f"it is for a machine that has the number {number:#x}")
+        raise UnreadableError(f"it is for an unknown machine, {number:#x}")
     return machines[number]

@@ -57,11 +57,11 @@ def judge(subject: Subject, probes: Sequence[Probe], ran: Mapping[str, Ran], ski
 def _judge_labels(subject: Subject) -> Row:
     said = subject.labels.get(FOR_TARGET)
     if not said:
-        return failed("labels", f"no label {FOR_TARGET} says which target it is for")
+        return failed("labels", f"no label {FOR_TARGET} says the target")
     if subject.triple and said != subject.triple:
         return failed("labels", f"the label {FOR_TARGET} says {said}; it should say {subject.triple}")
     if not subject.runs_with:
-        return failed("labels", f"no label {RUNS_WITH} says how programs run")
+        return failed("labels", f"no label {RUNS_WITH} how programs are run")
     if subject.runs_with not in RUNNER_NAMES:
         known = ", ".join(RUNNER_NAMES)
         return failed("labels", f"the label {RUNS_WITH} says {subject.runs_with}; what is known is {known}")
@@ -71,7 +71,7 @@ def _judge_labels(subject: Subject) -> Row:
 def _judge_environment(subject: Subject) -> Row:
     """What cargo and the crates must find set."""
     if not subject.triple:
-        return failed("environment", "nothing says which target the image is for")
+        return failed("environment", "the image's target is not known")
     free = subject.is_for_zigbuild
     missing = [stem for stem in ("CC", "AR", "CMAKE_TOOLCHAIN_FILE") if not (free or subject.find(stem))]
     wanted = [
@@ -82,7 +82,7 @@ def _judge_environment(subject: Subject) -> Row:
     if missing:
         return failed("environment", f"for {subject.triple}, these variables are not set: {', '.join(missing)}")
     if subject.env.get("PKG_CONFIG_ALLOW_CROSS") != "1":
-        return failed("environment", "PKG_CONFIG_ALLOW_CROSS is not 1; cross of today leaves that to the image")
+        return failed("environment", "PKG_CONFIG_ALLOW_CROSS is not 1; newer versions of cross leave that to the image")
     if "HOME" in subject.env:
         return failed("environment", f"it sets HOME, to {subject.env['HOME']}; whoever runs it has none of that name")
     return passed("environment", "cargo, cc and cmake find their variables")
@@ -108,7 +108,7 @@ def _judge_glibc(subject: Subject, facts: Mapping[str, str]) -> list[Row]:
 def _judge_probe(subject: Subject, probe: Probe, ran: Ran) -> tuple[Row, list[Binary]]:
     output = tuple(ran.output[-_LAST_LINES:])
     if not ran.began:
-        return failed(probe.name, "the image can't run a shell", output), []
+        return failed(probe.name, "no shell runs in the image", output), []
     if ran.timed_out:
         return failed(probe.name, f"it did not end within {LIMIT} seconds", output), []
     if ran.code != 0:

@@ -142,11 +142,11 @@ def _read_elf(file: BinaryIO) -> Binary:
             arm=_find_arm_architecture(elf),
         )
     except ELFError as error:
-        raise UnreadableError(f"it is no ELF file: {error}") from error
+        raise UnreadableError(f"not an ELF file: {error}") from error
     except OSError:
         raise
     except Exception as error:
-        raise UnreadableError(f"it is damaged: {error}") from error
+        raise UnreadableError(f"the file is damaged: {error}") from error
 
 
 def _find_arm_architecture(elf: ELFFile) -> int | None:

@@ -64,7 +64,7 @@ def compose_report(
     if failures:
         parts.append("## What failed\n\nThese keep the pin that they had, and, where nothing else is said, the lock.\n")
         parts += [f"### {_cell(one.recipe)}\n\n{_BUILT if one.is_built else ''}{_fence(one.log)}\n" for one in failures]
-    for title, pins in (("Dead pins", dead), ("Pins that may be dead: nobody says", silent)):
+    for title, pins in (("Dead pins", dead), ("Pins that could not be checked", silent)):
         if pins:
             rows = [(_code(one.reference), "<br>".join(map(_cell, one.places)), _cell(one.reason)) for one in pins]
             parts.append(f"## {title}\n\n{_table(('image', 'used in', 'why'), rows)}\n")

@@ -48,13 +48,13 @@ def _ask(folder: Path, *arguments: str, revision: str | None = None) -> bytes:
     try:
         result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     except FileNotFoundError:
-        raise UsageError("git is not installed here, and only it knows revisions") from None
+        raise UsageError("git is not installed, which revisions need") from None
     if result.returncode == 0:
         return result.stdout
     told = result.stderr.decode(errors="replace").strip()
     if revision is not None and not told:
         raise UsageError(
-            f"git knows no revision {revision!r} here",
-            hint="a shallow clone lacks it; `git fetch` with more depth has it",
+            f"there is no git revision {revision!r} here",
+            hint="in a shallow clone, `git fetch --deepen` brings more revisions",
         )
     raise UsageError(f"git {arguments[0]}: {told or f'exit code {result.returncode}'}")

@@ -24,14 +24,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 def add_engine_and_builder(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
-    parser.add_argument(
-        "--builder", metavar="NAME", help="a builder of `docker buildx`, in another Docker, a cluster, anywhere"
-    )
+    parser.add_argument("--builder", metavar="NAME", help="a builder of `docker buildx`, local or remote")
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--jobs", type=_read_count, default=os.cpu_count() or 1, metavar="N", help="recipes built at a time"
+        "--jobs", type=_read_count, default=os.cpu_count() or 1, metavar="N", help="how many recipes to build at a time"
     )
 
 
@@ -42,7 +40,7 @@ def add_allow_file(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="a file, or a folder of files, that recipes may take although it is outside of the project; repeatable",
+        help="a file or folder outside of the project that recipes may use; repeatable",
     )
 
 
@@ -52,7 +50,7 @@ def add_bind(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="HOST:INSIDE",
-        help="a folder or file of yours, such as an SDK, and where it is to be in the image; read-only, repeatable",
+        help="mount a folder or file, such as an SDK, read-only into the image; repeatable",
     )
 
 
@@ -83,7 +81,7 @@ def read_recipes(arguments: argparse.Namespace, verb: str) -> tuple[str, ...] | 
 
 def refuse_both(arguments: argparse.Namespace) -> None:
     if arguments.all and arguments.recipes:
-        raise UsageError("recipes and --all exclude each other")
+        raise UsageError("--all can't be used with recipes")
 
 
 def read_engine(arguments: argparse.Namespace) -> EngineChoice:
@@ -125,7 +123,7 @@ def read_binds(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:
         path = posixpath.normpath(inside)
         if not host or not inside.startswith("/") or path in ("/", "//"):
             raise UsageError(
-                f"--bind {text} does not say what is to be where",
+                f"--bind {text} is not HOST:INSIDE",
                 hint="`--bind HOST:INSIDE`, like `--bind ~/MacOSX15.0.sdk:/opt/osxcross/SDK`",
             )
         if path in found:

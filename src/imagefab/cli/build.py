@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "build"
-HELP = "build images into the store; prints name@sha256:…, a line an image"
+HELP = "build images into the store, and print name@sha256:… for each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser, "a host platform (linux/amd64, linux/arm64), or `all` of the recipe's; default: this machine's"
     )
     parser.add_argument(
-        "--load", action="store_true", help="load the images into the engine that is named, else into Docker or Podman"
+        "--load",
+        action="store_true",
+        help="load the images into the engine chosen by --engine, or else into Docker or Podman",
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the images as an OCI layout folder")
     parser.add_argument(
-        "--push-layers", action="store_true", help="give other machines the layers, in `[publish] layers`"
+        "--push-layers", action="store_true", help="push the layers to `[publish] layers`, for other machines"
     )
     parser.add_argument("--no-cache", action="store_true", help="build every layer again")
     shared.add_jobs(parser)

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "check"
-HELP = "the contract of cross and the probes, run inside exactly the built image"
+HELP = "run cross's contract and the probes inside exactly the built image"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "names", nargs="*", metavar="RECIPE|IMAGE", help="recipes; or an image, or an OCI layout folder"
+        "names",
+        nargs="*",
+        metavar="RECIPE|IMAGE",
+        help="recipes, an image in an engine, or the folder of an OCI layout",
     )
-    parser.add_argument("--all", action="store_true", help="all recipes, as a matrix")
+    parser.add_argument("--all", action="store_true", help="check all recipes, and print a matrix")
     shared.add_engine(parser)
     shared.add_platforms(parser, "a host platform, or `all` that are built")
     parser.add_argument("--rust", type=Path, metavar="DIR", help="a Rust toolchain (sysroot) with the target's std")
@@ -34,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--take",
         type=Path,
         metavar="DIR",
-        help="run nothing: take what checks on other machines found, from files checked.toml in that folder",
+        help="run nothing, and take over the checked.toml files of other machines from that folder",
     )
     shared.add_bind(parser)
-    parser.add_argument("--target", metavar="TRIPLE", help="what an image is for, if no label of it says so")
+    parser.add_argument("--target", metavar="TRIPLE", help="the target of an image without a label for it")
     parser.add_argument("--json", action="store_true")
 
 
@@ -45,7 +48,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     from imagefab.flows.check import CheckRequest, check
 
     if arguments.all and arguments.names:
-        raise UsageError("recipes and --all exclude each other")
+        raise UsageError("--all can't be used with recipes")
     if not arguments.all and not arguments.names:
         raise UsageError("check what?", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`")
     names = None if arguments.all else tuple(arguments.names)

@@ -18,44 +18,46 @@ if TYPE_CHECKING:
     from imagefab.toml.edit import ValueDifference
 
 NAME = "cross-toml"
-HELP = "write the pinned images into Cross.toml, and say what is wrong with it; prints name@sha256:…, a line an image"
+HELP = "write pinned images into Cross.toml, lint it, and print name@sha256:… for each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all that have an image to pin")
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all recipes that have an image")
     parser.add_argument(
         "--cross",
         choices=("0.2.5", "main"),
-        help="the cross that reads the file; default: main when the file has what only main takes, else 0.2.5",
+        help="the version of cross that reads the file; default: main if the file uses its features, else 0.2.5",
     )
     parser.add_argument("--file", type=Path, metavar="FILE", help="default: Cross.toml in the current folder")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when the file is not up to date")
-    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="where the images are, when not as published")
+    parser.add_argument(
+        "--to", metavar="REGISTRY/NAMESPACE", help="where to pull the images from, if not where they were published"
+    )
     parser.add_argument(
         "--local", action="store_true", help="pin what `build --load` put into this machine's Docker or Podman"
     )
     parser.add_argument(
-        "--engine", choices=("auto", "docker", "podman"), default="auto", help="with --local: which of the two"
+        "--engine", choices=("auto", "docker", "podman"), default="auto", help="with --local: which engine"
     )
     parser.add_argument(
         "--cargo-config",
         type=Path,
         metavar="FILE",
-        help="instead, write linkers and runners into a .cargo/config.toml, for cargo inside an image without cross",
+        help="write linkers and runners into a .cargo/config.toml instead, for cargo in an image without cross",
     )
     parser.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     if arguments.local and arguments.to:
-        raise UsageError("--local and --to exclude each other")
+        raise UsageError("--local can't be used with --to")
     if arguments.engine != "auto" and not arguments.local:
-        raise UsageError("--engine says whose local images are meant", hint="with it goes --local")
+        raise UsageError("--engine needs --local", hint="with it goes --local")
     if arguments.cargo_config is None:
         return _pin(arguments, workspace)
     for name in ("cross", "file", "to", "local"):
         if getattr(arguments, name):
-            raise UsageError(f"--cargo-config and --{name} exclude each other")
+            raise UsageError(f"--cargo-config can't be used with --{name}")
     return _configure_cargo(arguments, workspace)
 
 

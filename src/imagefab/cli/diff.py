@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "diff"
-HELP = "what differs between two recipes, locks, images on a registry, or OCI layouts: packages, files, sizes"
+HELP = "compare two recipes, locks, images on a registry or OCI layouts: packages, files, sizes"
 _MOST_SHOWN = 100
 
 

@@ -1,4 +1,4 @@
-"""`imagefab doctor`: what this machine has and lacks for each engine, and the command that mends it."""
+"""`imagefab doctor`: show what each engine needs on this machine, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "doctor"
-HELP = "what this machine has and lacks for each engine, and the command that mends it"
+HELP = "show what each engine needs on this machine, and the command that installs it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

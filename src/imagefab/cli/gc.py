@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "gc"
-HELP = "drop from the store what no lock names, of this project and all others that use the store"
+HELP = "remove from the store what no lock of any project needs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be removed")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     from imagefab.flows.collect import collect
 
     found = collect(workspace, dry_run=arguments.dry_run)
-    gone = f"; gone and forgotten: {_list(found.gone)}" if found.gone else ""
-    workspace.progress.say(f"kept what the locks name of {_list(found.roots)}{gone}")
+    gone = f"; no longer there: {_list(found.gone)}" if found.gone else ""
+    workspace.progress.say(f"kept what these projects need: {_list(found.roots)}{gone}")
     did = "would free" if arguments.dry_run else "freed"
     workspace.progress.say(f"{did} {format_size(found.freed)} in {workspace.store.root}")
     return 0

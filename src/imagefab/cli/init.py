@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "init"
-HELP = "start a project: settings, bases, schemas, a first recipe, and what its CI runs; what is there stays as it is"
+HELP = "start a project: settings, bases, schemas, a first recipe, CI workflows; existing files stay as they are"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ci",
         action="append",
         choices=CHOICES,
-        help="write workflows for this service, or for none; may be repeated; default: github and gitlab",
+        help="write workflows for this service, or none; repeatable; default: github and gitlab",
     )
-    parser.add_argument(
-        "--to", metavar="REGISTRY/NAMESPACE", help="where images are to be published, for imagefab.toml and workflows"
-    )
+    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="where images will be published")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
@@ -42,7 +40,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     for path in started.written:
         say(f"{project.show(path)} written")
     if not started.written:
-        say("nothing to write: all files of a project are there")
+        say("nothing to write: the project has all its files")
     for warning in started.warnings:
         workspace.progress.warn(warning)
     say("next:")
@@ -58,5 +56,5 @@ def _choose_services(asked: list[str] | None) -> tuple[str, ...]:
     if asked is None:
         return GITHUB, GITLAB
     if NONE in asked and set(asked) != {NONE}:
-        raise UsageError("--ci none and another --ci exclude each other")
+        raise UsageError("--ci none can't be used with another --ci")
     return tuple(asked)

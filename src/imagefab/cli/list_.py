@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "list"
-HELP = "the recipes: target, kind, toolchain, libc and its floor, runner, locked or not, probes, size, digest"
+HELP = "list recipes: target, kind, toolchain, libc and its floor, runner, lock, probes, size, digest"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--json", action="store_true")
-    group.add_argument("--markdown", action="store_true", help="a table for a README, from what the last checks found")
-    parser.add_argument("--into", type=Path, metavar="FILE", help="write the table into a file that has a place for it")
-    parser.add_argument("--check", action="store_true", help="only say whether the file's table is up to date (exit 4)")
+    group.add_argument("--markdown", action="store_true", help="print a table for a README, from checked.toml")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="write the table between the markers in a file")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 4 if the file's table is out of date")
 
 
 _HEAD = (
@@ -46,7 +46,9 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     from imagefab.flows.describe import summarise
 
     if (arguments.into or arguments.check) and not (arguments.markdown and arguments.into):
-        raise UsageError("--into and --check go with --markdown", hint="`imagefab list --markdown --into images/README.md`")
+        raise UsageError(
+            "--into and --check need --markdown", hint="`imagefab list --markdown --into images/README.md`"
+        )
     # A table for a README is the same wherever it is made.
     rows = [summarise(workspace, recipe, anywhere=arguments.markdown) for recipe in workspace.load_recipes(None)]
     if arguments.json:

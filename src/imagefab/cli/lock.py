@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from imagefab.lock.update import LockUpdate
 
 NAME = "lock"
-HELP = "write images/<recipe>/imagefab.lock; keeps pins unless --upgrade"
+HELP = "write images/<recipe>/imagefab.lock, keeping pins unless --upgrade"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all")
     parser.add_argument("--upgrade", action="store_true", help="move pins to what the archives have now")
     parser.add_argument(
-        "--allow-downgrade", action="store_true", help="also to an older state of an archive, or an older package"
+        "--allow-downgrade", action="store_true", help="allow older states of archives, and older packages"
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when a lock is stale")
     parser.add_argument(
         "--archive",
         action="store_true",
-        help="with --check: each pin is in the archive's signed indexes, with that hash; else exit 4 or 6",
+        help="with --check: compare each pin with the archive's signed indexes; exit 4 or 6 if one differs",
     )
     shared.add_allow_file(parser)
     parser.add_argument("--json", action="store_true")
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     from imagefab.flows.lock import LockRequest, lock
 
     if arguments.archive and not arguments.check:
-        raise UsageError("--archive is for locks that are there", hint="with it goes --check")
+        raise UsageError("--archive needs --check", hint="with it goes --check")
     recipes = tuple(arguments.recipes) or None
     if arguments.check:
         return _check(arguments, workspace, recipes)

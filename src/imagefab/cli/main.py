@@ -54,7 +54,7 @@ _VERBS = (list_, show, init, new, lock, render, context, build, check, publish, 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
+        raise UsageError(message, hint=f"`{self.prog} --help` lists its options")
 
 
 def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
@@ -64,11 +64,9 @@ def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
         return value if top else argparse.SUPPRESS
 
     group = parser.add_argument_group("global options")
-    group.add_argument(
-        "-C", dest="directory", metavar="DIR", default=default(None), help="work as if started in that folder"
-    )
+    group.add_argument("-C", dest="directory", metavar="DIR", default=default(None), help="change to that folder first")
     group.add_argument("-q", "--quiet", action="store_true", default=default(False), help="no progress")
-    group.add_argument("-v", "--verbose", action="store_true", default=default(False), help="say more")
+    group.add_argument("-v", "--verbose", action="store_true", default=default(False), help="print more")
     group.add_argument(
         "--color", choices=("auto", "always", "never"), default=default("auto"), help="colours in messages"
     )
@@ -77,10 +75,10 @@ def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
         "--trust-from",
         metavar="REV",
         default=default(None),
-        help="take imagefab.toml, and the digests that were published and checked, from that git revision",
+        help="read imagefab.toml, and the records of published and checked images, from that git revision",
     )
     group.add_argument(
-        "--offline", action="store_true", default=default(False), help="never touch the network; say what is missing"
+        "--offline", action="store_true", default=default(False), help="never use the network; list what is missing"
     )
 
 
@@ -175,7 +173,7 @@ def run_main(arguments: Sequence[str]) -> int:
         parsed = make_parser().parse_args(arguments)
         color = parsed.color
         if parsed.verb is None:
-            raise UsageError("no verb", hint="`imagefab --help` lists them")
+            raise UsageError("no verb", hint="see `imagefab --help`")
         with _work_in(parsed.directory):
             return _run_verb(parsed)
     except ImagefabError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "matrix"
-HELP = "print the jobs for a CI's matrix: recipes by host platforms, each with the machine to run on"
+HELP = "print CI jobs: one for each recipe and host platform, with the machine to run on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--changed-since",
         metavar="REV",
-        help="only recipes whose files, bases, locks or Dockerfiles differ from that revision",
+        help="only recipes whose files, bases, lock or Dockerfile changed since that revision",
     )
     parser.add_argument(
         "--unpublished",
         action="store_true",
-        help="only recipes that are not recorded as published to `[publish] to` as they are now",
+        help="only recipes whose current image is not published to `[publish] to`",
     )
     parser.add_argument(
         "--runner",
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=FORMATS,
         default=GITHUB,
-        help="for GitHub's strategy.matrix (the default), as a child pipeline of GitLab's, as --json, or recipes only",
+        help="a GitHub strategy.matrix (the default), a GitLab child pipeline, JSON, or recipe names",
     )
     parser.add_argument("--json", action="store_true")
 
@@ -77,6 +77,6 @@ def _read_runners(given: Sequence[str], form: str) -> Mapping[str, str]:
     for text in given:
         platform, mark, label = text.partition("=")
         if not mark or not label:
-            raise UsageError(f"--runner: {text!r} names no machine", hint="`--runner linux/arm64=my-label`")
+            raise UsageError(f"--runner: {text!r} is not P=LABEL", hint="`--runner linux/arm64=my-label`")
         runners[parse_platform(platform).name] = label
     return runners

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--target", required=True, metavar="T", help="the Rust target triple")
     parser.add_argument("--kind", required=True, metavar="K", help="the kind of toolchain")
-    parser.add_argument("--base", default="trixie", metavar="B", help="what it stands on (default: trixie)")
+    parser.add_argument("--base", default="trixie", metavar="B", help="the base (default: trixie)")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

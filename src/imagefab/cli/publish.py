@@ -17,23 +17,21 @@ if TYPE_CHECKING:
     from imagefab.registry.push import Missing
 
 NAME = "publish"
-HELP = "push what was built and checked; records it in images/<recipe>/published.toml; prints name@sha256:…"
+HELP = "push checked images to a registry, record them in published.toml, and print name@sha256:…"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_recipes(parser)
-    parser.add_argument(
-        "--to", metavar="REGISTRY/NAMESPACE", help="where they go; default: `[publish] to` in imagefab.toml"
-    )
+    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="default: `[publish] to` in imagefab.toml")
     shared.add_platforms(
-        parser, "a host platform, or `all` of the recipe's; default: those published before, else all that are built"
+        parser, "a host platform, or `all`; default: those published before, or else all that are built"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only ask the registry, and say what would go there")
-    parser.add_argument("--unchecked", action="store_true", help="also what was not checked, or failed")
+    parser.add_argument("--dry-run", action="store_true", help="push nothing; print what would be pushed")
+    parser.add_argument("--unchecked", action="store_true", help="publish images that were not checked, or failed")
     parser.add_argument(
-        "--private", action="store_true", help="only you can pull from there: also what is licensed to you"
+        "--private", action="store_true", help="the registry is private: publish images with licensed files too"
     )
-    parser.add_argument("--no-attach", action="store_true", help="attach no SBOM and no provenance")
+    parser.add_argument("--no-attach", action="store_true", help="do not attach SBOM and provenance")
     parser.add_argument("--sign-key", metavar="KEY", help="sign with cosign: a key file, or a KMS's address")
     parser.add_argument("--json", action="store_true")
 

@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "refresh"
-HELP = "the nightly: move locks, rebuild and check what changed, probe pins in use, report; exit code 10 on a change"
+HELP = "the nightly: upgrade locks, rebuild and check what changed, look for lost pins, report; exit code 10 on changes"
 _CHANGED = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all")
     parser.add_argument("--all", action="store_true", help="all recipes")
-    parser.add_argument("--publish", action="store_true", help="publish what changed, and pin it")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write what changed as Markdown")
+    parser.add_argument("--publish", action="store_true", help="publish and pin what changed")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a Markdown report")
     parser.add_argument(
         "--file",
         type=Path,
         action="append",
         metavar="FILE",
-        help="a file of cross to pin the images in; default: Cross.toml of the project, if there is one",
+        help="a Cross.toml in which to pin images; default: the project's, if it has one",
     )
     shared.add_engine_and_builder(parser)
     shared.add_allow_file(parser)
     shared.add_jobs(parser)
-    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="with --publish: where, when not as configured")
-    parser.add_argument("--private", action="store_true", help="with --publish: as `imagefab publish` has it")
-    parser.add_argument("--sign-key", metavar="KEY", help="with --publish: as `imagefab publish` has it")
+    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="with --publish: see `imagefab publish`")
+    parser.add_argument("--private", action="store_true", help="with --publish: see `imagefab publish`")
+    parser.add_argument("--sign-key", metavar="KEY", help="with --publish: see `imagefab publish`")
     parser.add_argument("--json", action="store_true")
 
 
@@ -75,13 +75,13 @@ def _read_publish(arguments: argparse.Namespace) -> PublishRequest | None:
         return PublishRequest(recipes=None, to=to, private=arguments.private, sign_key=arguments.sign_key)
     for given, option in ((arguments.to, "--to"), (arguments.private, "--private"), (arguments.sign_key, "--sign-key")):
         if given:
-            raise UsageError(f"{option} is for what is published", hint="with it goes --publish")
+            raise UsageError(f"{option} needs --publish", hint="with it goes --publish")
     return None
 
 
 def _make_error(pin: DeadPin) -> ImagefabError:
     return FetchError(
-        f"{pin.reference} is dead: {pin.reason}\nused in {', '.join(pin.places)}",
+        f"{pin.reference} is gone: {pin.reason}\nused in {', '.join(pin.places)}",
         hint="build and publish it again, or pin another image",
     )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "run"
-HELP = "run a command in an image, the working folder mounted; its exit code is yours"
+HELP = "run a command in an image, with the working folder mounted"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_engine(parser)
     parser.add_argument(
-        "--mount", type=Path, metavar="DIR", help="the folder to mount and to work in (default: the working folder)"
+        "--mount", type=Path, metavar="DIR", help="the folder to mount and work in (default: the working folder)"
     )
     shared.add_bind(parser)
     parser.add_argument("recipe", metavar="RECIPE")

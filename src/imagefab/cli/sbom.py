@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "sbom"
-HELP = (
-    "print what is in an image as an SPDX document: every package with version, source and hash; needs the lock alone"
-)
+HELP = "print an image's packages with versions, sources and hashes as SPDX, from its lock"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

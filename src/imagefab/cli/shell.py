@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "shell"
-HELP = "a shell in an image, the current folder mounted"
+HELP = "open a shell in an image, with the working folder mounted"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

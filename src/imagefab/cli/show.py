@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagefab.records.checked import Checked
 
 NAME = "show"
-HELP = "everything about one recipe: packages, layers, environment, Cross.toml entry"
+HELP = "show a recipe's packages, layers, environment and Cross.toml entry"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -43,7 +43,7 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise UsageError("the working folder is not there any more", hint="go to another one") from None
+        raise UsageError("the working folder no longer exists", hint="change to another folder") from None
 
 
 def _find_home() -> Path | None:
@@ -67,7 +67,7 @@ def _read_slowest() -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 12):
         raise UsageError(
-            f"IMAGEFAB_LOW_SPEED_LIMIT is {text!r}, which is no rate",
-            hint="bytes a second, below which a transfer ends; 0 for none",
+            f"IMAGEFAB_LOW_SPEED_LIMIT is {text!r}, which is not a number",
+            hint="the bytes per second below which a transfer is ended; 0 for no limit",
         )
     return int(text)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from imagefab.oci.compare import ImageDifference
 
 NAME = "verify"
-HELP = (
-    "rebuild from the lock in a fresh store and compare; says the first layer and the files that differ (exit code 7)"
-)
+HELP = "rebuild from the lock and compare; exit code 7, with the first layer and files, if something differs"
 _MOST_SHOWN = 20
 
 
@@ -80,7 +78,7 @@ def _make_error(verified: Verified) -> MismatchError:
         lines.append(f"  the lock makes {verified.images.digest}")
     return MismatchError(
         "\n".join(make_plain(line) for line in lines),
-        hint="`here` is what was built from the lock now, `there` the other; is it of another lock?",
+        hint="`here` is what was built now, `there` the other image; is that from another lock?",
     )
 
 

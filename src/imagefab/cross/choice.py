@@ -32,7 +32,7 @@ def choose_one_each(found: Sequence[T], used: Mapping[str, str], *, file: str) -
             others = [one.recipe for one in found if one.triple != triple]
             raise UsageError(
                 f"{', '.join(first)} and {last} are for the same target, {triple}, which has one place in {file}",
-                hint=f"name the recipes to take, like `imagefab cross-toml {' '.join([*others, first[0]])}`",
+                hint=f"name the recipes to use, like `imagefab cross-toml {' '.join([*others, first[0]])}`",
             )
         chosen += rivals
     return tuple(chosen)

@@ -65,7 +65,7 @@ def write_user_file(file: UserFile, text: str) -> UserFile:
     try:
         path = file.path.resolve()
     except RuntimeError:
-        raise DiskError(f"{file.shown} is a link that leads in a circle", hint=_USER_FILE.obstructed) from None
+        raise DiskError(f"{file.shown} is a symbolic link to itself", hint=_USER_FILE.obstructed) from None
     with explain_disk_errors(file.path, _USER_FILE, every=True):
         before = path.stat() if path.exists() else None
         if before is not None and not os.access(path, os.W_OK):

@@ -85,7 +85,7 @@ def check_form(text: str, profile: Profile) -> tuple[Remark, ...]:
         Remark(
             path,
             f"{profile.says} cannot read a file with both `{name}.…` keys and `[{name}.…]` tables",
-            f"write all of {quote(str(name))} in one of the two ways",
+            f"use one of the two forms for all of {quote(str(name))}",
             on_key=True,
             fatal=True,
         )
@@ -252,18 +252,17 @@ def _check_dockerfile(
     if our is not None:
         if path[0] == "target":
             hint = f"leave it out; what it adds to the image can stand in recipes/{our.recipe}.toml"
-        text = (
-            f"cross builds this and calls it by {quote(triple)}'s pin: that fails, or puts another image in its place"
-        )
+        text = f"cross would build over the image pinned for {quote(triple)}: it fails, or replaces that image"
         yield Remark(path, text, hint, on_key=True, fatal=True)
     elif is_fixed(name):
-        text = (
-            f"cross builds this and calls it by {quote(triple)}'s pin: that fails, or puts another image in its place"
-        )
+        text = f"cross would build over the image pinned for {quote(triple)}: it fails, or replaces that image"
         yield Remark(path, text, hint, on_key=True)
     else:
         yield Remark(
-            path, f"cross builds this and calls it {quote(name)}, as the image of {quote(triple)}", hint, on_key=True
+            path,
+            f"cross builds this image and calls it {quote(name)}, as the image of {quote(triple)}",
+            hint,
+            on_key=True,
         )
 
 
@@ -280,7 +279,7 @@ def _check_ours(triple: str, table: Mapping[str, Any], profile: Profile, our: Ou
     if profile.host_words is not None and not any(word in triple for word in profile.host_words):
         yield Remark(
             ("target", triple),
-            f"{profile.says} starts no container for {triple}: it runs the host's cargo",
+            f"{profile.says} does not use a container for {triple}: it runs the host's cargo",
             "use `imagefab run`, or cross's main branch",
             on_key=True,
         )

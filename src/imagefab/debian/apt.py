@@ -35,7 +35,8 @@ def find_mirrors(settings: Mapping[str, Sequence[str]] | None = None, *, apt: Pa
 def _check_base(url: str, archive: str) -> str:
     if not _is_base(url):
         raise UsageError(
-            f"{url!r} is no mirror for {archive}", hint="mirrors are http:// or https:// addresses of an archive's root"
+            f"{url!r} is not a mirror URL for {archive}",
+            hint="mirrors are http:// or https:// addresses of an archive's root",
         )
     return url.rstrip("/")
 

@@ -46,7 +46,7 @@ def list_members(file: IO[bytes]) -> list[Member]:
             raise DebError("not a Debian package: a broken member header") from None
         member = Member(name, position + _HEADER, size)
         if size < 0 or member.offset + size > end:
-            raise DebError("not a Debian package: a member that ends after the file")
+            raise DebError("not a Debian package: a member ends after the file")
         if len(members) == _MOST_MEMBERS or any(m.name == name for m in members):
             raise DebError("not a Debian package: surplus members")
         members.append(member)
@@ -72,7 +72,7 @@ def open_member(file: IO[bytes], member: Member, *, decode: bool) -> IO[bytes]:
         return lzma.open(raw)
     if suffix == ".gz":
         return cast(IO[bytes], gzip.open(raw))
-    raise DebError(f"a package's {member.name} is compressed in a way that is not supported")
+    raise DebError(f"a package's {member.name} has an unsupported compression")
 
 
 class _Slice(io.RawIOBase):

@@ -147,8 +147,8 @@ class ArchiveReader:
         seen = self._read_kept(kept, archive)
         if seen is not None and seen.date > release.date:
             self.fetcher.progress.warn(
-                f"{archive.suite}: the mirror has fallen behind, to {release.date:%Y-%m-%d %H:%M}; "
-                f"the state of {seen.date:%Y-%m-%d %H:%M}, seen before, is used"
+                f"{archive.suite}: the mirror is outdated: its state is of {release.date:%Y-%m-%d %H:%M}; "
+                f"the state of {seen.date:%Y-%m-%d %H:%M} is used, which was seen before"
             )
             return seen
         self._write(kept, data)
@@ -178,7 +178,7 @@ class ArchiveReader:
         self._fetch(list(missing.values()))
         for one in missing.values():
             if not self._open(one):
-                raise FetchError(f"{one.packed.path} of {one.suite.pin.suite} cannot be kept in the store")
+                raise FetchError(f"{one.packed.path} of {one.suite.pin.suite} can't be kept in the store")
 
     def _load_optional(self, wanted: _Wanted) -> bool:
         suite, architecture = wanted.suite.pin.suite, wanted.architecture
@@ -272,7 +272,7 @@ def _list_indexes(suite: OpenSuite, architectures: Sequence[str]) -> Iterable[_W
             if packed is None or unpacked is None:
                 raise RecipeError(f"{suite.pin.suite} has no component {component}")
             if unpacked.size > _MOST_INDEX:
-                raise FetchError(f"{path} of {suite.pin.suite} is larger than any index ever was")
+                raise FetchError(f"{path} of {suite.pin.suite} is too large for an index")
             if unpacked.size:
                 architecture = architectures[0] if name == "all" else name
                 yield _Wanted(suite=suite, architecture=architecture, packed=packed, unpacked=unpacked)

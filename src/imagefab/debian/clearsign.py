@@ -27,12 +27,12 @@ def check_clear_signed(data: bytes) -> None:
     """ValueError unless data is one text with a clear-text signature, from its first byte to its last."""
     lines = iter(data.split(b"\n"))
     if _strip(next(lines)) != _BEGIN:
-        raise ValueError("it has none that is in clear text")
+        raise ValueError("it has no clear-text signature")
     for line in map(_strip, lines):
         if not line:
             break
         if not _HASH.match(line):
-            raise ValueError("what stands before the signed text is no `Hash:`")
+            raise ValueError("an armor header other than `Hash:` precedes the signed text")
     for line in lines:
         if line.startswith(b"-") and not line.startswith(b"- "):
             if _strip(line) == _MIDDLE:
@@ -58,12 +58,12 @@ def _read_armor(lines: Iterator[bytes]) -> bytes:
             break
         size += len(line)
         if size > _MOST_ARMOR:
-            raise ValueError("the signature is larger than any")
+            raise ValueError("the signature is too large")
         found.append(line)
     else:
         raise ValueError("it has no end")
     if any(lines):
-        raise ValueError("something follows the signature")
+        raise ValueError("data follows the signature")
     if found and re.fullmatch(rb"=[A-Za-z0-9+/]{4}", found[-1]):
         # The armor's checksum, which says nothing that the signature does not say better.
         found.pop()
@@ -82,7 +82,7 @@ def _check_packets(data: bytes) -> None:
         tag, start, length = _read_header(data, place)
         count += 1
         if tag != _SIGNATURE or start + length > len(data) or count > _MOST_SIGNATURES:
-            raise ValueError("it has other packets than signatures")
+            raise ValueError("it has packets other than signatures")
         place = start + length
     if not count:
         raise ValueError("it is empty")
@@ -108,5 +108,5 @@ def _read_header(data: bytes, place: int) -> tuple[int, int, int]:
         width = 1 << kind
         length = int.from_bytes(rest[:width])
     else:
-        raise ValueError("there is something between packets")
+        raise ValueError("there is data between packets")
     return tag, place + 1 + width, length

@@ -14,7 +14,7 @@ def parse_stanza(text: str) -> dict[str, str]:
     for line in text.splitlines():
         if line[:1] in (" ", "\t"):
             if not name:
-                raise ValueError("control data begins with a continuation line")
+                raise ValueError("control data starts with a continuation line")
             fields[name] += "\n" + line[1:]
             continue
         match = _FIELD.match(line)

@@ -114,7 +114,7 @@ def _check_member(member: tarfile.TarInfo, links: set[str], *, devices: bool) ->
         _refuse_links(posixpath.dirname(member.linkname), links)
     is_plain = member.isreg() or member.isdir() or member.issym() or member.islnk()
     if member.issparse() or not (is_plain or (devices and member.isdev())):
-        raise DebError(f"{member.name} is of a kind that packages do not hold")
+        raise DebError(f"{member.name} is a kind of file that packages can't contain")
     if not member.name and not member.isdir():
         raise DebError("its root is not a folder")
     if member.issym():
@@ -131,7 +131,7 @@ def _inner_path(name: str) -> str:
 def _refuse_links(folder: str, links: set[str]) -> None:
     while folder:
         if folder in links:
-            raise DebError(f"it holds files beneath the link {folder}")
+            raise DebError(f"it has files below the link {folder}")
         folder = posixpath.dirname(folder)
 
 

@@ -151,7 +151,7 @@ def _read_header(data: bytes | mmap.mmap, source: Digest) -> tuple[int, list[int
     except (ValueError, KeyError, TypeError) as error:
         raise BadIndexError("it is no index") from error
     if not is_wanted:
-        raise BadIndexError("it is of another format, or another index")
+        raise BadIndexError("it has another format, or is another index")
     return end, lengths
 
 
@@ -190,7 +190,7 @@ def decompress_index(packed: Path, *, size: int, sha256: Digest) -> bytes:
     except lzma.LZMAError as error:
         raise BadIndexError(f"it does not decompress: {error}") from error
     if len(data) != size or Digest.of_bytes(data) != sha256:
-        raise BadIndexError("decompressed, it is not what the Release file names")
+        raise BadIndexError("the decompressed index is not the one in the Release file")
     return data
 
 

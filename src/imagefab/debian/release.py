@@ -67,16 +67,16 @@ def verify_release(data: bytes, *, now: datetime, keys: tuple[bytes, ...] | None
         verified = pysequoia.verify(data, store=lambda _: certificates)
     except Exception as error:  # the library has no exception type of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FetchError(f"the archive's signature does not hold: {reason}") from error
+        raise FetchError(f"the archive's signature is not valid: {reason}") from error
     signed = [one for one in verified.valid_sigs if str(one.certificate).lower() in known]
     if not signed:
-        raise FetchError("the archive's Release file is signed by no key that ships with imagefab")
+        raise FetchError("the archive's Release file is not signed by a key that imagefab ships")
     ends = [_find_end(known[str(one.certificate).lower()], str(one.signing_key).lower()) for one in signed]
     if all(end is not None and end <= now for end in ends):
         last = max(end for end in ends if end is not None)
         raise FetchError(
-            f"the archive's signature does not hold: its key expired on {last:%Y-%m-%d}",
-            hint="a newer imagefab has newer keys; or this machine's clock is wrong",
+            f"the archive's signature is not valid: its key expired on {last:%Y-%m-%d}",
+            hint="update imagefab for newer keys, or check this machine's clock",
         )
     content: bytes | None = verified.bytes
     return content or b""
@@ -108,11 +108,11 @@ def read_release(data: bytes, *, suite: str, now: datetime, keys: tuple[bytes, .
     except (ValueError, KeyError) as error:
         raise FetchError(f"the Release file of {suite} cannot be read: {error}") from error
     if suite not in release.names:
-        raise FetchError(f"asked for suite {suite}, the archive answered with {' / '.join(release.names)}")
+        raise FetchError(f"the archive answered a request for suite {suite} with {' / '.join(release.names)}")
     if release.valid_until and now > release.valid_until:
         raise FetchError(
             f"the Release file of {suite} expired on {release.valid_until:%Y-%m-%d %H:%M} UTC",
-            hint="the mirror no longer follows the archive, or this machine's clock is wrong",
+            hint="the mirror is no longer updated, or this machine's clock is wrong",
         )
     return release
 

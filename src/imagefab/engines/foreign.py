@@ -94,17 +94,17 @@ def _list_engines(name: str) -> list[ContainerEngine]:
     engines: list[ContainerEngine] = [DockerEngine(), PodmanEngine("podman")]
     wanted = [engine for engine in engines if name in (AUTO, engine.name)]
     if not wanted:
-        raise UsageError(f"{name} runs what imagefab built; images of others are run by Docker or Podman")
+        raise UsageError(f"{name} runs only images that imagefab built; use Docker or Podman for others")
     found = [engine for engine in wanted if engine.answers()]
     if not found:
         told = " or ".join(engine.name.capitalize() for engine in wanted)
-        raise EngineError(f"there is no {told} to look at images in", hint="`imagefab doctor` says more")
+        raise EngineError(f"there is no {told} to inspect images with", hint="`imagefab doctor` says more")
     return found
 
 
 def _inspect(engine: ContainerEngine, name: str) -> dict[str, Any] | None:
     if name.startswith("-"):
-        raise UsageError(f"{name!r} is no name of an image")
+        raise UsageError(f"{name!r} is not an image name")
     command = [*engine.client(), "image", "inspect", "--", name]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
@@ -147,14 +147,14 @@ def _check_config(folder: Path, manifest: dict[str, Any], config: dict[str, Any]
     plain = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     layers = manifest.get("layers") or []
     if not isinstance(plain, list) or not isinstance(layers, list) or len(plain) != len(layers):
-        raise BrokenImageError(f"{folder}: its config does not fit the layers of its manifest")
+        raise BrokenImageError(f"{folder}: its config and manifest have different layers")
     lists, maps = ("Env", "Entrypoint", "Cmd"), ("Labels",)
     if (
         not isinstance(said, dict)
         or not all(_is_list_of_texts(_or(said.get(key), [])) for key in lists)
         or not all(_is_map_of_texts(_or(said.get(key), {})) for key in maps)
     ):
-        raise BrokenImageError(f"{folder}: its config is not one that an image can have")
+        raise BrokenImageError(f"{folder}: its config is not an image config")
 
 
 def _or(value: object, default: object) -> Any:
@@ -187,13 +187,13 @@ class _Layout:
                 break
             own = [e for e in entries if _architecture_of(e) == platform.oci_arch]
             value = self.read((own or entries)[0])
-        raise BrokenImageError(f"{self._folder}: its index leads to no image")
+        raise BrokenImageError(f"{self._folder}: its index lists no image")
 
     def read(self, descriptor: object) -> dict[str, Any]:
         path = self._blob(descriptor)
         data = _read(path)
         if Digest.of_bytes(data) != _digest_of(descriptor):
-            raise BrokenImageError(f"{path}: its content is not what its name says")
+            raise BrokenImageError(f"{path}: its content does not match its digest")
         return self._parse(data, str(path))
 
     def write_archive(self, manifest: dict[str, Any], name: str, out: IO[bytes]) -> None:

@@ -51,7 +51,7 @@ def inspect_emulation(
         return Finding(
             what=what,
             ok=False,
-            detail="binfmt_misc is not mounted, so the kernel can't call an emulator",
+            detail="binfmt_misc is not mounted, so the kernel can't start an emulator",
             fix=f"mount -t binfmt_misc binfmt_misc {binfmt} && {fix}",
         )
     for entry in sorted(binfmt.iterdir()):
@@ -66,7 +66,7 @@ def inspect_emulation(
         return Finding(
             what=what,
             ok=False,
-            detail=f"{entry.name} is registered without the flag F, so it can't be found inside an image",
+            detail=f"{entry.name} is registered without the flag F, so images can't use it",
             fix=fix,
         )
     return Finding(what=what, ok=False, detail=f"no emulator is registered for {platform.machine}", fix=fix)

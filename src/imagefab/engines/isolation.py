@@ -67,7 +67,7 @@ def read_isolation(code: int, said: str, *, caller: int) -> Isolation:
     found = re.findall(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$", said, re.MULTILINE)
     extents = [(int(outside), int(count)) for _, outside, count in found]
     if "CapEff" not in fields or not extents:
-        raise EngineError(f"a command says nothing of what is around it: {said[:200]!r}")
+        raise EngineError(f"the isolation probe printed nothing usable: {said[:200]!r}")
     masks = {name: _read_mask(fields.get(name, "0")) for name in ("CapEff", "CapBnd", "CapInh", "CapAmb")}
     return Isolation(
         capabilities=masks["CapEff"],

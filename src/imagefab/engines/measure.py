@@ -51,7 +51,9 @@ def _run_in_container(engine: ContainerEngine, store: Store) -> tuple[int, str]:
             check=False,
         )
         if imported.returncode != 0:
-            raise EngineError(f"{engine.name} takes no image: {imported.stderr.decode(errors='replace').strip()}")
+            raise EngineError(
+                f"{engine.name} does not load an image: {imported.stderr.decode(errors='replace').strip()}"
+            )
         options = [f"--name={claim.container}", "--pull=never", "--rm", "--network=none"]
         if engine.name == "podman":
             options += keep_limits()
@@ -64,5 +66,5 @@ def _run_in_container(engine: ContainerEngine, store: Store) -> tuple[int, str]:
         )
     said = result.stdout.decode(errors="replace")
     if "CapEff" not in said:
-        raise EngineError(f"{engine.name} runs nothing: {result.stderr.decode(errors='replace').strip()}")
+        raise EngineError(f"{engine.name} can't run a container: {result.stderr.decode(errors='replace').strip()}")
     return result.returncode, said

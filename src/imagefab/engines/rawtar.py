@@ -100,7 +100,7 @@ def read_raw_layer(span: Span, below: Mapping[str, Node], epoch: int) -> RawLaye
             elif member.type in _KINDS:
                 raw.nodes[path] = _make_node(member, span, raw, below, epoch)
             else:
-                raise EngineError(f"the engine saved {member.name} as something that layers do not hold")
+                raise EngineError(f"the engine saved {member.name} as a kind of file that layers can't contain")
     return raw
 
 

@@ -19,7 +19,7 @@ def find_rust(given: Path | None) -> Path | None:
     if given is not None:
         if not (is_there(given / "bin" / "cargo") and is_there(given / "bin" / "rustc")):
             raise UsageError(
-                f"{given} is no Rust toolchain: it has no bin/cargo and bin/rustc",
+                f"{given} is not a Rust toolchain: bin/cargo or bin/rustc is missing",
                 hint="`rustc --print sysroot` names a folder that is one",
             )
         return given.resolve()

@@ -157,7 +157,7 @@ class Fetcher:
         for url in self.mirrors.urls(archive, path):
             if name_host(url) in self._lost_hosts:
                 is_gone = False
-                problems.append(f"{name_host(url)} did not answer before")
+                problems.append(f"{name_host(url)} did not answer earlier")
                 continue
             scratch = self.store.scratch_file(".release")
             try:
@@ -188,7 +188,7 @@ class Fetcher:
             return False
         if self.store.check_blob(download.digest):
             return True
-        self.progress.warn(f"{download.label} was damaged in the store and is fetched again")
+        self.progress.warn(f"{download.label} is damaged in the store and is fetched again")
         return False
 
     def _run_all(
@@ -246,7 +246,7 @@ class Fetcher:
         for url in (*download.urls, *download.fallbacks):
             host = name_host(url)
             if host in self._lost_hosts:
-                problems.append(UnreachableError(f"{host} did not answer before"))
+                problems.append(UnreachableError(f"{host} did not answer earlier"))
                 continue
             try:
                 self._transport.download(url, file, expected, task.advance)

@@ -73,10 +73,10 @@ def fetch_own_file(store: Store, spec: OwnFileSpec, digest: Digest, files: OwnFi
                 _keep(store, file, spec, digest)
                 return
     except MissingFileError as error:
-        raise FetchError(error.problem, hint=f"the lock wants the file with sha256 {digest.hex}") from None
+        raise FetchError(error.problem, hint=f"the lock has the file with sha256 {digest.hex}") from None
     raise FetchError(
         f"{spec.path} is not the file that the lock names: its sha256 is {found.hex}, not {digest.hex}",
-        hint="bring that file back, or run `imagefab lock` to take this one",
+        hint="restore that file, or run `imagefab lock` to use this one",
     )
 
 
@@ -98,9 +98,9 @@ def _open(spec: OwnFileSpec, files: OwnFiles) -> Iterator[IO[bytes]]:
         descriptor = _open_regular(spec, files)
     except FileNotFoundError:
         raise MissingFileError(
-            f"{spec.path} is not there",
+            f"{spec.path} does not exist",
             path=spec.path,
-            hint="paths are relative to the project's folder, or absolute; `~` stands for nothing",
+            hint="paths are relative to the project or absolute; `~` is not expanded",
         ) from None
     except OSError as error:
         raise OwnFileError(f"{spec.path} can't be read: {error.strerror}", path=spec.path) from None
@@ -112,20 +112,20 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
     """What is opened is what was looked at: nothing is waited for, and no device notices anything."""
     real = Path(os.path.realpath(spec.path, strict=True))
     if any(map(real.is_relative_to, _MADE_UP)):
-        raise OwnFileError(f"{spec.path} is no plain file", path=spec.path)
+        raise OwnFileError(f"{spec.path} is not a regular file", path=spec.path)
     if not (files.has(real) or _is_vendors(spec, real)):
         raise OwnFileError(
             f"{spec.path} is {'' if str(real) == spec.path else f'a link to {real}, '}outside of the project",
             path=spec.path,
-            hint=f"whoever runs this can allow it: --allow-file {real}, or `[files] allow` in a file of their own",
+            hint=f"allow it by --allow-file {real}, or `[files] allow` in ~/.config/imagefab/imagefab.toml",
         )
     if not stat.S_ISREG(real.lstat().st_mode):
-        raise OwnFileError(f"{spec.path} is no plain file", path=spec.path)
+        raise OwnFileError(f"{spec.path} is not a regular file", path=spec.path)
     descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     opened = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - not to be taken for a path
     if not stat.S_ISREG(os.fstat(descriptor).st_mode) or opened != str(real):
         os.close(descriptor)
-        raise OwnFileError(f"{spec.path} changes while it is looked at", path=spec.path)
+        raise OwnFileError(f"{spec.path} changed while it was read", path=spec.path)
     return descriptor
 
 
@@ -161,7 +161,7 @@ def _find_top_of_tarball(file: IO[bytes], path: Path) -> str:
         with tarfile.open(fileobj=file) as tarball:
             return _find_top(member.name.removeprefix("./") for member in tarball)
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError) as error:
-        raise OwnFileError(f"{path} is no tarball: {str(error).partition(chr(10))[0]}", path=str(path)) from None
+        raise OwnFileError(f"{path} is not a tar archive: {str(error).partition(chr(10))[0]}", path=str(path)) from None
 
 
 def _find_top_of_zip(file: IO[bytes], path: Path) -> str:
@@ -169,7 +169,7 @@ def _find_top_of_zip(file: IO[bytes], path: Path) -> str:
         with zipfile.ZipFile(file) as packed:
             return _find_top(packed.namelist())
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise OwnFileError(f"{path} is no zip file: {error}", path=str(path)) from None
+        raise OwnFileError(f"{path} is not a zip file: {error}", path=str(path)) from None
 
 
 def _find_top(names: Iterable[str]) -> str:
@@ -188,7 +188,7 @@ def _keep(store: Store, file: IO[bytes], spec: OwnFileSpec, digest: Digest) -> N
             with scratch.open("wb") as out:
                 shutil.copyfileobj(file, out, 1 << 20)
             if digest_file(scratch) != digest:
-                raise FetchError(f"{spec.path} changes while it is read", hint="try again when it is at rest")
+                raise FetchError(f"{spec.path} changed while it was read", hint="try again once nothing writes to it")
             store.adopt_blob(scratch, digest)
         finally:
             scratch.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """One file over HTTP into one local file: bounded, resumable, patient where that helps and never where it does not.
 
 Connection errors, stalls and a server's own troubles (5xx, 408, 429) are tried again after a pause, going on where
-the transfer broke off; a plain no (404 and the like) is believed at once. What arrives is hashed on the way, and only
+the connection was lost; a plain no (404 and the like) is believed at once. What arrives is hashed on the way, and only
 a file of exactly the wanted size and digest is a success. All of it is done within a time that grows with the size.
 """
 
@@ -121,7 +121,7 @@ class Transport:
             was_resumed = bool(held)
             _restart(file, advance)
             if not was_resumed:
-                raise WrongBytesError(f"{name_host(url)} gave other bytes than the expected ones")
+                raise WrongBytesError(f"{name_host(url)} sent bytes that do not match the expected digest")
             # What was there before may have been wrong; what this server gives has not been seen whole yet.
             problem, reason = TransferError, "the transfer could not be continued"
         raise problem(f"{name_host(url)}: {reason}")
@@ -148,7 +148,9 @@ class Transport:
             length = response.headers.get("Content-Length", "")
             most = min(expected.most, expected.size if expected.size is not None else expected.most)
             if length.isdigit() and held + int(length) > most:
-                raise WrongBytesError(f"{name_host(url)} offers {held + int(length)} bytes where {most} are the most")
+                raise WrongBytesError(
+                    f"{name_host(url)} offers {held + int(length)} bytes, more than the limit of {most}"
+                )
             is_known = expected.size is not None
             for chunk in self._chunks(
                 response, allow_pauses(self.patience.slowest) if is_known else self.patience.slowest
@@ -164,7 +166,7 @@ class Transport:
                 file.flush()
             if expected.size is not None and held < expected.size and not length:
                 # Without a length, an end that comes too early cannot be told from a broken connection.
-                raise _BrokenOffError("the transfer broke off")
+                raise _BrokenOffError("the connection was lost")
 
     def _chunks(self, response: httpx.Response, slowest: int) -> Iterator[bytes]:
         import httpx
@@ -175,9 +177,9 @@ class Transport:
                     raise StoppedError("stopped")
                 yield chunk
         except SlowError:
-            raise _BrokenOffError("the server sends next to nothing", is_silent=True) from None
+            raise _BrokenOffError("the transfer was too slow", is_silent=True) from None
         except httpx.TimeoutException:
-            raise _BrokenOffError("the server sends nothing for too long") from None
+            raise _BrokenOffError("the server stopped sending") from None
         except (httpx.TransportError, httpx.StreamError) as error:
             raise _BrokenOffError(_reason(error)) from error
 
@@ -192,7 +194,7 @@ class Transport:
                 with within(self.patience.read):
                     response = self._shared_client().send(request, stream=True)
             except httpx.ReadTimeout as error:
-                raise _BrokenOffError("the server does not answer in time", is_silent=True) from error
+                raise _BrokenOffError("the server did not answer in time", is_silent=True) from error
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
                 raise _BrokenOffError(_reason(error), is_silent=True) from error
             except httpx.TransportError as error:
@@ -208,7 +210,7 @@ class Transport:
                 return
             finally:
                 response.close()
-        raise TransferError(f"{name_host(url)} redirects without end")
+        raise TransferError(f"{name_host(url)} redirects too often")
 
     def _shared_client(self) -> httpx.Client:
         import httpx
@@ -221,7 +223,7 @@ class Transport:
                     self._client = make_client(timeout=timeout, follow_redirects=False, headers=headers)
                 except httpx.InvalidURL:
                     # What it says may be a part of a password that has a slash in it.
-                    raise TransferError("the proxy that the environment names is no address") from None
+                    raise TransferError("the proxy in the environment is not a URL") from None
             return self._client
 
 
@@ -248,9 +250,9 @@ def _follow(url: str, location: str) -> str:
         target = urljoin(url, location)
         scheme, before = urlsplit(target).scheme, urlsplit(url).scheme
     except ValueError as error:
-        raise TransferError(f"{name_host(url)} redirects to no address: {error}") from error
+        raise TransferError(f"{name_host(url)} redirects to something that is not a URL: {error}") from error
     if scheme not in ("http", "https") or (before == "https" and scheme == "http"):
-        raise TransferError(f"{name_host(url)} redirects to {scheme or 'nothing'}, which is not followed")
+        raise TransferError(f"{name_host(url)} redirects to {scheme or 'nothing'}, which is not allowed")
     return target
 
 
@@ -295,8 +297,8 @@ def explaining_full_disk() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise FullDiskError(
-            "the disk is full: no space is left in the store",
-            hint="`imagefab gc` drops what no lock names; --store names another place",
+            "the disk is full: no space left in the store",
+            hint="`imagefab gc` removes what no lock needs; --store DIR uses another folder",
         ) from error
 
 

@@ -75,7 +75,7 @@ def _check(label: str, actual: Digest, wanted: Digest | None) -> None:
     if wanted is not None and actual != wanted:
         raise FetchError(
             f"{label}: the index serves a file with sha256 {actual.hex}; the lock names {wanted.hex}",
-            hint="a version's files never change: see whose index pip is set to",
+            hint="files of a version never change: check which index pip uses",
         )
 
 
@@ -99,10 +99,10 @@ def _download(spec: WheelSpec, platform: HostPlatform, folder: Path, patience: P
         )
     except subprocess.TimeoutExpired:
         raise FetchError(
-            f"{spec.project} {spec.version} for {platform}: pip is not done in {limit:.0f} seconds"
+            f"{spec.project} {spec.version} for {platform}: pip did not finish in {limit:.0f} seconds"
         ) from None
     if "No module named pip" in ran.stderr:
-        raise FetchError("pip, which brings wheels, is not installed", hint=f"run `{sys.executable} -m ensurepip`")
+        raise FetchError("pip, which downloads wheels, is not installed", hint=f"run `{sys.executable} -m ensurepip`")
     files = sorted(folder.glob("*.whl"))
     if ran.returncode != 0 or len(files) != 1:
         said = [line for line in ran.stderr.splitlines() if line.startswith("ERROR:")] or ran.stderr.splitlines()

@@ -39,12 +39,12 @@ def read_bytes(path: Path, most: int = MOST_WRITTEN) -> bytes:
         with open(path, "rb", opener=_open_without_waiting) as stream:
             data: bytes | None = stream.read(most + 1)
     except FileNotFoundError:
-        raise NoFileError("this is a link to nothing" if path.is_symlink() else "there is no such file") from None
+        raise NoFileError("this is a broken link" if path.is_symlink() else "there is no such file") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BadFileError(f"cannot be read: {reason}") from None
     if data is None:
-        raise BadFileError("cannot be read: it has to be waited for")
+        raise BadFileError("can't be read: it is a pipe or a device")
     if len(data) > most:
         raise BadFileError(f"this file is larger than {most >> 20} MiB")
     return data

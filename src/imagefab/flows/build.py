@@ -43,7 +43,7 @@ class EngineChoice:
 
     def __post_init__(self) -> None:
         if self.builder is not None and self.name not in (AUTO, "docker"):
-            raise UsageError(f"--builder and --engine {self.name} exclude each other", hint="builders are buildx's")
+            raise UsageError(f"--builder and --engine {self.name} can't be used together", hint="builders are buildx's")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def _warn_of_stale_dockerfiles(workspace: Workspace, prepared: Sequence[Prepared
         path = dockerfile_path(workspace.project, one.recipe.name)
         if path.exists() and not has_bytes(path, render_recipe(one).encode()):
             shown = workspace.project.show(path)
-            workspace.progress.warn(f"{shown} is not what is built; `imagefab render {one.recipe.name}` writes it anew")
+            workspace.progress.warn(f"{shown} is not what is built; run `imagefab render {one.recipe.name}`")
 
 
 def _open_share_to_give(workspace: Workspace) -> LayerShare:
@@ -138,11 +138,11 @@ def _give_layers(workspace: Workspace, share: LayerShare, outcome: Outcome) -> N
         give += image.layers[:count]
         keep += len(image.layers) - count
     if count := share.give(give):
-        workspace.progress.say(f"{recipe}: {count} layers given to {share.name}")
+        workspace.progress.say(f"{recipe}: {count} layers pushed to {share.name}")
     if keep:
         workspace.progress.say(
-            f"{recipe}: {keep} layers stay here, as what is in them may not be passed on;"
-            f" if only you can pull from {share.name}: `[publish] private = true` in imagefab.toml"
+            f"{recipe}: {keep} layers are not shared, as they have licensed files;"
+            f" if {share.name} is private, set `[publish] private = true` in imagefab.toml"
         )
 
 
@@ -275,9 +275,9 @@ def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], worksho
     for key in keys:
         workshop.store.drop_record(LAYERS, key)
     raise MismatchError(
-        f"{plan.recipe} for {plan.platform} came to {image.digest} with layers of other machines, and another image is"
+        f"{plan.recipe} for {plan.platform} came to {image.digest} with layers of other machines, but another image is"
         " on record for the same inputs",
-        hint="what `[publish] layers` names is not to be trusted; `imagefab build --no-cache` takes nothing from there",
+        hint="do not trust `[publish] layers`; `imagefab build --no-cache` uses nothing from there",
     )
 
 
@@ -287,8 +287,8 @@ def _check_clock(lock: Lock, now: datetime) -> None:
         epoch = datetime.fromtimestamp(lock.epoch, UTC)
         raise EngineError(
             f"this machine's clock says {now:%Y-%m-%d %H:%M}, but the lock of {lock.recipe} is of"
-            f" {epoch:%Y-%m-%d %H:%M}: what a build makes now would not have the epoch as its time",
-            hint="set the clock (UTC)",
+            f" {epoch:%Y-%m-%d %H:%M}, so files would get wrong times",
+            hint="set this machine's clock",
         )
 
 

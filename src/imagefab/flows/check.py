@@ -107,7 +107,7 @@ def _check_recipe(
 
 def _check_foreign(workspace: Workspace, request: CheckRequest, name: str, rust: Path | None) -> Iterator[CheckResult]:
     if len(request.platforms) > 1 or ALL in request.platforms:
-        raise UsageError(f"{name}: images of others are checked for one platform at a time")
+        raise UsageError(f"{name}: only images of this project are checked for several platforms at once")
     platform = HOST_PLATFORMS[request.platforms[0]] if request.platforms else None
     if is_layout(Path(name)):
         with open_layout(Path(name), workspace.store, platform, engine=request.engine) as image:
@@ -191,7 +191,7 @@ class Checker:
 def read_records(folder: Path) -> tuple[Mapping[str, Checked], ...]:
     """What checks on other machines found: all files checked.toml in a folder and below it."""
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder} with records of checks")
+        raise UsageError(f"there is no folder {folder} with checked.toml files")
     records = []
     for path in sorted(folder.rglob(CHECKED_NAME)):
         try:

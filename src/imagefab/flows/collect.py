@@ -125,7 +125,9 @@ def _keep_for(project: Project, store: Store, progress: Progress) -> Kept:
             except ImagefabError:
                 pins = _list_pins(project, name)
                 if pins:
-                    progress.warn(f"{project.root}: the lock of {name} does not fit; its packages are kept, no layers")
+                    progress.warn(
+                        f"{project.root}: the lock of {name} is stale; its packages are kept, its layers are not"
+                    )
                 loose |= pins
     except ImagefabError as error:
         raise _explain_silence(project.root, str(error)) from error
@@ -144,6 +146,6 @@ def _list_pins(project: Project, name: str) -> set[Digest]:
 
 def _explain_silence(root: Path, reason: str) -> StaleError:
     return StaleError(
-        f"what the project {root} needs of this store can't be told: {reason}",
-        hint="nothing is dropped until it can; mend the project, or remove it when nobody needs it",
+        f"can't find out what the project {root} needs of this store: {reason}",
+        hint="nothing is removed until then; fix the project, or delete it",
     )

@@ -78,9 +78,9 @@ def pin_images(workspace: Workspace, request: PinRequest, show: Callable[[Config
     entries = choose_one_each(found, {} if request.recipes else used, file=file.shown)
     if left_out:
         names = ", ".join(one.recipe.name for one in left_out)
-        workspace.progress.say(f"left out, without an image to pin: {names}")
+        workspace.progress.say(f"skipped, as there is no image to pin: {names}")
     if absent := [entry.recipe for entry in entries if not entry.pin.is_there]:
-        workspace.progress.warn(f"not published yet, so cross can pull them when they are: {', '.join(absent)}")
+        workspace.progress.warn(f"not published yet, so cross can't pull them: {', '.join(absent)}")
     custom = {path.stem for path in file.path.parent.glob("*.json")}
     try:
         update = update_cross_toml(file.text, entries, profile, custom=custom)
@@ -164,6 +164,6 @@ def configure_cargo(workspace: Workspace, request: CargoRequest) -> Configured:
 
 def _explain_form(file: UserFile) -> ConfigError:
     return ConfigError(
-        f"{file.shown} has a target in a form that cannot be edited without touching the rest",
-        hint="write that target as a table of its own: [target.TRIPLE]",
+        f"{file.shown} has a target that can't be edited without changing something else",
+        hint="write that target as its own table: [target.TRIPLE]",
     )

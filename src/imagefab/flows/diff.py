@@ -126,7 +126,7 @@ def compare(one: Side, other: Side, store: Store) -> Comparison:
         if packages is None:
             lacking = one.name if one.source is None else other.name
             raise UsageError(
-                f"{one.name} and {other.name} can't be compared: one is a lock, one an image",
+                f"{one.name} and {other.name} can't be compared: one is a lock, the other an image",
                 hint=f"is {lacking} built?",
             )
         return Comparison(names=(one.name, other.name), packages=packages, images=None, only_one=())

@@ -49,7 +49,8 @@ def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | Im
 def refuse_shipped(workspace: Workspace) -> None:
     if workspace.project.shipped:
         raise UsageError(
-            "no project here: the recipes that ship with imagefab are locked already", hint="`imagefab init` starts one"
+            "no project here: the recipes that ship with imagefab are already locked",
+            hint="run `imagefab init` to start one",
         )
 
 

@@ -100,7 +100,7 @@ def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress:
     try:
         old = find_lock(path, shown=project.show(path))
     except StaleError as error:
-        progress.warn(f"{error.problem}; it is made anew")
+        progress.warn(f"{error.problem}; it is written again")
         old = None
     lock = make_lock(blueprints, reader, old=old, upgrade=True)
     plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)

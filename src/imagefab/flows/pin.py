@@ -41,9 +41,9 @@ def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress,
     namespace = to or project.settings.publish_to
     if namespace is None:
         raise UsageError(
-            f"{recipe.name} is not published, so nobody could pull it",
-            hint="`--to REGISTRY/NAMESPACE`, or `[publish] to` in imagefab.toml, says where it goes; `--local` is for "
-            f"an image that `imagefab build {recipe.name} --load` put into this machine's engine",
+            f"{recipe.name} is not published",
+            hint="`--to REGISTRY/NAMESPACE`, or `[publish] to` in imagefab.toml, says where it will be; `--local` pins "
+            f"an image loaded by `imagefab build {recipe.name} --load`",
         )
     images = _find_images(project, recipe, store)
     if not images.images:
@@ -98,7 +98,7 @@ def _find_images(
 
 def _not_built(recipe: Recipe, command: str) -> StaleError:
     return StaleError(
-        f"{recipe.name} has no image to pin: the store has none that its lock makes",
+        f"{recipe.name} has no image to pin: none is built from its lock",
         hint=f"run `imagefab {command.format(recipe.name)}`",
     )
 
@@ -108,10 +108,10 @@ def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store
     try:
         images = _find_images(project, recipe, store, published.platforms)
     except StaleError as error:
-        progress.warn(f"{recipe.name}: the pin stays at what was published: {error.problem}")
+        progress.warn(f"{recipe.name}: the pin stays at the published image: {error.problem}")
         return
     if len(images.images) == len(published.platforms) and images.digest != published.digest:
-        progress.warn(f"{recipe.name}: the pin stays at what was published; its lock gives {images.digest} now")
+        progress.warn(f"{recipe.name}: the pin stays at the published image; its lock makes {images.digest}")
 
 
 # -- pins in use ------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
     blueprints = design_blueprints(recipe)
     if is_stale(lock, blueprints):
         raise StaleError(
-            f"{shown} is stale: {recipe.file}, or how imagefab makes images of its kind, changed since",
+            f"{shown} is stale: {recipe.file}, or how imagefab makes images of its kind, has changed",
             hint=f"run `imagefab lock {recipe.name}`",
         )
     plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)

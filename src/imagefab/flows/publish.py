@@ -171,7 +171,8 @@ class Publisher:
         workspace, name = self._workspace, prepared.recipe.name
         if f"{self._order.to}/{name}" == workspace.project.settings.layers:
             raise UsageError(
-                f"{name} would be published where machines share layers", hint="another `[publish] layers` mends it"
+                f"{name} would be published to the repository of shared layers",
+                hint="use another repository for `[publish] layers`",
             )
         others = [published for recipe, published in self._known.items() if recipe != name]
         order = replace(self._order, platforms=platforms or self._order.platforms)
@@ -254,7 +255,7 @@ def look(publication: Publication, client: Client, store: Store) -> Missing | No
     if not all(manifests.has(digest) for digest in sorted(wanted)):
         recipe = publication.prepared.recipe.name
         raise StaleError(
-            f"{published.registry} has lost {published.reference}, and the store does not have it",
+            f"{published.registry} no longer has {published.reference}, nor has the store",
             hint=f"build it again: `imagefab build {recipe}`, check it, and publish it",
         )
     return None
@@ -293,7 +294,7 @@ def record_publication(project: Project, publication: Publication, now: datetime
     except (DiskError, OSError) as error:
         raise DiskError(
             f"{recipe} is published, but {project.show(path)} can't be written: {error}",
-            hint=f"it has to say {published.reference}; publish again when it can be written",
+            hint=f"publish again once it can be written, so that it names {published.reference}",
         ) from None
     progress.say(f"{project.show(path)} written")
 
@@ -310,7 +311,7 @@ def _suggest_platforms(
             return kept
     built = [plan.platform.name for plan in prepared.plans if find_image(plan, store, progress) is not None]
     if left := [name for name in prepared.recipe.platforms if built and name not in built]:
-        progress.warn(f"{prepared.recipe.name}: not built for {', '.join(left)}, so that is not a part of it")
+        progress.warn(f"{prepared.recipe.name}: not built for {', '.join(left)}, so it is published without")
     return built
 
 
@@ -318,8 +319,8 @@ def _refuse_private(plan: Plan, order: Order) -> None:
     inside = dict(plan.labels).get(PRIVATE)
     if inside is not None and not order.private:
         raise UsageError(
-            f"{plan.recipe} has {inside} in it, which may not be passed on",
-            hint=f"if only you can pull from {order.to}: --private, or `[publish] private = true` in imagefab.toml",
+            f"{plan.recipe} has {inside} in it, which may not be redistributed",
+            hint=f"if {order.to} is private, use --private or `[publish] private = true` in imagefab.toml",
         )
 
 
@@ -329,13 +330,13 @@ def _require_checked(found: Mapping[str, Checked], plans: Sequence[Plan], images
         command = f"imagefab check {plan.recipe} --platform {plan.platform}"
         if checked is None or checked.plan != plan.key or checked.manifest != image.digest:
             raise CheckError(
-                f"{plan.recipe} for {plan.platform} was not checked as it is now",
-                hint=f"run `{command}`; --unchecked publishes it all the same",
+                f"{plan.recipe} for {plan.platform} was not checked since it changed",
+                hint=f"run `{command}`; --unchecked publishes it anyway",
             )
         if not checked.is_good:
             raise CheckError(
                 f"{plan.recipe} for {plan.platform} failed its check: {', '.join(checked.failed)}",
-                hint=f"`{command}` says how; --unchecked publishes it all the same",
+                hint=f"`{command}` shows how; --unchecked publishes it anyway",
             )
 
 

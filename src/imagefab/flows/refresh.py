@@ -112,7 +112,7 @@ def _refuse(workspace: Workspace, request: RefreshRequest) -> None:
     if request.publish is not None:
         make_order(workspace, request.publish)
         if workspace.offline:
-            raise UsageError("--publish and --offline exclude each other")
+            raise UsageError("--publish can't be used with --offline")
 
 
 def _load_recipes(workspace: Workspace, request: RefreshRequest, failures: Failures) -> Sequence[Recipe]:
@@ -143,9 +143,7 @@ def _read_files(workspace: Workspace, request: RefreshRequest) -> list[UserFile]
     files = [read_user_file(path) for path in named]
     for file in files:
         if not file.exists:
-            raise UsageError(
-                f"there is no file {file.shown} with images to refresh", hint="`imagefab cross-toml` writes one"
-            )
+            raise UsageError(f"there is no file {file.shown}", hint="`imagefab cross-toml` writes one")
     return files
 
 

@@ -23,7 +23,7 @@ def render(workspace: Workspace, recipes: tuple[str, ...] | None, *, only_compar
     """Write Dockerfiles where they are not what recipes and locks say. With `only_compare`, StaleError says which."""
     if workspace.project.shipped:
         raise UsageError(
-            "no project here: the recipes that ship with imagefab are rendered already",
+            "no project here: the recipes that ship with imagefab are already rendered",
             hint="`imagefab init` starts one",
         )
     stale = []
@@ -39,7 +39,7 @@ def render(workspace: Workspace, recipes: tuple[str, ...] | None, *, only_compar
             yield path
     if stale:
         raise StaleError(
-            f"these Dockerfiles are not what their recipes and locks say: {', '.join(stale)}",
+            f"these Dockerfiles are out of date: {', '.join(stale)}",
             hint=f"run `imagefab render {' '.join(stale)}`",
         )
 

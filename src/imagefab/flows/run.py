@@ -39,7 +39,10 @@ def run(workspace: Workspace, request: RunRequest) -> int:
         raise UsageError(f"{plan.recipe} is not built", hint=f"run `imagefab build {plan.recipe}`")
     here = str(_find_folder(request.folder))
     if hides_image(image, here, workspace.store):
-        raise UsageError(f"{here} is a folder of the image too", hint="go to a folder of your own first")
+        raise UsageError(
+            f"{here} is also a folder of the image",
+            hint="change to a folder that the image does not have, or use --mount",
+        )
     command = Command(
         argv=request.words,
         env=(*plan.env, ("HOME", "/tmp"), ("TERM", request.terminal)),  # noqa: S108

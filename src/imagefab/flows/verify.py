@@ -89,7 +89,7 @@ class VerifyRequest:
 def verify(workspace: Workspace, request: VerifyRequest) -> Iterator[Verified | ImagefabError]:
     """Verify one recipe after another; one that can't be does not end the others."""
     if request.against is not None and len(set(request.recipes)) > 1:
-        raise UsageError("--against is for one recipe")
+        raise UsageError("--against can be used with one recipe only")
     workspace.use_store()
     for prepared in workspace.prepare(request.recipes):
         try:
@@ -117,7 +117,9 @@ def _verify(workspace: Workspace, request: VerifyRequest, prepared: Prepared, gi
             and not found.is_same
             and len(platforms) < len(recipe.platforms)
         ):
-            workspace.progress.say(f"{recipe.name}: not {given.name} for {', '.join(platforms)}; trying all platforms")
+            workspace.progress.say(
+                f"{recipe.name}: not {given.name} for {', '.join(platforms)}; trying all host platforms"
+            )
             return verify_recipe(prepared, given, recipe.platforms, workshop)
         return found
 
@@ -132,8 +134,8 @@ def _find_given(workspace: Workspace, request: VerifyRequest, prepared: Prepared
         images = find_built(prepared, workspace.store, workspace.progress)
         if not images.images:
             raise StaleError(
-                f"{recipe} is neither published nor built: there is nothing to compare with",
-                hint="--against names an image",
+                f"{recipe} is neither published nor built: there is no image to compare with",
+                hint="use --against to name an image",
             )
         source = StoreSource(images, workspace.store)
         return Given(name=source.name, digest=source.digest, source=source)
@@ -187,7 +189,7 @@ def choose_compared(
     theirs = list(given.source.images) if given.source is not None else []
     if asked and theirs and (lacking := [name for name in asked if name not in (*theirs, ALL)]):
         choose_platforms(recipe, asked)
-        raise UsageError(f"{given.name} has nothing for {', '.join(lacking)}", hint=f"it has {', '.join(theirs)}")
+        raise UsageError(f"{given.name} has no image for {', '.join(lacking)}", hint=f"it has {', '.join(theirs)}")
     if not theirs and published is not None and published.digest == given.digest:
         theirs = [one.name for one in published.platforms]
     have = [name for name in theirs if name in recipe.platforms] or theirs

@@ -91,7 +91,7 @@ class Workspace:
         revision = self.surroundings.trust_from
         assert revision is not None
         if project.shipped:
-            raise UsageError("no project here, whose settings a revision could have", hint="leave --trust-from out")
+            raise UsageError("--trust-from needs a project", hint="run it in a project, or without --trust-from")
         data = read_at(project.root, revision, [SETTINGS_FILE], most=MOST_WRITTEN).get(SETTINGS_FILE)
         if data is None:
             return replace(project, settings=Settings())
@@ -121,7 +121,7 @@ class Workspace:
     def require_own_project(self, problem: str) -> None:
         """UsageError outside of a project, for what can't be done with the recipes that ship with imagefab."""
         if self.project.shipped:
-            raise UsageError(f"no project here: {problem}", hint="`imagefab init` starts one")
+            raise UsageError(f"no project here: {problem}", hint="run `imagefab init` to start one")
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class Workspace:
             return self.project.settings.store
         if self.surroundings.caches is None:
             raise UsageError(
-                "there is no home folder to keep built images in", hint="--store DIR, or IMAGEFAB_STORE, names a folder"
+                "there is no home folder for the store", hint="--store DIR, or IMAGEFAB_STORE, names a folder"
             )
         return self.surroundings.caches / "imagefab"
 
@@ -204,7 +204,7 @@ class Workspace:
         from imagefab.registry.effort import Patience
 
         if self.offline:
-            raise UsageError("this asks a registry, which --offline forbids")
+            raise UsageError("this needs a registry, which --offline forbids")
         slowest = self.surroundings.slowest
         patience = Patience() if slowest is None else Patience(slowest=slowest)
         return Registries(keyring=self.keyring, patience=patience)

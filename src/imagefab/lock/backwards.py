@@ -27,7 +27,7 @@ def refuse_older_archives(old: Lock | None, now: Iterable[ArchivePin]) -> None:
             raise FetchError(
                 f"{pin.suite}: the mirror has the archive of {_format_date(pin.date)}, and the lock is of"
                 f" {_format_date(known.date)}",
-                hint="it has fallen behind, or is held back: try another mirror, or later; --allow-downgrade goes back",
+                hint="the mirror is outdated or held back: try another, or later; --allow-downgrade goes back anyway",
             )
 
 
@@ -49,7 +49,7 @@ def refuse_older_packages(old: Lock | None, new: Lock) -> None:
         more = [f"  and {len(lines) - _MOST_SHOWN} more"] if len(lines) > _MOST_SHOWN else []
         raise FetchError(
             "\n".join([f"{new.recipe}: packages would go back to older versions", *lines[:_MOST_SHOWN], *more]),
-            hint=f"if that is meant: `imagefab lock --upgrade --allow-downgrade {new.recipe}`",
+            hint=f"to go back on purpose: `imagefab lock --upgrade --allow-downgrade {new.recipe}`",
         )
 
 

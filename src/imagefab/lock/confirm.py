@@ -79,7 +79,7 @@ def list_problems(found: Confirmation, recipe: str, shown: str) -> Iterator[Imag
     if found.wrong:
         yield StaleError(
             _format_list(f"{shown}: {len(found.wrong)} pins are not what the archive signs", found.wrong),
-            hint=f"no archive made this lock; `imagefab lock --upgrade {recipe}` makes a new one",
+            hint=f"the lock was not made from the archive; `imagefab lock --upgrade {recipe}` makes a new one",
         )
     if found.gone:
         yield FetchError(
@@ -88,7 +88,7 @@ def list_problems(found: Confirmation, recipe: str, shown: str) -> Iterator[Imag
                 " them today, and no snapshot of the lock's date could be read that does",
                 found.gone,
             ),
-            hint=f"`imagefab lock --upgrade {recipe}` moves them; --trust-from REV believes the lock of a revision",
+            hint=f"`imagefab lock --upgrade {recipe}` moves them; --trust-from REV accepts pins of a revision's lock",
         )
 
 

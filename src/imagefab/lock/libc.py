@@ -56,7 +56,7 @@ def check_claim(lock: Lock, blueprints: Sequence[Blueprint]) -> None:
         raise OptionError(
             f"{lock.recipe} claims glibc {claim}, but what it links may need {found}",
             option="glibc",
-            hint=f"{suite} has glibc {found}: claim that, or take a base on an older suite",
+            hint=f"{suite} has glibc {found}: claim that, or use a base with an older suite",
         )
 
 

@@ -144,7 +144,7 @@ def _recover(pin: PackagePin, archives: Mapping[str, ArchivePin], fetcher: Fetch
             seen=pin.seen or archives[pin.archive].date,
         )
     except (FetchError, ValueError, KeyError) as error:
-        fetcher.progress.warn(f"{pin.name} {pin.version} cannot be kept: {error}")
+        fetcher.progress.warn(f"{pin.name} {pin.version} can't be kept: {error}")
         return None
 
 

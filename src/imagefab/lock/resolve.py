@@ -104,7 +104,7 @@ def _find_choices(view: Universe, preference: Preference, text: str, where: str)
     name, _, architecture = text.partition(":")
     if architecture and architecture not in view.architectures:
         raise PackageError(
-            f"{where}: {text}: the layers up to this one do not add the architecture {architecture}",
+            f"{where}: {text}: no layer up to this one adds the architecture {architecture}",
             package=text,
             hint=f"they have {', '.join(view.architectures)}",
         )

@@ -98,7 +98,7 @@ def _render_pin(pin: PackagePin) -> str:
 
 def _quote(text: str) -> str:
     if not _PLAIN.match(text):
-        raise ValueError(f"a lock holds plain text only, not {text!r}")
+        raise ValueError(f"locks are plain ASCII, without {text!r}")
     return f'"{text}"'
 
 
@@ -127,7 +127,7 @@ class _Reader:
         if isinstance(number, int) and number > FORMAT:
             raise NewerLockError(
                 f"{self._file}: is of format {number}, this imagefab reads format {FORMAT}",
-                hint=f"upgrade imagefab; or make the lock anew: `imagefab lock --upgrade {self._recipe}`",
+                hint=f"update imagefab, or make the lock again: `imagefab lock --upgrade {self._recipe}`",
             )
         if number != FORMAT:
             self._fail("is not a lock: `format` is missing or unknown")

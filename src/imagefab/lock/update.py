@@ -52,5 +52,5 @@ def _find_old(path: Path, shown: str, reader: ArchiveReader, *, upgrade: bool) -
         if not upgrade:
             raise
     except StaleError as error:
-        reader.fetcher.progress.warn(f"{error.problem}; none of its pins are kept")
+        reader.fetcher.progress.warn(f"{error.problem}; its pins are not kept")
     return None

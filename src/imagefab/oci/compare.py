@@ -119,7 +119,7 @@ def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
         with gzip.open(layer) as plain, tarfile.open(fileobj=_Bounded(plain, most), mode="r|") as tar:  # type: ignore[call-overload, arg-type]
             for member in tar:
                 if len(found) > _MOST_ENTRIES:
-                    raise BadImageError("a layer has more entries than can be compared")
+                    raise BadImageError("a layer has too many entries to compare")
                 if member.issparse():
                     raise BadImageError("a layer has a sparse file in it, which layers have not")
                 found[member.name.removeprefix("./")] = _describe(tar, member)

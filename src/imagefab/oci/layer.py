@@ -208,13 +208,13 @@ def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer 
     except (KeyError, TypeError, ValueError, AttributeError):
         layer, is_whole = None, False
     if layer is None or layer.key != key or not is_whole:
-        warn(f"the store's record of layer {key.short} is damaged; it has to be built again")
+        warn(f"the store's record of layer {key.short} is damaged; build it again")
         store.drop_record(RECORDS, key)
         return None
     for digest in (layer.digest, layer.listing):
         if not store.check_blob(digest):
             state = "damaged" if store.has_blob(digest) else "gone"
-            warn(f"layer {layer.name}: {digest} in the store is {state}; it has to be built again")
+            warn(f"layer {layer.name}: {digest} in the store is {state}; build it again")
             store.drop_record(RECORDS, key)
             store.drop_blob(digest)
             return None

@@ -56,7 +56,7 @@ def check_is_free(folder: Path) -> None:
     with explain_disk_errors(folder, OUTPUT, every=True):
         is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free:
-        raise UsageError(f"{folder} is there already and not empty", hint="name a new folder")
+        raise UsageError(f"{folder} exists and is not empty", hint="use a new or empty folder")
 
 
 def _documents(images: ImageSet) -> Iterator[tuple[Digest, bytes]]:

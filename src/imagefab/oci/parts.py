@@ -92,13 +92,13 @@ def read_parts(digest: Digest, manifest: Mapping[str, Any], config: bytes, platf
             ),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadImageError(f"{digest} is not an image that can be read: {error}") from None
+        raise BadImageError(f"{digest} is not a readable image: {error}") from None
 
 
 def _read_platform(config: Mapping[str, Any]) -> str:
     name = f"{config['os']}/{config['architecture']}"
     if not _PLATFORM.match(name):
-        raise ValueError("its config names no platform")
+        raise ValueError("its config has no platform")
     return name
 
 
@@ -112,7 +112,7 @@ def list_index(value: Mapping[str, Any]) -> dict[str, tuple[Digest, int]]:
             if platform.get("os") not in (None, "", "unknown") and _PLATFORM.match(name):
                 found.setdefault(name, (Digest.parse(one["digest"]), read_size(one["size"])))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise BadImageError(f"this is no index of images: {error}") from None
+        raise BadImageError(f"not an image index: {error}") from None
     return found
 
 
@@ -177,7 +177,7 @@ class LayoutSource:
         try:
             config = Digest.parse(manifest["config"]["digest"])
         except (ValueError, KeyError, TypeError) as error:
-            raise BadImageError(f"{self._folder}: {digest} is no manifest of an image: {error}") from None
+            raise BadImageError(f"{self._folder}: {digest} is not an image manifest: {error}") from None
         return read_parts(digest, manifest, self._read_blob(config), platform)
 
     def _read_manifest(self, digest: Digest) -> dict[str, Any]:
@@ -186,13 +186,13 @@ class LayoutSource:
         except (ValueError, RecursionError) as error:
             raise BadImageError(f"{self._folder}: {digest} is not JSON: {error}") from None
         if not isinstance(value, dict):
-            raise BadImageError(f"{self._folder}: {digest} is no manifest")
+            raise BadImageError(f"{self._folder}: {digest} is not a manifest")
         return value
 
     def _read_blob(self, digest: Digest) -> bytes:
         data = self._read(self._path(digest))
         if Digest.of_bytes(data) != digest:
-            raise BadImageError(f"{self._path(digest)} is not what its name says")
+            raise BadImageError(f"{self._path(digest)} does not match its digest")
         return data
 
     def _path(self, digest: Digest) -> Path:
@@ -221,7 +221,7 @@ def _choose(index: Any, folder: Path, wanted: str | None) -> dict[str, Any]:
 
     chosen = [one for one in found if name(one) == wanted] or found
     if len(chosen) != 1:
-        raise BadImageError(f"{folder} has {len(found)} images", hint="name an OCI layout with one image")
+        raise BadImageError(f"{folder} has {len(found)} images", hint="use an OCI layout with one image")
     try:
         Digest.parse(chosen[0]["digest"])
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -242,4 +242,4 @@ def _copy(path: Path, digest: Digest, file: IO[bytes] | None) -> None:
             if file is not None:
                 file.write(piece)
     if found.hexdigest() != digest.hex:
-        raise BadImageError(f"{path} is not what its name says")
+        raise BadImageError(f"{path} does not match its digest")

@@ -123,7 +123,7 @@ def apply_layer(below: Mapping[str, Node], raw: RawLayer) -> Tree:
         if node.kind in ("char", "block"):
             # Some engines let a step make one, others don't, and an ordinary user can't lay out such a layer.
             raise EngineError(
-                f"a step left a device file at /{path}", hint="images have none: whoever runs one brings its /dev"
+                f"a step made a device file at /{path}", hint="images have no devices: the engine provides /dev"
             )
         after[path] = node
     return after

@@ -47,7 +47,7 @@ def _find_fault_of_address(url: str) -> str | None:
     return None
 
 
-LINE = Text(rules=(NOT_EMPTY, Rule(r"^.{1001}", "this is too long for one line", forbids=True)))
+LINE = Text(rules=(NOT_EMPTY, Rule(r"^.{1001}", "this is too long: one line, please", forbids=True)))
 CONTENT = Text(multiline=True)
 SCRIPT = Text(rules=(NOT_EMPTY,), multiline=True)
 
@@ -57,14 +57,14 @@ STEM = Text(
         Rule(
             r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$",
             "{} is not a name",
-            "a name has small letters and digits, with `.`, `_` or `-` between them",
+            "use small letters and digits, with `.`, `_` or `-` between them",
         ),
         Rule(r"^.{101}", "{} is longer than a name can be", forbids=True),
     )
 )
 PLAIN_PACKAGE = Text(
     rules=(
-        Rule(r"^[^=/]*$", "{} names a version", "name the package alone; the lock pins its version"),
+        Rule(r"^[^=/]*$", "{} names a version", "name the package only; the lock pins its version"),
         Rule(r"^[^:]*$", "{} names an architecture", "these packages are installed in the target's architecture"),
         Rule(r"^[a-z0-9][a-z0-9+.-]{1,99}$", "{} is not the name of a Debian package"),
     )
@@ -90,16 +90,16 @@ FILE_PATH = Text(
             "it can have letters without accents, digits, `/` and `. _ + @ , = ~ -`",
         ),
         Rule(r"[^/]{256}|^.{1001}", "{} is longer than a path can be", forbids=True),
-        Rule(r"/\.wh\.", "{} has a name in it that says, in a layer, that a file is gone", forbids=True),
+        Rule(r"/\.wh\.", "{} has a name that layers reserve for removed files", forbids=True),
         Rule(
             rf"^/(({volatile.FILES})$|({volatile.FOLDERS}|(.*/)?{volatile.FOLDERS_ANYWHERE})(/|$))",
-            "{} cannot be in an image: builds and containers write there, and nothing of it stays",
+            "{} cannot be in an image: builds and containers write there, and it is emptied",
             forbids=True,
         ),
         Rule(
             r"^/var/lib/dpkg(/|$)",
-            "{} is dpkg's own: what is installed is written there",
-            "packages are asked for under `[packages]`",
+            "{} belongs to dpkg",
+            "list packages under `[packages]`",
             forbids=True,
         ),
     )
@@ -127,21 +127,21 @@ FILE_NAME = Text(
 URL = Text(
     rules=(
         Rule(r"^https?://", "{} is not an http or https URL"),
-        Rule(r"^[a-z]+://[^/?#]*@", "the URL has credentials in it", "they do not belong in a file", forbids=True),
+        Rule(r"^[a-z]+://[^/?#]*@", "the URL has credentials in it", "keep them out of files", forbids=True),
         Rule(
             r"^https?://([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
             r"([/?]([A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})*)?$",
             "{} is not a URL",
             "other characters are written as `%` and two hex digits",
         ),
-        Rule(r"^.{4001}", "the URL is longer than servers take", forbids=True),
+        Rule(r"^.{4001}", "the URL is too long", forbids=True),
     ),
     find_fault=_find_fault_of_address,
 )
 MIRROR = Text(
     rules=(
         *URL.rules,
-        Rule(r"\?", "{} has a query in it", "a mirror is the address of an archive's root", forbids=True),
+        Rule(r"\?", "{} has a query in it", "a mirror is the URL of an archive's root", forbids=True),
     ),
     find_fault=_find_fault_of_address,
 )
@@ -177,7 +177,7 @@ OWN_PATH = Text(rules=(NOT_EMPTY, Rule(r"^.{1001}", "{} is too long for a path",
 
 FILE = Table(
     {
-        "path": Field(FILE_PATH, "Where the file stands inside the image.", required=True),
+        "path": Field(FILE_PATH, "Its path in the image.", required=True),
         "content": Field(CONTENT, "What is in it."),
         "source": Field(SOURCE_PATH, "The file to copy, relative to this file's folder, inside the recipes folder."),
         "mode": Field(MODE, "Its permissions, in octal.", default="0644"),
@@ -190,7 +190,7 @@ SOURCE = Table(
         "url": Field(URL, "Where it is fetched from."),
         "sha256": Field(SHA256, "For `url`: the digest that its bytes must have."),
         "wheel": Field(WHEEL, "A wheel of the Python package index, like `ziglang==0.15.1`; the lock pins its hash."),
-        "file": Field(OWN_PATH, "A file that you have, relative to the project; the lock pins its hash."),
+        "file": Field(OWN_PATH, "A local file, relative to the project; the lock pins its hash."),
     },
     exactly_one=("url", "wheel", "file"),
     together=("url", "sha256"),
@@ -219,18 +219,18 @@ HOST_PACKAGES = Field(ListOf(item=PACKAGE), "Debian packages, in the architectur
 TARGET_PACKAGES = Field(ListOf(item=PLAIN_PACKAGE), "Debian packages, in the target's architecture.")
 ADDITIONS = {
     "env": Field(MapOf(ENV_NAME, ENV_VALUE), "Environment variables."),
-    "files": Field(ListOf(item=FILE, unique_by="path"), "Files that go into the image as they stand."),
+    "files": Field(ListOf(item=FILE, unique_by="path"), "Files to copy into the image."),
     "sources": Field(ListOf(item=SOURCE, unique_by="name"), "Files from the web, pinned by hash, for run steps."),
     "run": Field(ListOf(item=RUN, unique_by="name"), "Steps of the build, in this order."),
 }
 
 BASE = Table(
     {
-        "description": Field(LINE, "What images share by standing on this base, in one line.", required=True),
-        "base": Field(STEM, "The base that this one stands on: a file in this folder."),
+        "description": Field(LINE, "What images on this base share, in one line.", required=True),
+        "base": Field(STEM, "The base below this one: a file in this folder."),
         "archives": Field(
             ListOf(item=ARCHIVE, unique_by="name", not_empty=True),
-            "For a base that stands on nothing: where its packages come from. The first is the base suite.",
+            "For a base without another below it: where packages come from. The first is the base suite.",
         ),
         "packages": Field(Table({"host": HOST_PACKAGES}), "Packages to install."),
         **ADDITIONS,
@@ -248,20 +248,18 @@ SETTINGS = Table(
             Table(
                 {
                     "to": Field(REPOSITORY, "The registry and namespace that images are published to."),
-                    "tag": Field(
-                        TAG, "A tag that moves to each image that is published, beside the one that it keeps."
-                    ),
+                    "tag": Field(TAG, "A moving tag, beside the fixed one of each image."),
                     "private": Field(
-                        Boolean(), "Only you can pull from there, so that what may not be passed on may go there."
+                        Boolean(), "The registry is private, so images with licensed files may be published there."
                     ),
                     "layers": Field(
                         REPOSITORY,
-                        "The repository through which machines share built layers; whoever can write there is trusted.",
+                        "The repository for layers shared between machines; everybody who can write there is trusted.",
                     ),
                     "sign-key": Field(
                         LINE, "The key that cosign signs what is published with: a file, or a KMS's address."
                     ),
-                    "builder": Field(LINE, "Who builds, as provenance names it: a URI."),
+                    "builder": Field(LINE, "The builder that provenance names: a URI."),
                 }
             ),
             "Where images are published.",
@@ -311,7 +309,7 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
             "description": Field(LINE, "What the image is for, in one line.", required=True),
             "target": Field(Text(choices=tuple(TARGETS), noun="target"), "The Rust target triple.", required=True),
             "kind": Field(Text(choices=tuple(kinds), noun="kind"), "The kind of toolchain.", required=True),
-            "base": Field(STEM, "The base that it stands on: a file in the folder bases.", required=True),
+            "base": Field(STEM, "The base: a file in the folder bases.", required=True),
             "runner": Field(LINE, "What runs the target's programs; what fits the target and the machine when absent."),
             "qemu-suite": Field(
                 SUITE,
@@ -321,9 +319,9 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
             "size-budget": Field(
                 Integer(minimum=1), "The most that the image may weigh, compressed, in MB; `check` holds it to that."
             ),
-            "debug": Field(Boolean(), "Whether the image has a debugger for the target's programs.", default=False),
+            "debug": Field(Boolean(), "Include a debugger for the target's programs.", default=False),
             "packages": Field(Table({"host": HOST_PACKAGES, "target": TARGET_PACKAGES}), "Packages to install."),
-            "options": Field(AnyTable(), "What the kind lets a recipe choose."),
+            "options": Field(AnyTable(), "Options of the kind."),
             **ADDITIONS,
         }
     )

@@ -165,14 +165,14 @@ class _Loading:
             spot.report(f"no base {quote(name)}", suggest(name, self.base_names, noun="bases"))
         elif name in trail:
             circle = " → ".join((*trail[trail.index(name) :], name))
-            spot.report(f"the bases stand on each other in a circle: {circle}")
+            spot.report(f"the bases depend on each other in a circle: {circle}")
         else:
             if name not in self.chains and len(trail) < _DEEPEST:
                 self.chains[name] = self._load_base(name, (*trail, name))
             chain = self.chains.get(name, ())
             if chain is None or 0 < len(chain) < _DEEPEST:
                 return chain
-            spot.report(f"more than {_DEEPEST} bases stand on each other here")
+            spot.report(f"more than {_DEEPEST} bases are stacked here")
         return None
 
     def _read(self, path: Path, siblings: list[str]) -> Document | None:
@@ -203,7 +203,7 @@ def _check_base(document: Document, recipe: Recipe, kind: KindRules) -> None:
     if reason := kind.refuses(recipe):
         name = recipe.bases[-1].name
         document.spot("base").report(
-            f"kind `{kind.name}` makes no images for `{recipe.target.triple}` on `{name}`", reason
+            f"kind `{kind.name}` has no images for `{recipe.target.triple}` on `{name}`", reason
         )
 
 
@@ -213,7 +213,8 @@ def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> N
     for base in recipe.bases[1:]:
         if base.name in taken:
             document.spot("base").report(
-                f"two layers of this image would be called `{base.name}`", f"give the base `{base.name}` another name"
+                f"two layers of this image would have the name `{base.name}`",
+                f"give the base `{base.name}` another name",
             )
 
 
@@ -247,7 +248,7 @@ def _check_target(
 ) -> None:
     """What a recipe says that does not go with its target."""
     if reason := kind.accepts(target):
-        document.spot("target").report(f"kind `{kind.name}` makes no images for `{target.triple}`", reason)
+        document.spot("target").report(f"kind `{kind.name}` has no images for `{target.triple}`", reason)
     if "runner" in table:
         declare_runner(kind, [target]).read(table["runner"], document.spot("runner"))
     if table.get("debug") and not target.has_gdb:
@@ -255,7 +256,7 @@ def _check_target(
     if "qemu-suite" in table and not reason and not _has_qemu_user(table, kind, target):
         document.spot("qemu-suite").report(
             "no image of this recipe has QEMU's user mode emulator",
-            "leave it out: nothing else is taken from that suite",
+            "leave it out: nothing else comes from that suite",
         )
     for fault in () if reason else kind.find_faults(target, chosen):
         document.spot("options", fault.option).report(fault.problem, fault.hint)

@@ -120,7 +120,7 @@ class Recipe:
     qemu_suite: str | None = None
     """The suite of which QEMU's user mode emulator is taken; the base's when None."""
     debug: bool = False
-    """Whether the image has a debugger for the target's programs."""
+    """Include a debugger for the target's programs."""
     size_budget: int | None = None
     """The most that an image may weigh, compressed, in MB; a test holds it."""
 

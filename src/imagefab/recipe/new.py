@@ -45,7 +45,7 @@ def compose_recipe(
         raise UsageError(f"unknown kind {quote(kind)}", hint=suggest(kind, rules, noun="kinds"))
     chosen = rules[kind]
     if reason := chosen.accepts(TARGETS[target]):
-        raise UsageError(f"kind `{kind}` makes no images for `{target}`", hint=reason)
+        raise UsageError(f"kind `{kind}` has no images for `{target}`", hint=reason)
     text = _TEXT.format(kind=kind, triple=target, base=base)
     if TARGETS[target].debian_arch:
         text += _TARGET_PACKAGES
@@ -55,7 +55,7 @@ def compose_recipe(
 def write_recipe(project: Project, name: str, text: str) -> Path:
     """Write a new recipe into a project; never over one that is there."""
     if project.shipped:
-        raise UsageError("no project here to write a recipe to", hint="`imagefab init` starts a project")
+        raise UsageError("no project here", hint="run `imagefab init` to start one")
     path = project.recipes_dir / f"{name}.toml"
     try:
         is_new = write_new(path, text.encode(), within=project.root)
@@ -63,7 +63,7 @@ def write_recipe(project: Project, name: str, text: str) -> Path:
         reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error.problem
         raise UsageError(f"can't write {project.show(path)}: {reason}") from error
     if not is_new:
-        raise UsageError(f"{project.show(path)} is there already")
+        raise UsageError(f"{project.show(path)} already exists")
     return path
 
 

@@ -80,7 +80,7 @@ def find_shipped_project() -> Project:
         if (root / "recipes").is_dir():
             return lay_out(root, Settings(), shipped=True)
     raise UsageError(
-        "no project here, and no recipes in the installed package", hint="`imagefab init` starts a project"
+        "no project here, and no recipes in the installed package", hint="run `imagefab init` to start one"
     )
 
 
@@ -99,8 +99,8 @@ def parse_settings(data: bytes, path: Path, shown: str) -> Settings:
 def _read_settings(document: Document) -> Settings:
     if document.data.pop("files", None) is not None:
         document.spot("files").report(
-            "`files` is no setting of a project, which may be a stranger's",
-            f"whoever runs imagefab says it in ~/.config/imagefab/{SETTINGS_FILE}, or by --allow-file",
+            "`files` can't be set by a project",
+            f"set it in ~/.config/imagefab/{SETTINGS_FILE}, or use --allow-file",
             on_key=True,
         )
     table = document.read(SETTINGS)

@@ -144,7 +144,7 @@ def find_checked(project: Project, name: str, progress: Progress) -> dict[str, C
     except NoFileError:
         return {}
     except BadFileError as error:
-        progress.warn(f"{project.show(path)}: {error.problem}; `imagefab check {name}` writes it anew")
+        progress.warn(f"{project.show(path)}: {error.problem}; `imagefab check {name}` writes it again")
         return {}
 
 
@@ -160,4 +160,4 @@ def record_check(project: Project, plan: Plan, checked: Checked, progress: Progr
         text = print_checked(plan.recipe, found | {plan.platform.name: checked})
         write_atomic(path, text.encode(), within=project.root)
     except (DiskError, OSError) as error:
-        progress.warn(f"what the check found is not kept: {error}")
+        progress.warn(f"can't write what the check found: {error}")

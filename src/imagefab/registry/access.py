@@ -70,7 +70,7 @@ class Access:
         """Do what a 401 asks for. Of threads that are told so at once, each gets a token of its own; they are cheap."""
         challenge = choose_challenge(parse_challenges(challenges))
         if challenge is None:
-            raise PassingError(f"{self._host} answers 401, and not how to log in", hint=self._how_to_log_in())
+            raise PassingError(f"{self._host} answers 401 without saying how to log in", hint=self._how_to_log_in())
         self._answer(challenge, scope)
 
     def refuse(self, repository: Repository, status: int) -> DeniedError:
@@ -78,11 +78,11 @@ class Access:
         credentials = self._find_credentials(repository)
         if credentials is None:
             return DeniedError(
-                f"{self._host} lets nobody do this in {repository.path} without a login", hint=self._how_to_log_in()
+                f"{self._host} requires a login for this in {repository.path}", hint=self._how_to_log_in()
             )
         return DeniedError(
             f"{self._host} answers {status}: the login from {credentials.origin} may not do this in {repository.path}",
-            hint=f"log in as somebody who may: {self._how_to_log_in()}",
+            hint=f"log in with an account that may: {self._how_to_log_in()}",
         )
 
     def hide(self, text: str) -> str:
@@ -129,7 +129,7 @@ class Access:
         except (ValueError, RecursionError):
             grant = None
         if grant is None:
-            raise RegistryError(f"the token service of {self._host} gives no token")
+            raise RegistryError(f"the token service of {self._host} returned no token")
         return grant
 
     def _find_credentials(self, repository: Repository) -> Credentials | None:

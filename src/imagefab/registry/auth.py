@@ -74,8 +74,8 @@ def check_realm(realm: str, registry: str) -> str:
     on_this_machine = is_loopback(registry) and is_loopback(host)
     if not host or parts.scheme not in ("http", "https") or (parts.scheme == "http" and not on_this_machine):
         raise FetchError(
-            f"{registry} sends us to {host or 'nowhere'} for a token, without TLS",
-            hint="credentials are not sent in the clear; ask who runs the registry",
+            f"{registry} asks for a login at {host or 'nowhere'}, without TLS",
+            hint="credentials are not sent unencrypted; ask the registry's operator",
         )
     return realm
 

@@ -186,11 +186,11 @@ class Blobs:
                         break
                     file.write(piece)
             except (SlowError, httpx.TimeoutException):
-                raise PassingError(f"{self._client.host} sends next to nothing") from None
+                raise PassingError(f"{self._client.host} sends too slowly") from None
             except (httpx.TransportError, httpx.StreamError) as error:
                 raise PassingError(f"{self._client.host}: {error or type(error).__name__}") from None
         if count.total != size or found.hexdigest() != digest.hex:
-            raise PassingError(f"{self._repository} gives other bytes than {digest}")
+            raise PassingError(f"{self._repository} sent bytes that are not {digest}")
 
     # -- requests -------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Client:
                     yield response
                     return
                 url = self.follow(url, response.headers.get("Location", ""))
-        raise RegistryError(f"{self.host} redirects without end")
+        raise RegistryError(f"{self.host} redirects too often")
 
     def _insist(
         self,
@@ -152,8 +152,8 @@ class Client:
         if error.wait > self.patience.longest:
             effort.failures = self.patience.attempts
             raise PassingError(
-                f"{self.host} wants us to wait {error.wait:.0f} seconds",
-                hint="it limits how much one may ask; try again later, or log in for a larger limit",
+                f"{self.host} asks to wait {error.wait:.0f} seconds",
+                hint="the registry limits requests; try again later, or log in for a higher limit",
             )
         self.pause(pause)
 
@@ -176,9 +176,9 @@ class Client:
             target = urljoin(url, location)
             parts, before = urlsplit(target), urlsplit(url)
         except ValueError:
-            raise RegistryError(f"{self.host} sends us to no address") from None
+            raise RegistryError(f"{self.host} redirects to something that is not a URL") from None
         if not location or parts.scheme not in ("http", "https") or (before.scheme == "https" != parts.scheme):
-            raise RegistryError(f"{self.host} sends us to {parts.scheme or 'nowhere'}, which is not followed")
+            raise RegistryError(f"{self.host} redirects to {parts.scheme or 'nowhere'}, which is not allowed")
         return target
 
     def explain(self, answer: Answer) -> str:
@@ -229,7 +229,7 @@ class Client:
         except httpx.ProxyError as error:
             raise PassingError(f"the proxy on the way to {self.host}: {self._reason(error)}") from None
         except httpx.TimeoutException:
-            raise PassingError(f"{self.host} does not answer in time") from None
+            raise PassingError(f"{self.host} did not answer in time") from None
         except httpx.TransportError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise RegistryError(
@@ -239,12 +239,14 @@ class Client:
                 ) from None
             if "WRONG_VERSION_NUMBER" in str(error) and not is_loopback(self.host):
                 raise RegistryError(
-                    f"{self.host} does not speak TLS",
-                    hint="without it, only registries on this machine are spoken to: give it a certificate",
+                    f"{self.host} does not use TLS",
+                    hint="only registries on this machine may do without TLS: give it a certificate",
                 ) from None
             raise PassingError(f"{self.host}: {self._reason(error)}", hint=hint_at_proxy(url)) from None
         except (httpx.InvalidURL, ValueError) as error:
-            raise RegistryError(f"{self.host} sends us to no address: {type(error).__name__}") from None
+            raise RegistryError(
+                f"{self.host} redirects to something that is not a URL: {type(error).__name__}"
+            ) from None
 
     def _reason(self, error: Exception) -> str:
         return self._access.hide(str(error) or type(error).__name__)
@@ -258,7 +260,7 @@ class Client:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > _MOST_BODY:
-                    raise RegistryError(f"{self.host} answers with more than {_MOST_BODY >> 20} MiB")
+                    raise RegistryError(f"{self.host} sends more than {_MOST_BODY >> 20} MiB")
         except httpx.TimeoutException:
             raise PassingError(f"{self.host} answers too slowly") from None
         except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:

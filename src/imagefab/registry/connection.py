@@ -25,10 +25,10 @@ def make_client(**options: Any) -> httpx.Client:
         return http.make_client(**options)
     except httpx.InvalidURL:
         # What it says may be a part of a password that has a slash in it.
-        raise RegistryError("the proxy that the environment names is no address", hint=_PROXIES) from None
+        raise RegistryError("the proxy in the environment is not a URL", hint=_PROXIES) from None
     except (ImportError, ValueError) as error:
         raise RegistryError(
-            f"the proxy that the environment names can't be used: {str(error).splitlines()[0][:200]}",
+            f"the proxy in the environment can't be used: {str(error).splitlines()[0][:200]}",
             hint=_PROXIES,
         ) from None
 
@@ -52,5 +52,5 @@ def make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:
             for path in sorted(folder.glob("*.cert")):
                 context.load_cert_chain(path, path.with_suffix(".key"))
         except (OSError, ssl.SSLError) as error:
-            raise RegistryError(f"{folder} can't be used: {error}", hint="it is for certificates") from None
+            raise RegistryError(f"{folder} can't be used: {error}", hint="this folder is for certificates") from None
     return context

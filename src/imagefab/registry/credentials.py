@@ -86,11 +86,11 @@ def _read_config(path: Path) -> Mapping[str, Any] | None:
     except NoFileError:
         return None
     except BadFileError as error:
-        raise FetchError(f"{path}: {error.problem}", hint="it is where logins to registries are kept") from None
+        raise FetchError(f"{path}: {error.problem}", hint="this file has the logins to registries") from None
     except (ValueError, RecursionError) as error:
-        raise FetchError(f"{path} is not JSON: {error}", hint="it is where logins to registries are kept") from None
+        raise FetchError(f"{path} is not JSON: {error}", hint="this file has the logins to registries") from None
     if not isinstance(config, dict):
-        raise FetchError(f"{path} has no JSON object", hint="it is where logins to registries are kept")
+        raise FetchError(f"{path} has no JSON object", hint="this file has the logins to registries")
     return config
 
 
@@ -171,7 +171,7 @@ def _ask_helper(helper: str, name: str, path: Path) -> Credentials | None:
             [program, "get"], input=name.encode(), capture_output=True, check=False, timeout=_HELPER_TIME
         )
     except FileNotFoundError:
-        raise FetchError(f"the credential helper {program} is not there", hint=hint) from None
+        raise FetchError(f"the credential helper {program} is not installed", hint=hint) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FetchError(f"the credential helper {program} does not work: {type(error).__name__}", hint=hint) from None
     if result.returncode != 0:

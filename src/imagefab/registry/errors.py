@@ -19,4 +19,4 @@ class PassingError(RegistryError):
     def __init__(self, problem: str, *, hint: str | None = None, wait: float = 0) -> None:
         super().__init__(problem, hint=hint)
         self.wait = wait
-        """Seconds that the registry wants us to wait before another attempt."""
+        """Seconds that the registry asks to wait before another attempt."""

@@ -124,7 +124,7 @@ class Manifests:
         except (ValueError, RecursionError):
             raise PassingError(f"what {self._repository} gives for {name} is no JSON") from None
         if not isinstance(value, dict):
-            raise RegistryError(f"what {self._repository} gives for {name} is no manifest")
+            raise RegistryError(f"what {self._repository} gives for {name} is not a manifest")
         told_type = answer.headers.get("Content-Type", "").partition(";")[0]
         kind = value.get("mediaType")
         return Manifest(

@@ -34,7 +34,7 @@ def probe_images(
         try:
             reference = Reference.parse(text)
         except ImagefabError as error:
-            warn(f"{place}: {error.problem}, so nobody is asked for it")
+            warn(f"{place}: {error.problem}, so it is not looked up")
             silent[text] = error.problem
             continue
         by_host.setdefault(reference.repository.host, {})[text] = reference
@@ -43,13 +43,13 @@ def probe_images(
             answers = _ask_for(open_client(host), references)
         except ImagefabError as error:
             # Not to be asked is not to be gone.
-            warn(f"{host} does not say whether pins in use are there: {error.problem}")
+            warn(f"{host} can't be asked for pins in use: {error.problem}")
             silent |= dict.fromkeys(references, error.problem)
             continue
         lost |= {name: "the registry does not have it" for name, answer in answers.items() if answer is False}
         for name, answer in answers.items():
             if isinstance(answer, str):
-                warn(f"nobody says whether {name} is there: {answer}")
+                warn(f"can't find out whether {name} exists: {answer}")
                 silent[name] = answer
     return Probed(lost=lost, silent=silent)
 

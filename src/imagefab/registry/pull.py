@@ -44,7 +44,7 @@ class RegistrySource:
     def _find(self, name: str) -> Manifest:
         found = self._manifests.find(name)
         if found is None:
-            raise RegistryError(f"{self.name} is not there", hint="is the name right, and was it published?")
+            raise RegistryError(f"{self.name} is not installed", hint="check the name, and whether it was published")
         return found
 
     def _read_image(self, manifest: Manifest, platform: str | None) -> ImageParts:
@@ -54,7 +54,7 @@ class RegistrySource:
             config = Digest.parse(manifest.value["config"]["digest"])
             size = read_size(manifest.value["config"]["size"])
         except (ValueError, KeyError, TypeError) as error:
-            raise BadImageError(f"{self.name}: {manifest.digest} is no manifest of an image: {error}") from None
+            raise BadImageError(f"{self.name}: {manifest.digest} is not an image manifest: {error}") from None
         if not 0 <= size <= _MOST_CONFIG:
             raise BadImageError(f"{self.name}: its config has {size} bytes")
         file = io.BytesIO()

@@ -129,8 +129,8 @@ def find_missing(parcel: Parcel, client: Client, store: Store) -> Missing:
         if found is None or found.digest != parcel.images.digest:
             if found is not None and tag == parcel.tag:
                 raise MismatchError(
-                    f"{parcel.repository}:{tag} is another image already, {found.digest}",
-                    hint="a tag with a digest in it is for one image; find out who moved it, and remove it",
+                    f"{parcel.repository}:{tag} is already another image, {found.digest}",
+                    hint="a tag with a digest in it never moves; find out who moved it, and remove it",
                 )
             tags.append(tag)
     missing_blobs = tuple(blob for digest, blob in wanted.items() if not there[digest])
@@ -166,7 +166,7 @@ def push(
         manifests.put(tag, top[1], top[2])
         found = manifests.find(tag, to_write=True)
         if found is None or found.digest != parcel.images.digest:
-            raise MismatchError(f"{parcel.repository}:{tag} does not lead to {parcel.images.digest} after the push")
+            raise MismatchError(f"{parcel.repository}:{tag} does not point to {parcel.images.digest} after the push")
     sizes = {blob.digest: blob.size for blob in missing.blobs}
     sent = [digest for digest, way in ways.items() if way is Way.SENT]
     return Pushed(sent=sum(sizes[digest] for digest in sent), blobs_sent=len(sent), blobs_mounted=len(ways) - len(sent))
@@ -210,7 +210,7 @@ def _read_back(parcel: Parcel, manifests: Manifests) -> None:
         if found is None or found.data != data:
             raise MismatchError(
                 f"{parcel.repository} does not give {digest} back after the push",
-                hint="something between here and the registry changes what passes",
+                hint="something between this machine and the registry changes data",
             )
 
 

@@ -104,7 +104,8 @@ class LayerShare:
             return True
         names = " or ".join(map(str, sorted(known)))
         self._progress.warn(
-            f"layer {layer.key.short} of {self._repository} is not taken: it is {layer.digest}; published was {names}"
+            f"layer {layer.key.short} of {self._repository} is not used: it is {layer.digest},"
+            f" but the published one is {names}"
         )
         return False
 
@@ -172,7 +173,7 @@ class LayerShare:
         config = manifest["config"]
         size = read_size(config["size"])
         if size > _MOST_RECORD:
-            raise ValueError("a record is not that large")
+            raise ValueError("the record is too large")
         self._blobs.fetch(Digest.parse(config["digest"]), size, file, lambda _: None)
         return json.loads(file.getvalue())
 
@@ -188,7 +189,7 @@ class LayerShare:
                     listing = verify_layer(layer, file)
                 except ValueError as error:
                     raise RegistryError(
-                        f"{self._repository}: layer {layer.key.short} is not what its record says: {error}"
+                        f"{self._repository}: layer {layer.key.short} does not match its record: {error}"
                     ) from None
             origin = replace(layer.origin or Origin(), place=self.name)
             brought = replace(layer, listing=Digest.of_bytes(listing), origin=origin)
@@ -199,4 +200,4 @@ class LayerShare:
         with self._guard:
             if not self._is_broken:
                 self._is_broken = True
-                self._progress.warn(f"layers are built here, as {self._repository} does not give them: {error.problem}")
+                self._progress.warn(f"layers are built here, as {self._repository} failed: {error.problem}")

@@ -61,8 +61,8 @@ class Store:
         with explain_disk_errors(self.root, STORE):
             if not can_be_store(self.root):
                 raise StoreError(
-                    f"{self.root} is not a store of imagefab, and not empty",
-                    hint="a new or an empty folder can be one: --store DIR, IMAGEFAB_STORE, `[store] path`",
+                    f"{self.root} is not an imagefab store, and not empty",
+                    hint="use a new or empty folder: --store DIR, IMAGEFAB_STORE or `[store] path`",
                 )
             if not has_marker(self.root):
                 write_atomic(self.root / MARKER, MARKER_TEXT, remedy=STORE)
@@ -149,7 +149,9 @@ class Store:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise StoreError(f"the store {self.root} is in use", hint="try again when the build is done") from None
+                raise StoreError(
+                    f"the store {self.root} is in use", hint="try again when the other command is done"
+                ) from None
             yield
         finally:
             os.close(descriptor)

@@ -226,7 +226,7 @@ class ListOf:
                 continue
             if name in seen:
                 place = spot.at(index, self.unique_by) if self.unique_by else spot.at(index)
-                place.report(f"{quote(str(name))} is there twice")
+                place.report(f"{quote(str(name))} is repeated")
             seen.add(name)
 
     def schema(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def make_android_probes(subject: Subject) -> Iterator[Probe]:
     ar, prefix = words(subject.find("AR")), words(subject.env.get("CROSS_TOOLCHAIN_PREFIX", ""))
     yield Probe(
         name="tools",
-        what="objects, archives and libraries are made and changed, for an API level of Android's",
+        what="makes and changes objects, archives and libraries for an API level of Android",
         script=write("part.c", read_program("android-level.h") + read_program("library.c"))
         + f"{cc} -fPIC -c part.c -o part.o\n"
         + read_program("android-tools.sh", cc=cc, ar=ar, prefix=prefix),

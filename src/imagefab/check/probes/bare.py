@@ -46,13 +46,13 @@ def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: S
     program += build(cc, start, "main.c", "part.c")
     yield Probe(
         name="boot",
-        what="a program boots under the runner, says a line and ends",
+        what="a program boots under the runner, prints a line and exits",
         script=program + boot(runner, "c says 42", "kernel"),
         products=(Product(path="kernel", static=True),),
     )
     yield Probe(
         name="exit-code",
-        what="a program's exit code passes through, and one that hangs is ended when told so",
+        what="exit codes pass through, and QEMU_TIMEOUT ends a program that hangs",
         script=place("main.c", "bare-exit.c")
         + place("hang.c", "bare-hang.c")
         + build(cc, start, "main.c")
@@ -80,14 +80,14 @@ def _make_boot_probes(subject: Subject, runner: str, cc: str, cxx: str, start: S
 def _make_disk_probes(runner: str) -> Iterator[Probe]:
     yield Probe(
         name="boot-bios",
-        what="a disk and a disc made in the image boot by BIOS, to a line on the serial port",
+        what="a hard disk and a CD made in the image boot by BIOS and print a line on the serial port",
         script=place("sector.S", "boot-sector.S")
         + read_program("boot-bios.sh")
         + boot(runner, "bios says 42", "disk.img", "disc.iso"),
     )
     yield Probe(
         name="boot-uefi",
-        what="an application compiled in the image boots by UEFI, alone and on a disk, to a line on the serial port",
+        what="an application compiled in the image boots by UEFI, alone and from a disk, and prints a line",
         script=place("application.c", "uefi.c")
         + read_program("boot-uefi.sh")
         + boot(f"env CROSS_RUNNER=qemu-system-uefi {runner}", "uefi says 42", "disk.img", "application.efi"),

@@ -16,7 +16,7 @@ from imagefab.check.subject import Subject
 def make_contract_probes(subject: Subject) -> Iterator[Probe]:
     yield Probe(
         name="shell",
-        what="sh and bash are there",
+        what="sh and bash exist",
         script="bash -c 'exit 0'\n",
     )
     yield Probe(
@@ -29,18 +29,18 @@ def make_contract_probes(subject: Subject) -> Iterator[Probe]:
     )
     yield Probe(
         name="no-cargo",
-        what="no cargo, rustc or rustup is on PATH, which would hide the mounted toolchain",
+        what="no cargo, rustc or rustup on PATH hides the mounted toolchain",
         script=read_program("no-cargo.sh"),
     )
     yield Probe(
         name="any-user",
-        what="it works as any user, without a home; all that programs need can be read",
+        what="works as any user without a home, who can read what programs need",
         script=read_program("any-user.sh", mounts=f"{INSIDE} | {RUST}"),
     )
     if subject.entrypoint:
         yield Probe(
             name="entrypoint",
-            what="the entrypoint ends in exec: exit codes and signals get through",
+            what="the entrypoint passes exit codes and signals through",
             script=read_program("entrypoint.sh", entry=shlex.join(subject.entrypoint)),
         )
     yield Probe(
@@ -50,12 +50,12 @@ def make_contract_probes(subject: Subject) -> Iterator[Probe]:
     )
     yield Probe(
         name="variables",
-        what="every file and program that a variable names is there",
+        what="every file and program named by a variable exists",
         script=_check_variables(subject),
     )
     yield Probe(
         name="apt",
-        what="apt installs packages for the target, as pre-build steps do; pkg-config finds what they bring",
+        what="apt installs packages for the target as pre-build does, and pkg-config finds them",
         script=_check_apt(subject),
         root=True,
     )

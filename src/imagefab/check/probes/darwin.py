@@ -38,7 +38,7 @@ def make_darwin_probes(subject: Subject) -> Iterator[Probe]:
     part = place("part.c", "library.c")
     yield Probe(
         name="tools",
-        what="objects, archives and libraries are made and changed by Apple's names",
+        what="makes and changes objects, archives and libraries by Apple's names",
         script=part
         + f"{cc} -c part.c -o part.o\n"
         + read_program("darwin-tools.sh", cc=cc, ar=ar, ranlib=f"{ar[:-2]}ranlib"),
@@ -46,7 +46,7 @@ def make_darwin_probes(subject: Subject) -> Iterator[Probe]:
     )
     yield Probe(
         name="oldest-macos",
-        what="MACOSX_DEPLOYMENT_TARGET and -mmacosx-version-min say for which macOS it is",
+        what="MACOSX_DEPLOYMENT_TARGET and -mmacosx-version-min choose the macOS version",
         script=part + read_program("darwin-oldest.sh", cc=cc),
     )
     if has_sdk(subject):

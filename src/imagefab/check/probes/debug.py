@@ -21,6 +21,6 @@ def make_debug_probe(subject: Subject, build: str, program: str, said: str) -> I
         script = read_program(name, debugger=debugger, runner=runner, program=program, said=said)
         yield Probe(
             name="debug",
-            what="GDB stops a program at main, goes on, and the program ends as it should",
+            what="GDB stops a program at main and lets it finish",
             script=build + script,
         )

@@ -42,7 +42,7 @@ def make_header_probes(subject: Subject, cc: str) -> Iterator[Probe]:
     if subject.os == "linux":
         yield Probe(
             name="kernel-headers",
-            what="the kernel's headers are there for the C compiler and for libclang",
+            what="the C compiler and libclang find the kernel's headers",
             script=_prepare_parser()
             + place("kernel.h")
             + f"cp kernel.h kernel.c\n{cc} -c kernel.c -o kernel.o\n"

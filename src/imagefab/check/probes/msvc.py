@@ -47,7 +47,7 @@ def make_msvc_probes(subject: Subject) -> Iterator[Probe]:
     }
     yield Probe(
         name="tools",
-        what="objects, libraries, DLLs and their import libraries are made by Microsoft's options",
+        what="makes objects, libraries and DLLs with import libraries by Microsoft's options",
         script=place("part.c", "library-dll.c") + read_program("msvc-tools.sh", **said),
         products=(Product(path="part.dll"),),
     )

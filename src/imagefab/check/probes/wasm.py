@@ -29,7 +29,7 @@ def make_wasi_probes(subject: Subject) -> Iterator[Probe]:
     if runner := words(subject.find_cargo("RUNNER")):
         yield Probe(
             name="files",
-            what="a program reads the files of its folder, by both their names, and its exit code gets through",
+            what="a program reads files in its folder by relative and absolute path, and its exit code passes through",
             script=place("files.c")
             + f"{cc} -O2 files.c -o files.wasm\n"
             + "echo 42 >number\n"
@@ -41,7 +41,7 @@ def make_wasi_probes(subject: Subject) -> Iterator[Probe]:
         )
     yield Probe(
         name="archive",
-        what="a static library, and a program that is linked to it",
+        what="a static library, and a program linked to it",
         script=place("part.c", "library.c")
         + place("main.c", "library-user.c")
         + f"{cc} -O2 -c part.c -o part.o\n"
@@ -79,7 +79,7 @@ def make_module_probes(subject: Subject) -> Iterator[Probe]:
     )
     yield Probe(
         name="archive",
-        what="a static library, and a module that takes a function out of it",
+        what="a static library, and a module that uses a function of it",
         script=place("part.c", "library.c")
         + f"{cc} -O2 -c part.c -o part.o\n"
         + f"{ar} rcs libpart.a part.o\n"
@@ -122,7 +122,7 @@ def make_emscripten_probes(subject: Subject) -> Iterator[Probe]:
     )
     yield Probe(
         name="archive",
-        what="a static library, and a program that is linked to it",
+        what="a static library, and a program linked to it",
         script=place("part.c", "library.c")
         + place("main.c", "library-user.c")
         + f"{cc} -O2 -c part.c -o part.o\n"

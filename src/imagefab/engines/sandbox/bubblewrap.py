@@ -29,7 +29,7 @@ def find_isolator() -> Isolator | None:
 def require_isolator() -> Isolator:
     found = find_isolator()
     if found is None:
-        raise EngineError("bubblewrap is not there, which isolates steps in the sandbox", hint=f"`{INSTALL}`")
+        raise EngineError("bubblewrap, which isolates steps in the sandbox, is not installed", hint=f"`{INSTALL}`")
     return found
 
 

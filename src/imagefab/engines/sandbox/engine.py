@@ -160,7 +160,7 @@ def _explain_step(request: BuildTask, event: dict[str, Any]) -> EngineError:
         )
     return EngineError(
         f"{where} failed with exit code {event['code']}\n  $ {event['step']}\n{log}".rstrip(),
-        hint="builds have no network: what a step needs is declared as a source or a package"
+        hint="builds have no network: declare what a step needs as a source or a package"
         if "resolve" in event["log"] or "Network is unreachable" in event["log"]
         else None,
     )

@@ -52,7 +52,7 @@ def _map_binds(job: RunJob, namespace: int) -> dict[str, int]:
             if not given["read_only"] and job.own_folders:
                 reason = os.strerror(error.errno or 0)
                 raise EngineError(
-                    f"can't mount {given['source']}: its file system can't translate owners ({reason})",
+                    f"can't mount {given['source']}: its file system does not support idmapped mounts ({reason})",
                     hint="mount a folder on a disk, with --mount DIR, or use --engine docker",
                 ) from error
     return found

@@ -44,7 +44,7 @@ def scan_upper(upper: str, below: Mapping[str, Node], epoch: int) -> RawLayer:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.name.startswith(WHITEOUT) and not is_volatile(path):
-                    raise EngineError(f"a step made /{path}: in a layer, such a name says that a file is gone")
+                    raise EngineError(f"a step made /{path}, a name that layers reserve for removed files")
                 status = entry.stat(follow_symlinks=False)
                 kind = _KINDS.get(stat.S_IFMT(status.st_mode))
                 if kind is None:  # a socket: it was somebody's to talk to, not a file

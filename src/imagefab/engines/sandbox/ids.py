@@ -63,7 +63,7 @@ def choose_maps(*, as_caller: bool) -> tuple[IdMap, IdMap]:
         if shutil.which(tool) is None or count < WANTED:
             raise EngineError(
                 f"an ordinary user needs {tool} and {WANTED} subordinate ids in {listing} to build in the sandbox",
-                hint="`imagefab doctor` prints the commands that mend it",
+                hint="`imagefab doctor` prints the commands to set them up",
             )
         if as_caller:
             found.append(IdMap(step=(Extent(0, own, 1), Extent(1, start, WANTED - 1)), caller=()))

@@ -31,7 +31,7 @@ class MemoryFullError(EngineError):
     def __init__(self, size: str) -> None:
         super().__init__(
             f"the {size} of memory for the build's folders are full",
-            hint="a store whose disk can hold overlays serves instead: no overlay itself, no network disk",
+            hint="use a store on a local disk that is not an overlay: --store DIR",
         )
 
 

@@ -66,7 +66,7 @@ class Spawner:
             kernel.send_message(self.channel, json.dumps(request).encode(), [one for one in streams if one >= 0])
         answer, _ = kernel.receive_message(self.channel, 0)
         if not answer:
-            raise IsolationError("what starts steps has ended")
+            raise IsolationError("the process that starts steps has ended")
         found = json.loads(answer)
         if "problem" in found:
             raise IsolationError(found["problem"])
