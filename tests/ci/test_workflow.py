@@ -14,7 +14,8 @@ import yaml
 
 from imagefab.ci.origin import Installation, _list_needs
 from imagefab.ci.requirements import BUILT, PINNED, choose_pins, normalise
-from imagefab.ci.workflow import GITHUB, GITLAB, GITLAB_JOBS, NONE, compose_workflows
+from imagefab.ci.services import GITHUB, GITLAB, GITLAB_JOBS, NONE
+from imagefab.ci.workflow import compose_workflows
 from imagefab.recipe.project import find_shipped_project
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "workflows"

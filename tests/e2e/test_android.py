@@ -34,10 +34,8 @@ def build_ndk(line: CommandLine, triple: str, folder: Path) -> Path:
     return pack_ndk(folder, line.folder / f"{NAME}-linux.zip")
 
 
-@pytest.mark.parametrize(
-    "triple",
-    [triple if triple.startswith("aarch64") else pytest.param(triple, marks=pytest.mark.prove) for triple in TARGETS],
-)
+@pytest.mark.prove
+@pytest.mark.parametrize("triple", TARGETS)
 def test_an_image_with_an_ndk(triple: str, warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
     line = warm.at(project(RECIPE.format(triple=triple), "plain"))
     line.run("lock", "plain")

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.rust import Rust, run_command
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
+pytestmark = [pytest.mark.e2e, pytest.mark.prove, pytest.mark.usefixtures("root")]
 
 RECIPE = """\
 description = "LLVM, for the machine itself"

@@ -59,7 +59,8 @@ def build_sdk(line: CommandLine, arch: str, folder: Path, path: Path) -> Path:
     return pack_sdk(folder, path)
 
 
-@pytest.mark.parametrize("arch", ["x86_64", pytest.param("aarch64", marks=pytest.mark.prove)])
+@pytest.mark.prove
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 def test_an_image_with_an_sdk(arch: str, warm: CommandLine, project: Callable[..., Path], tmp_path: Path) -> None:
     line = build_plain(warm, project, arch)
     sdk = build_sdk(line, arch, tmp_path / "sdk", tmp_path / "splat.tar.gz")

@@ -72,7 +72,7 @@ def assert_tidy(line: UserLine) -> None:
     assert not list_strangers(line)
 
 
-@pytest.mark.parametrize("place", ["in memory", "on disk"])
+@pytest.mark.parametrize("place", ["in memory", pytest.param("on disk", marks=pytest.mark.prove)])
 def test_the_same_digests_as_roots(place: str, user: User, everything: CommandLine) -> None:
     """What an ordinary user may make in a namespace is what root makes, in memory and on a real disk."""
     line = make_line(user, everything, *RECIPES, on_disk=place == "on disk")

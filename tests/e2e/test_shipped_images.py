@@ -35,6 +35,8 @@ UNWANTED = (
 )
 
 
+SLOW = {"aarch64-gnu-zig", "aarch64-gnu-bullseye"}
+"""Built by `make prove` alone, as all others are there."""
 WITH_RUST = {"aarch64-gnu", "aarch64-gnu-bullseye", "aarch64-gnu-llvm", "aarch64-gnu-zig", "aarch64-musl", "x86_64-gnu",
              "wasm32-wasip1", "wasm32-unknown"}  # fmt: skip
 """For the others this toolchain has no std, and the probe is skipped; `make prove` has one for more of them."""
@@ -43,7 +45,7 @@ WITH_RUST = {"aarch64-gnu", "aarch64-gnu-bullseye", "aarch64-gnu-llvm", "aarch64
 @pytest.mark.parametrize(
     "name",
     # Zig compiles its C libraries first, for minutes.
-    [name if name != "aarch64-gnu-zig" else pytest.param(name, marks=pytest.mark.prove) for name in SAMPLE],
+    [pytest.param(name, marks=[pytest.mark.prove] if name in SLOW else []) for name in SAMPLE],
 )
 def test_recipe(name: str, warm: CommandLine, debian_rust: Rust) -> None:
     built = warm.build(name, "--platform", "linux/amd64", "--engine", "sandbox")

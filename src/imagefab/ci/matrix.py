@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagefab.ci.workflow import GITLAB_JOBS
+from imagefab.ci.services import GITLAB_JOBS
 from imagefab.platforms import HOST_PLATFORMS
 
 GITHUB, GITLAB, JSON, NAMES = "github", "gitlab", "json", "names"

@@ -1,7 +1,7 @@
 """What a project's CI runs: workflows for GitHub Actions and GitLab, as `imagefab init` writes them.
 
-They are plain files in flows/, so that they read here as they do in a project; words between percent signs stand for
-what differs. What was decided for them:
+They are files in workflows/, so that they read here as they do in a project; words between percent signs stand for what
+differs. What was decided for them:
 
 - A pull request gets builds and checks of what it changes, by a matrix of native machines. What is merged is built in
   the same way, and published when all of it is good. Layers go from the matrix to the job that publishes through
@@ -26,13 +26,7 @@ from importlib.resources import files
 
 from imagefab.ci.origin import Installation
 from imagefab.ci.requirements import compose_requirements, list_commands
-
-GITHUB, GITLAB, NONE = "github", "gitlab", "none"
-CHOICES = (GITHUB, GITLAB, NONE)
-
-GITLAB_JOBS = "/.gitlab/images.yml"
-"""What the child pipeline includes: from the top of the repository."""
-DEFAULT_REGISTRY = "ghcr.io"
+from imagefab.ci.services import DEFAULT_REGISTRY, GITHUB, GITLAB, NONE
 
 _FILES = {
     GITHUB: {

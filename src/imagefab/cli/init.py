@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from imagefab.ci.workflow import CHOICES, GITHUB, GITLAB, NONE
+from imagefab.ci.services import CHOICES, GITHUB, GITLAB, NONE
 from imagefab.cli import arguments as shared
 from imagefab.errors import UsageError
 

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagefab.digest import Digest
 from imagefab.engines.build import Built, build_image, find_image
 from imagefab.engines.choose import AUTO, choose_engine
 from imagefab.engines.engine import Engine
 from imagefab.engines.inspect import require_emulation
-from imagefab.engines.load import find_local_engine, load_images
 from imagefab.errors import EngineError, ImagefabError, MismatchError, UsageError
 from imagefab.files.plain import has_bytes
 from imagefab.flows.inputs import Wanted, list_wanted, missing_inputs
@@ -26,13 +26,14 @@ from imagefab.lock.model import Lock
 from imagefab.oci.image import Image, ImageSet
 from imagefab.oci.layer import RECORDS as LAYERS
 from imagefab.oci.layer import Layer
-from imagefab.oci.layout import check_is_free, write_layout
 from imagefab.plan.derive import Deriver
 from imagefab.plan.model import Plan, count_free_layers
 from imagefab.progress import Progress
-from imagefab.records.recorded import Recorded
-from imagefab.registry.share import LayerShare
 from imagefab.store.store import Store
+
+if TYPE_CHECKING:
+    from imagefab.records.recorded import Recorded
+    from imagefab.registry.share import LayerShare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,9 @@ class Outcome:
 
 def build(workspace: Workspace, request: BuildRequest, done: Callable[[Outcome], None]) -> list[ImagefabError]:
     """Build images, and bring each to where it is wanted; `done` learns of each. Returns what went wrong."""
+    from imagefab.engines.load import find_local_engine, load_images
+    from imagefab.oci.layout import check_is_free, write_layout
+
     if request.output is not None:
         check_is_free(request.output)
     prepared = workspace.prepare(request.recipes)
@@ -166,7 +170,7 @@ class Workshop:
     """Whether this machine runs what is built, and so has to have the processor, or an emulator of it."""
     bring_layers: Callable[[Plan], frozenset[Digest]] | None = None
     """Brings into the store what other machines built of a plan; the keys of those layers."""
-    recorded: Callable[[], Recorded] = Recorded
+    recorded: Callable[[], Recorded] | None = None
     """Reads what images with such layers have to be."""
 
 
@@ -270,7 +274,7 @@ def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], worksho
 
     They leave the store again, with what was built on them: the next run builds them, or takes better ones.
     """
-    if not workshop.recorded().has_other(plan.key, image.digest):
+    if workshop.recorded is None or not workshop.recorded().has_other(plan.key, image.digest):
         return
     for key in keys:
         workshop.store.drop_record(LAYERS, key)

@@ -9,7 +9,8 @@ from pathlib import Path
 from imagefab import __version__
 from imagefab.ci.origin import find_origin
 from imagefab.ci.requirements import PINNED
-from imagefab.ci.workflow import DEFAULT_REGISTRY, NONE, compose_workflows
+from imagefab.ci.services import DEFAULT_REGISTRY, NONE
+from imagefab.ci.workflow import compose_workflows
 from imagefab.files.plain import MOST_GENERATED, BadFileError, is_there, read_text
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.loader import list_recipes

@@ -219,11 +219,11 @@ class Workspace:
 
     def open_share(self) -> LayerShare | None:
         """Where machines share layers, if the project has such a place."""
+        if self.project.settings.layers is None or self.offline:
+            return None
         from imagefab.registry.reference import Repository
         from imagefab.registry.share import LayerShare
 
-        if self.project.settings.layers is None or self.offline:
-            return None
         repository = Repository.parse(self.project.settings.layers)
         return LayerShare(
             self.registries.open(repository.host),
