@@ -21,7 +21,7 @@ from imagefab.digest import Digest
 from imagefab.fetch.fetcher import Fetcher
 from imagefab.fetch.mirrors import Mirrors
 from imagefab.fetch.own import OwnFiles
-from imagefab.fetch.transport import Patience
+from imagefab.http import Patience
 from imagefab.progress import SilentProgress
 from imagefab.store.store import Store
 

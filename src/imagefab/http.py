@@ -24,6 +24,28 @@ SLOWEST = 8 << 10
 _PIECE = 1 << 14
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what, and how often to try. The defaults are for registries."""
+
+    connect: float = 10
+    read: float = 60
+    """For each piece of an answer."""
+    whole: float = 60
+    """For all of one answer, besides what its size takes at the slowest rate."""
+    attempts: int = 5
+    pause: float = 0.5
+    """Before the second attempt; doubled each time."""
+    longest: float = 120
+    """The longest pause that a server may ask for."""
+    slowest: int = SLOWEST
+    """Bytes a second; 0 for any rate."""
+
+    def limit(self, size: int) -> float:
+        """Seconds for one answer, or for what is sent."""
+        return compute_limit(self.whole, size, self.slowest)
+
+
 class SlowError(Exception):
     """Next to nothing comes."""
 

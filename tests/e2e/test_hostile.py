@@ -168,11 +168,11 @@ def test_engines_agree_on_hostile_values(hostile: CommandLine, unique: str, tmp_
 VICTIM = "base-passwd"
 IMPATIENT = """\
 # A mirror that says nothing is given up after a second.
-import functools
+import dataclasses
 import imagefab.fetch.transport as transport
 from imagefab.cli.main import main
 
-transport.Patience = functools.partial(transport.Patience, read=1, attempts=2, pause=0.1)
+transport.MIRROR_PATIENCE = dataclasses.replace(transport.MIRROR_PATIENCE, read=1, attempts=2, pause=0.1)
 main()
 """
 

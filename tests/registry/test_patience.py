@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from imagefab.digest import Digest
+from imagefab.http import Patience
 from imagefab.registry.blobs import Blobs
 from imagefab.registry.client import Client
-from imagefab.registry.effort import Patience
 from imagefab.registry.errors import PassingError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.reference import Repository

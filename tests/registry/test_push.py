@@ -10,13 +10,13 @@ import pytest
 
 from imagefab.digest import Digest
 from imagefab.errors import MismatchError
+from imagefab.http import Patience
 from imagefab.oci.image import ImageSet, make_image
 from imagefab.oci.layer import Layer
 from imagefab.platforms import AMD64, ARM64
 from imagefab.progress import SilentProgress
 from imagefab.registry.client import Client
 from imagefab.registry.credentials import Credentials, Keyring
-from imagefab.registry.effort import Patience
 from imagefab.registry.errors import DeniedError, PassingError, RegistryError
 from imagefab.registry.manifests import Manifests
 from imagefab.registry.pull import RegistrySource

@@ -22,10 +22,10 @@ from imagefab.errors import FetchError, ImagefabError, SeveralErrors
 from imagefab.fetch.mirrors import Mirrors
 from imagefab.fetch.own import OwnFiles
 from imagefab.fetch.transport import (
+    MIRROR_PATIENCE,
     Expected,
     FullDiskError,
     NotThereError,
-    Patience,
     StoppedError,
     TransferError,
     Transport,
@@ -35,6 +35,7 @@ from imagefab.fetch.transport import (
     name_host,
 )
 from imagefab.files.disk import STORE, explain_disk_errors
+from imagefab.http import Patience
 from imagefab.progress import Progress, Task
 from imagefab.store.store import Store
 
@@ -81,7 +82,7 @@ class Fetcher:
         own_files: OwnFiles = OwnFiles(),  # noqa: B008 - a frozen value
         offline: bool = False,
         jobs: int = 6,
-        patience: Patience | None = None,
+        patience: Patience = MIRROR_PATIENCE,
     ) -> None:
         self.store = store
         self.mirrors = mirrors
@@ -89,7 +90,7 @@ class Fetcher:
         self.progress = progress
         self.offline = offline
         self._jobs = max(1, jobs)
-        self.patience = patience or Patience()
+        self.patience = patience
         self._transport = Transport(self.patience)
         self._lost_hosts: set[str] = set()
 

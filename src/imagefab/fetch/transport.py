@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
-from imagefab.http import SLOWEST, Deadline, SlowError, allow_pauses, compute_limit, make_client, watch_pace, within
+from imagefab.http import Deadline, Patience, SlowError, allow_pauses, compute_limit, make_client, watch_pace, within
 
 if TYPE_CHECKING:
     import httpx
@@ -56,19 +56,8 @@ class StoppedError(FetchError):
     """Other work that this was a part of failed or was interrupted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait, for what."""
-
-    connect: float = 10
-    read: float = 30
-    attempts: int = 4
-    pause: float = 0.5
-    """Before the second attempt; doubled each time."""
-    whole: float = 120
-    """For all attempts at one file together, besides what its size takes at the slowest rate."""
-    slowest: int = SLOWEST
-    """Bytes a second; no rate is too slow for 0."""
+MIRROR_PATIENCE = Patience(read=30, attempts=4, whole=120)
+"""There are other mirrors. `whole` is for all attempts at one file together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,8 @@ from pathlib import Path
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
 from imagefab.fetch.fetcher import Fetcher
-from imagefab.fetch.transport import Patience
 from imagefab.files.disk import STORE, digest_file, explain_disk_errors, write_atomic
-from imagefab.http import compute_limit
+from imagefab.http import Patience, compute_limit
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import WheelSpec
 

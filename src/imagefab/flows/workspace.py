@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imagefab.fetch.own import OwnFiles
     from imagefab.flows.inputs import Wanted
     from imagefab.flows.prepare import Prepared
+    from imagefab.http import Patience
     from imagefab.progress import Progress
     from imagefab.recipe.model import Recipe
     from imagefab.recipe.project import Project
@@ -162,17 +163,16 @@ class Workspace:
     @contextmanager
     def open_fetcher(self) -> Iterator[Fetcher]:
         from imagefab.debian.apt import find_mirrors
+        from imagefab.fetch import transport
         from imagefab.fetch.fetcher import Fetcher
-        from imagefab.fetch.transport import Patience
 
-        slowest = self.surroundings.slowest
         with Fetcher(
             store=self.use_store(),
             mirrors=find_mirrors(self.project.settings.mirrors),
             own_files=self.own_files,
             progress=self.progress,
             offline=self.offline,
-            patience=Patience() if slowest is None else Patience(slowest=slowest),
+            patience=self._keep_pace(transport.MIRROR_PATIENCE),
         ) as fetcher:
             yield fetcher
 
@@ -200,14 +200,17 @@ class Workspace:
 
     @cached_property
     def registries(self) -> Registries:
+        from imagefab.http import Patience
         from imagefab.registry.client import Registries
-        from imagefab.registry.effort import Patience
 
         if self.offline:
             raise UsageError("this needs a registry, which --offline forbids")
+        return Registries(keyring=self.keyring, patience=self._keep_pace(Patience()))
+
+    def _keep_pace(self, patience: Patience) -> Patience:
+        """With the slowest rate that the user accepts."""
         slowest = self.surroundings.slowest
-        patience = Patience() if slowest is None else Patience(slowest=slowest)
-        return Registries(keyring=self.keyring, patience=patience)
+        return patience if slowest is None else replace(patience, slowest=slowest)
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from imagefab.http import within
+from imagefab.http import Patience, within
 from imagefab.registry.access import Access, Scope
 from imagefab.registry.connection import hint_at_proxy, make_client, make_context
 from imagefab.registry.credentials import NO_KEYRING, Keyring
-from imagefab.registry.effort import Effort, Efforts, Patience
+from imagefab.registry.effort import Effort, Efforts
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import api_host, is_loopback
 

@@ -11,31 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from imagefab.http import SLOWEST, Deadline, compute_limit, within
+from imagefab.http import Deadline, Patience, within
 from imagefab.registry.errors import PassingError
 
 _ANSWERS = 3
 """How many answers that take as long as one may there is time for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    connect: float = 10
-    read: float = 60
-    """For each piece of an answer."""
-    whole: float = 60
-    """For all of one answer, besides what its size takes at the slowest rate."""
-    attempts: int = 5
-    pause: float = 0.5
-    """Before the second attempt; doubled each time."""
-    longest: float = 120
-    """A pause that a registry asks for may be that long, and no longer."""
-    slowest: int = SLOWEST
-    """Bytes a second; no rate is too slow for 0."""
-
-    def limit(self, size: int) -> float:
-        """Seconds for one answer, or for what is sent."""
-        return compute_limit(self.whole, size, self.slowest)
 
 
 @dataclass(slots=True)
