@@ -196,3 +196,15 @@ def test_a_record_is_the_revisions(
     store = ("--store", str(tmp_path / "elsewhere"))
     assert imagefab("build", RECIPE, *store, "--trust-from", "HEAD").code == 7
     assert imagefab("build", RECIPE, *store).code == 0, "nothing says what it is"
+
+
+def test_a_store_that_was_committed_is_refused(repository: Path, imagefab: RunImagefab, engine: FakeEngine) -> None:
+    """A change could bring layers, which are believed by their keys."""
+    store = repository / ".imagefab"
+    assert imagefab("build", RECIPE, "--store", str(store)).code == 0
+    git(repository, "add", "--force", ".imagefab/CACHEDIR.TAG")
+    refused = imagefab("build", RECIPE, "--store", str(store))
+    assert refused.code == 2
+    assert "are committed" in refused.err
+    git(repository, "rm", "--cached", "--quiet", ".imagefab/CACHEDIR.TAG")
+    assert imagefab("build", RECIPE, "--store", str(store)).code == 0

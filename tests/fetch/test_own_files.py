@@ -179,6 +179,14 @@ def test_what_is_outside_is_refused_unless_it_is_allowed(
             take(store, project / name, project, tmp_path / "secr")
 
 
+def test_what_git_keeps_is_refused(project: Path, store: Store) -> None:
+    """There may be logins in it."""
+    (project / ".git").mkdir()
+    (project / ".git/config").write_text("[remote]\n")
+    with pytest.raises(OwnFileError, match="git's own file"):
+        take(store, project / ".git/config", project)
+
+
 @pytest.mark.timeout(20)
 def test_what_is_no_file_is_refused_at_once(project: Path, tmp_path: Path, store: Store) -> None:
     """Even where it is allowed: nothing is waited for, and what the kernel makes up is no file."""

@@ -1,4 +1,9 @@
-"""A project as git has it: what changed since a revision, committed or not yet, and files as a revision has them."""
+"""A project as git has it: what changed since a revision, committed or not yet, and files as a revision has them.
+
+A project may be a stranger's, and git believes what it finds: files that look like a repository are one to it, with a
+configuration that names programs to run. So it is told which repository is meant, the one in the next `.git` above,
+which no commit can contain. What a repository's own configuration says is for whoever made the checkout to know.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,25 @@ from pathlib import Path
 
 from imagefab.errors import UsageError
 
+_NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+
 
 def list_changed(folder: Path, revision: str) -> frozenset[Path]:
     """The files below a folder that differ from where this branch left the revision; absolute, also those deleted."""
     _find_commit(folder, revision)
-    changed = _ask(folder, "diff", "--merge-base", "--no-renames", "--name-only", "--relative", "-z", revision, "--")
+    changed = _ask(
+        folder,
+        "diff",
+        "--merge-base",
+        "--no-renames",
+        "--name-only",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--relative",
+        "-z",
+        revision,
+        "--",
+    )
     added = _ask(folder, "ls-files", "--others", "--exclude-standard", "-z")
     return frozenset(folder / os.fsdecode(name) for name in (changed + added).split(b"\0") if name)
 
@@ -37,6 +56,21 @@ def read_at(folder: Path, revision: str, names: Sequence[str], *, below: str = "
     return found
 
 
+def has_tracked(folder: Path, below: Path) -> bool:
+    """Whether a commit brought files that are below a path; not where there is no repository."""
+    try:
+        return bool(_ask(folder, "ls-files", "-z", "--", str(below)))
+    except UsageError:
+        return False
+
+
+def _name_repository(folder: Path) -> list[str]:
+    for top in (folder, *folder.parents):
+        if os.path.lexists(top / ".git"):
+            return [f"--git-dir={top / '.git'}", f"--work-tree={top}"]
+    raise UsageError(f"{folder} is not in a git repository", hint="revisions are git's")
+
+
 def _find_commit(folder: Path, revision: str) -> str:
     name = f"{revision}^{{commit}}"
     return (
@@ -45,8 +79,9 @@ def _find_commit(folder: Path, revision: str) -> str:
 
 
 def _ask(folder: Path, *arguments: str, revision: str | None = None) -> bytes:
+    command = ["git", *_NO_PROGRAMS, *_name_repository(folder), *arguments]
     try:
-        result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+        result = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     except FileNotFoundError:
         raise UsageError("git is not installed, which revisions need") from None
     if result.returncode == 0:

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
 def _check(arguments: argparse.Namespace, workspace: Workspace, recipes: tuple[str, ...] | None) -> int:
     from imagefab.flows.lock import check_locks
 
-    states = check_locks(workspace, recipes, archive=arguments.archive)
+    states = check_locks(workspace, recipes, archive=arguments.archive, allow_downgrade=arguments.allow_downgrade)
     results = []
     for state in states:
         result: dict[str, Any] = {"recipe": state.recipe, "stale": bool(state.errors)}

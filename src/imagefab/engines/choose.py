@@ -31,6 +31,7 @@ def _podman() -> Engine:
 
 ENGINES: dict[str, Callable[[], Engine]] = {"sandbox": _sandbox, "docker": _docker, "podman": _podman}
 """The fastest first."""
+PREFERRED = next(iter(ENGINES))
 
 
 def _builder(name: str) -> Engine:

@@ -113,6 +113,10 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
     real = Path(os.path.realpath(spec.path, strict=True))
     if any(map(real.is_relative_to, _MADE_UP)):
         raise OwnFileError(f"{spec.path} is not a regular file", path=spec.path)
+    if ".git" in real.parts:
+        raise OwnFileError(
+            f"{spec.path} is git's own file, which may have logins in it", path=spec.path, hint="copy what you need"
+        )
     if not (files.has(real) or _is_vendors(spec, real)):
         raise OwnFileError(
             f"{spec.path} is {'' if str(real) == spec.path else f'a link to {real}, '}outside of the project",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from imagefab.digest import Digest
 from imagefab.engines.build import Built, build_image, find_image
-from imagefab.engines.choose import AUTO, choose_engine
+from imagefab.engines.choose import AUTO, PREFERRED, choose_engine
 from imagefab.engines.engine import Engine
 from imagefab.engines.inspect import require_emulation
 from imagefab.errors import EngineError, ImagefabError, MismatchError, UsageError
@@ -186,7 +186,7 @@ def make_workshop(
         bring_layers=None if share is None else share.fetch,
         recorded=lambda: workspace.recorded,
         progress=workspace.progress,
-        engine=_choose_once(engine, store),
+        engine=_choose_once(engine, store, workspace.progress),
         fetch=workspace.fetch,
         no_cache=no_cache,
         now=workspace.now,
@@ -194,7 +194,7 @@ def make_workshop(
     )
 
 
-def _choose_once(choice: EngineChoice, store: Store) -> Callable[[], Engine]:
+def _choose_once(choice: EngineChoice, store: Store, progress: Progress) -> Callable[[], Engine]:
     """The engine, chosen when somebody asks for it, and only once; also when there is none."""
     chosen: list[Engine] = []
     failed: list[ImagefabError] = []
@@ -205,6 +205,11 @@ def _choose_once(choice: EngineChoice, store: Store) -> Callable[[], Engine]:
             if not chosen and not failed:
                 try:
                     chosen.append(choose_engine(choice.name, store, builder=choice.builder))
+                    if choice.name == AUTO and choice.builder is None and chosen[0].name != PREFERRED:
+                        # Steps have other things around them there, and no limits.
+                        progress.warn(
+                            f"the {PREFERRED} does not work here, so {chosen[0].name} builds; see `imagefab doctor`"
+                        )
                 except ImagefabError as error:
                     failed.append(error)
             if failed:

@@ -68,7 +68,9 @@ class LockState:
     """What the archives say against it."""
 
 
-def check_locks(workspace: Workspace, recipes: tuple[str, ...] | None, *, archive: bool) -> list[LockState]:
+def check_locks(
+    workspace: Workspace, recipes: tuple[str, ...] | None, *, archive: bool, allow_downgrade: bool = False
+) -> list[LockState]:
     """Whether locks fit their recipes, and, with `archive`, whether their pins are what is signed."""
     refuse_shipped(workspace)
     found = [_check_lock(workspace, recipe) for recipe in workspace.load_recipes(recipes)]
@@ -77,7 +79,9 @@ def check_locks(workspace: Workspace, recipes: tuple[str, ...] | None, *, archiv
     with workspace.open_fetcher() as fetcher:
         reader = ArchiveReader(fetcher, now=workspace.now)
         return [
-            state if prepared is None else _confirm_lock(workspace, state, prepared, reader)
+            state
+            if prepared is None
+            else _confirm_lock(workspace, state, prepared, reader, allow_downgrade=allow_downgrade)
             for state, prepared in found
         ]
 
@@ -92,7 +96,9 @@ def _check_lock(workspace: Workspace, recipe: Recipe) -> tuple[LockState, Prepar
     return LockState(recipe=recipe.name), prepared
 
 
-def _confirm_lock(workspace: Workspace, state: LockState, prepared: Prepared, reader: ArchiveReader) -> LockState:
+def _confirm_lock(
+    workspace: Workspace, state: LockState, prepared: Prepared, reader: ArchiveReader, *, allow_downgrade: bool
+) -> LockState:
     """With what the archives say of the lock's pins."""
     shown = workspace.project.show(lock_path(workspace.project, state.recipe))
     try:
@@ -104,22 +110,35 @@ def _confirm_lock(workspace: Workspace, state: LockState, prepared: Prepared, re
     return replace(
         state,
         pins={name: len(getattr(found, name)) for name in ("present", "past", "trusted", "wrong", "gone")},
-        problems=tuple(list_problems(found, state.recipe, shown)),
+        problems=(
+            *list_problems(found, state.recipe, shown),
+            *list_bad_dates(workspace, prepared.lock, None if allow_downgrade else trusted, shown),
+        ),
     )
 
 
 def _find_trusted(workspace: Workspace, lock: Lock) -> Lock | None:
-    """The lock as the trusted revision has it. What this one moves back since then is said."""
+    """The lock as the trusted revision has it."""
     folder = lock_path(workspace.project, lock.recipe).parent.relative_to(workspace.project.root).as_posix()
     texts = workspace.read_trusted([LOCK_NAME], below=folder)
     try:
         found = [parse_lock(text, file=name, recipe=lock.recipe) for name, text in texts.items()]
     except StaleError:
         return None
-    trusted = found[0] if found else None
+    return found[0] if found else None
+
+
+def list_bad_dates(workspace: Workspace, lock: Lock, trusted: Lock | None, shown: str) -> Iterator[ImagefabError]:
+    """A lock of the future stops the next upgrade, and one of the past brings back what was mended since."""
+    now = f"{workspace.now:%Y%m%dT%H%M%SZ}"
+    for archive in lock.archives:
+        if archive.date > now:
+            yield StaleError(
+                f"{shown} has {archive.suite} of {archive.date}, which is in the future",
+                hint=f"run `imagefab lock --upgrade {lock.recipe}`, or check this machine's clock",
+            )
     try:
         refuse_older_archives(trusted, lock.archives)
         refuse_older_packages(trusted, lock)
     except FetchError as error:
-        workspace.progress.warn(error.problem)
-    return trusted
+        yield error

@@ -5,6 +5,7 @@ It is made of what the command line read (`Surroundings`). Everything else is op
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -130,7 +131,9 @@ class Workspace:
     def store(self) -> Store:
         from imagefab.store.store import Store
 
-        return Store(self._find_store(), remove=self._remove_folder)
+        path = self._find_store()
+        self._refuse_committed(path)
+        return Store(path, remove=self._remove_folder)
 
     def use_store(self) -> Store:
         """The store, for work that leaves something in it or relies on what is there: garbage collection counts us."""
@@ -138,6 +141,18 @@ class Workspace:
 
         remember_project(self.store, self.project)
         return self.store
+
+    def _refuse_committed(self, path: Path) -> None:
+        """Layers in the store are believed, so nobody must be able to bring some along in a commit."""
+        from imagefab.ci.revision import has_tracked
+
+        root = self.surroundings.folder.resolve()
+        top = next((one for one in (root, *root.parents) if os.path.lexists(one / ".git")), None)
+        if top is not None and path.resolve().is_relative_to(top) and has_tracked(top, path.resolve()):
+            raise UsageError(
+                f"the store {path} has files in it that are committed, and so may be a stranger's",
+                hint="remove them from the repository, or use another store: --store DIR, IMAGEFAB_STORE",
+            )
 
     def _find_store(self) -> Path:
         if self.surroundings.store is not None:

@@ -18,8 +18,6 @@ _LINE = b"# This folder is a store of imagefab."
 MARKER_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n" + _LINE + b" All in it can be made again.\n"
 _FOLDERS = {"blobs", "checked", "claims", "derived", "indexes", "layers", "locks", "partial", "projects", "seen", "tmp",
             "wheels"}  # fmt: skip
-_NEEDED = {"blobs", "locks"}
-"""Folders one of which every store has; the other names may be anybody's."""
 _IGNORED = ("lost+found", f".{MARKER}.")
 """What a file system has by itself, and how a marker begins that is just being written."""
 _PREFIX = re.compile(r"[0-9a-f]{2}\Z")
@@ -50,15 +48,16 @@ def list_blobs(root: Path) -> Iterator[Path]:
 
 
 def _is_old_store(root: Path, names: set[str]) -> bool:
-    if not names <= _FOLDERS or names.isdisjoint(_NEEDED):
+    """Its blobs show that it is one; the other names may be anybody's."""
+    if not names <= _FOLDERS or "blobs" not in names:
         return False
     folders = {path.name for path in list_folders(root)}
-    return names <= folders and ("blobs" not in names or _has_only_blobs(root / "blobs"))
+    return names <= folders and _has_only_blobs(root / "blobs")
 
 
 def _has_only_blobs(folder: Path) -> bool:
-    names = [path.name for path in folder.iterdir()]
-    if names != ["sha256"]:
-        return not names
+    if [path.name for path in folder.iterdir()] != ["sha256"]:
+        return False
     prefixes = list_folders(folder / "sha256")
-    return len(prefixes) == len([*(folder / "sha256").iterdir()]) and all(_PREFIX.match(path.name) for path in prefixes)
+    whole = len(prefixes) == len([*(folder / "sha256").iterdir()])
+    return bool(prefixes) and whole and all(_PREFIX.match(path.name) for path in prefixes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,21 @@ def test_a_range_that_nobody_has(tmp_path: Path) -> None:
     assert propose_range(path) == "301000-366535"
 
 
+FIRST = 0x60000000
+
+
 @pytest.mark.parametrize(
     ("text", "start"),
     [
-        ("", 200000),
-        ("one:100000:65536\n", 200000),
-        ("one:165536:65536\n", 231072),
-        ("one:165536:65536\ntwo:231072:65536\n", 296608),
-        ("two:231072:65536\none:165536:65536\n", 296608),
-        ("one:300000:65536\n", 200000),
+        ("", FIRST),
+        ("one:100000:65536\n", FIRST),
+        (f"one:{FIRST - 100}:65536\n", FIRST + 65436),
+        (f"one:{FIRST - 100}:65536\ntwo:{FIRST + 65436}:65536\n", FIRST + 130972),
+        (f"two:{FIRST + 65436}:65536\none:{FIRST - 100}:65536\n", FIRST + 130972),
+        (f"one:{FIRST + 65535}:65536\n", FIRST),
         ("root:1000000:65536\n", 1000000),
-        ("root:0:65536\n", 200000),
-        ("root:1000000:10\n", 200000),
+        ("root:0:65536\n", FIRST),
+        ("root:1000000:10\n", FIRST),
     ],
 )
 def test_the_range_of_root(text: str, start: int, tmp_path: Path) -> None:
@@ -79,3 +83,9 @@ def test_a_step_sees_the_hosts_numbers() -> None:
     between, step = list_levels([Extent(0, 1000, 1), Extent(1, 100000, 65534)])
     assert between == [Extent(1000, 0, 1), Extent(100000, 1, 65534)]
     assert step == [Extent(0, 1000, 1), Extent(1, 100000, 65534)]
+
+
+def test_the_range_of_root_has_no_account_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = pwd.struct_passwd(("joe", "x", FIRST + 5, FIRST + 7, "", "/", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [account])
+    assert propose_root_range(tmp_path / "subuid") == FIRST + 8

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from imagefab.engines.sandbox import watch
-from imagefab.engines.sandbox.watch import Watch, measure_folder
+from imagefab.engines.sandbox.watch import Watch, measure_folder, measure_nameless, measure_shares
+from imagefab.files.remove import remove_tree
 from imagefab.limits import Limits
 
 LIMITS = Limits(processes=100, memory=1000, disk=1 << 20, time=60)
@@ -19,7 +23,8 @@ LIMITS = Limits(processes=100, memory=1000, disk=1 << 20, time=60)
 @pytest.fixture
 def looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr(watch, "measure_processes", lambda: (1, 0))
-    monkeypatch.setattr(watch, "measure_shares", lambda: 0)
+    monkeypatch.setattr(watch, "measure_shares", lambda nameless: 0)
+    monkeypatch.setattr(watch, "measure_nameless", lambda: watch.Nameless(0, 0))
     return Watch(limits=LIMITS, folders=(str(tmp_path),))
 
 
@@ -47,7 +52,7 @@ def test_processes(looking: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_that_is_shared_counts_once(looking: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "measure_processes", lambda: (1, 5000))
     assert looking.find_excess() is None
-    monkeypatch.setattr(watch, "measure_shares", lambda: 1001)
+    monkeypatch.setattr(watch, "measure_shares", lambda nameless: 1001)
     assert looking.find_excess() == "memory"
 
 
@@ -58,6 +63,44 @@ def test_what_others_write_is_not_the_steps(looking: Watch, tmp_path: Path) -> N
     (tmp_path / "deeper/file").write_bytes(b"x" * (2 << 20))
     looking.free += 1 << 40
     assert looking.find_excess() == "disk"
+
+
+def test_files_without_names(tmp_path: Path) -> None:
+    """What is in them is in no folder, and may be mapped by nobody."""
+    before = measure_nameless()
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        file.write(b"x" * (3 << 20))
+        file.flush()
+        descriptor = os.memfd_create("hidden")
+        try:
+            os.write(descriptor, b"x" * (2 << 20))
+            after = measure_nameless()
+        finally:
+            os.close(descriptor)
+    assert after.memory - before.memory >= 2 << 20
+    assert after.disk - before.disk >= 3 << 20
+
+
+def test_shared_memory_is_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_list_processes", lambda: [str(os.getpid())])
+    with mmap.mmap(-1, 4 << 20) as shared:
+        before = measure_shares(0)
+        shared.write(b"x" * (4 << 20))
+        assert measure_shares(0) - before >= 3 << 20
+    assert measure_shares(1 << 40) >= 1 << 40
+
+
+def test_what_no_path_leads_to_is_over_any_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("x" * 250, dir_fd=folder)
+        inner = os.open("x" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    assert measure_folder(str(tmp_path)) > 1 << 60
+    remove_tree(str(tmp_path / ("x" * 250)))
 
 
 def test_a_folder_is_measured_on_disk(tmp_path: Path) -> None:

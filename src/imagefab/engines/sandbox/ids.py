@@ -26,7 +26,8 @@ WANTED = 65535
 LISTINGS = (("newuidmap", Path("/etc/subuid"), "--add-subuids"), ("newgidmap", Path("/etc/subgid"), "--add-subgids"))
 _FIRST = 100_000
 """Where useradd begins."""
-_FIRST_OF_ROOT = 200_000
+_FIRST_OF_ROOT = 0x60000000
+"""Within the range that systemd leaves to containers (524288 to 1879048191), and far above what accounts get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def propose_root_range(*listings: Path) -> int:
             if name in ("root", "0") and count >= WANTED and start >= _FIRST:
                 return start
             taken.append((start, start + count))
+    taken += [(one, one + 1) for account in pwd.getpwall() for one in (account.pw_uid, account.pw_gid)]
     found = _FIRST_OF_ROOT
     for start, end in sorted(taken):
         if start < found + WANTED and found < end:

@@ -86,7 +86,8 @@ def _take_turn(folder: Path | None) -> Iterator[None]:
 @contextmanager
 def _lock(path: Path, flags: int = 0, *, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Hold a file's lock; BlockingIOError when another has it."""
-    descriptor = os.open(path, (os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) | flags, 0o644)
+    # Nobody else may open it: whoever can, can lock it.
+    descriptor = os.open(path, (os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) | flags, 0o600)
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         yield
@@ -116,6 +117,9 @@ def _read_claim(path: Path) -> int:
             return 0
     except BlockingIOError:
         return int(size)
+    except PermissionError:
+        # Root's. The name begins with the process.
+        return int(size) if Path(f"/proc/{path.name.partition('-')[0]}").exists() else 0
     except OSError:
         return 0
 

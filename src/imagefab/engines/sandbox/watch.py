@@ -23,6 +23,7 @@ _BEGINNING = 0.5
 _HEADROOM = 2000
 """Processes that may be started from look to look, and those that are not the step's: those that started it."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_LONGEST = 4000
 
 
 def offer_to_end() -> None:
@@ -70,9 +71,10 @@ class Watch:
         self.processes, memory = measure_processes()
         if self.processes > self.limits.processes:
             return "processes"
-        if memory > self.limits.memory and measure_shares() > self.limits.memory:
+        nameless = measure_nameless()
+        if memory + nameless.memory > self.limits.memory and measure_shares(nameless.memory) > self.limits.memory:
             return "memory"
-        return "disk" if self._is_over_disk() else None
+        return "disk" if self._is_over_disk(nameless.disk) else None
 
     @property
     def interval(self) -> float:
@@ -80,13 +82,13 @@ class Watch:
         begins = time.monotonic() - self.began < _BEGINNING
         return _SOON if begins or self.processes > self.limits.processes // 4 else _INTERVAL
 
-    def _is_over_disk(self) -> bool:
+    def _is_over_disk(self, nameless: int) -> bool:
         """Others use the disk too. So when it got that much fuller, what the step wrote is added up."""
         free = _measure_free(self.folders)
         if self.free - free <= self.limits.disk - self.used:
             return False
         self.free = free
-        self.used = sum(measure_folder(folder) for folder in self.folders)
+        self.used = sum(measure_folder(folder) for folder in self.folders) + nameless
         return self.used > self.limits.disk
 
 
@@ -100,33 +102,65 @@ def _list_processes() -> Iterator[str]:
     return (name for name in os.listdir("/proc") if name.isdecimal() and name != "1")
 
 
+@dataclass(frozen=True, slots=True)
+class Nameless:
+    """Bytes in files that are open and have no name."""
+
+    memory: int
+    disk: int
+
+
+def measure_nameless() -> Nameless:
+    """Files in memory (memfd), and files that were removed while they are open."""
+    sizes: dict[tuple[int, int], tuple[bool, int]] = {}
+    for name in _list_processes():
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{name}/fd") as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    target = os.readlink(entry.path)
+                    if target.endswith(" (deleted)"):
+                        found = os.stat(entry.path)
+                        is_memory = target.startswith(("/memfd:", "/dev/", "/SYSV"))
+                        sizes[found.st_dev, found.st_ino] = is_memory, found.st_blocks * 512
+    return Nameless(
+        memory=sum(size for is_memory, size in sizes.values() if is_memory),
+        disk=sum(size for is_memory, size in sizes.values() if not is_memory),
+    )
+
+
 def measure_processes() -> tuple[int, int]:
-    """Threads, and bytes of memory that are no file's, those that are shared counted more than once."""
+    """Threads, and bytes of memory that may be no file's, those that are shared counted more than once."""
     threads = memory = 0
     for name in _list_processes():
         with contextlib.suppress(OSError, ValueError):
             threads += os.stat(f"/proc/{name}/task").st_nlink - 2
-            _, resident, shared, *_ = Path(f"/proc/{name}/statm").read_text().split()
-            memory += (int(resident) - int(shared)) * _PAGE
+            memory += int(Path(f"/proc/{name}/statm").read_text().split()[1]) * _PAGE
     return threads, memory
 
 
-def measure_shares() -> int:
-    """Memory in bytes, what is shared divided among those who share it."""
-    found = 0
+def measure_shares(nameless: int) -> int:
+    """Memory in bytes, what is shared divided among those who share it. What is in files without names, which takes
+    memory whether it is mapped or not, is known; what else is shared is mapped."""
+    own = shared = 0
     for name in _list_processes():
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{name}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss_Anon:"):
-                    found += int(line.split()[1]) << 10
-    return found
+                    own += int(line.split()[1]) << 10
+                elif line.startswith("Pss_Shmem:"):
+                    shared += int(line.split()[1]) << 10
+    return own + max(shared, nameless)
 
 
 def measure_folder(folder: str) -> int:
     """What is in a folder, in bytes on disk."""
     found, pending = 0, [folder]
     while pending:
-        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+        path = pending.pop()
+        if len(path) > _LONGEST:
+            # No path leads there, so nobody can tell what is in it. No layer could have it either.
+            return 1 << 62
+        with contextlib.suppress(OSError), os.scandir(path) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     found += entry.stat(follow_symlinks=False).st_blocks * 512
