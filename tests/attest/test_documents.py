@@ -199,7 +199,7 @@ def test_a_report() -> None:
     text = compose_report(4, changes=[change], failures=failures, dead=[dead], silent=[silent], files=["Cross.toml"])
     assert "1 of 4 images changed, 2 failed, 1 pins are dead." in text
     assert "### four\n\nIt is built with the new lock, and good, but not published.\n\n```\nno login" in text
-    assert "nobody says\n\n| image" in text
+    assert "could not be checked\n\n| image" in text
     assert "| `acme/x@sha256:any` | Cross.toml:5:9 | it is no name |" in text
     assert text.count("libssl3") == 1
     assert "| 2\\|\\`\\<b\\>\\` |" in text

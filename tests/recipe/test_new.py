@@ -35,7 +35,7 @@ def test_a_new_recipe_loads(uncomment: bool, write_project: Any, rules: Rules) -
 
 def test_nothing_is_overwritten(write_project: Any) -> None:
     project = write_project({})
-    with pytest.raises(UsageError, match=r"recipes/good\.toml is there already"):
+    with pytest.raises(UsageError, match=r"recipes/good\.toml already exists"):
         write_recipe(project, "good", "")
 
 
