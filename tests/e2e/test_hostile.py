@@ -266,7 +266,7 @@ def test_the_next_mirror_serves(harm: str, mirrors: Callable[..., CommandLine], 
     fetched = line.run("context", "tiny", tmp_path / "context")
     assert list((tmp_path / "context").rglob(f"{VICTIM}_*.deb"))
     if harm == "wrong byte":
-        assert re.search(rf"warning: {VICTIM} .*127\.0\.0\.1:\d+ gave other bytes", fetched.stderr)
+        assert re.search(rf"warning: {VICTIM} .*127\.0\.0\.1:\d+ sent bytes that do not match", fetched.stderr)
 
 
 # -- packages ---------------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_cosign_has_the_same_login(how: str, pair: CommandLine, locked_registry:
     subprocess.run(["cosign", "generate-key-pair"], cwd=tmp_path, env=env, check=True, capture_output=True)
     place = f"{locked_registry}/team/signed-{how.lower()}"
     signed = pair.run("publish", "one", "--unchecked", "--to", place, "--sign-key", tmp_path / "cosign.key", env=env)
-    assert f"provenance of {signed.stdout.strip()} signed" in signed.stderr
+    assert f"signed the provenance of {signed.stdout.strip()}" in signed.stderr
     assert PASSWORD not in signed.stderr
 
 

@@ -51,7 +51,7 @@ def test_a_folder_whose_owners_cannot_be_translated(tiny: CommandLine, tmp_path:
     script = f'mount -t overlay -o {options} none {tmp_path}/merged; exec "$@"'
     words = ("run", "--mount", tmp_path / "merged", "--engine", "sandbox", "tiny", "--", "true")
     failed = tiny.run(*words, code=5, prefix=("unshare", "--mount", "sh", "-euc", script, "sh"))
-    assert f"can't mount {tmp_path}/merged: its file system can't translate owners" in failed.stderr
+    assert f"can't mount {tmp_path}/merged: its file system does not support idmapped mounts" in failed.stderr
     assert "hint: mount a folder on a disk" in failed.stderr
 
 

@@ -48,7 +48,7 @@ class Signer:
             known = ("--key", str(public), _WITHOUT_LOG)
             if not self._succeeds("verify", *known, reference):
                 self._demand(reference, "sign", "--key", self._key, *self._quietly, reference)
-                self._progress.say(f"{reference} signed")
+                self._progress.say(f"signed {reference}")
             if predicate is None:
                 return
             said = self._run("verify-attestation", *known, *_TYPE, reference)
