@@ -10,6 +10,8 @@ way to link. So the layer links what users link. Who asks for something else wai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagefab.recipe.model import FileSpec, RunSpec
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
@@ -17,10 +19,8 @@ from imagefab.toolchains.script import read_script
 
 ZIG = "/opt/zig"
 
-_STRIPPED = "-O2 -Wl,--strip-debug"
-"""As cargo links for release."""
-_BY_RUSTC = "-nodefaultlibs -lunwind"
-"""The C library is named besides."""
+_STRIP = "-Wl,--strip-debug"
+"""What cargo has rustc give the linker for a release; that is optimized too, but the linker does not hear of it."""
 _WINDOWS_LIBRARIES = (
     "kernel32", "ntdll", "userenv", "ws2_32", "dbghelp", "advapi32", "bcrypt", "user32", "shell32", "ole32",
 )  # fmt: skip
@@ -29,18 +29,47 @@ _WINDOWS_LIBRARIES = (
 
 def list_links(target: Target) -> tuple[tuple[str, str], ...]:
     """Language and options of each way to link."""
-    shared = ["-shared -fPIC", f"-shared -fPIC {_STRIPPED}"]
-    plain = ["", "-O2", _STRIPPED, *shared]
-    if target.os == "linux":
-        plain += ["-no-pie", f"-no-pie {_STRIPPED}"]
-    if target.is_musl:
-        plain += ["-static", f"-static {_STRIPPED}", "-static-pie"]
-    libraries = [f"-l{name}" for name in (_WINDOWS_LIBRARIES if target.os == "windows" else ("c", "m"))]
-    by_rustc = " ".join([_BY_RUSTC, *libraries])
-    return (
-        *(("c", options) for options in (*plain, by_rustc, f"{by_rustc} {_STRIPPED}")),
-        *(("c++", options) for options in plain),
+    return tuple(
+        (language, " ".join(filter(None, (*shape, strip))))
+        for language, shapes in (
+            ("c", (*_list_shapes(target), *_list_shapes_by_rustc(target))),
+            ("c++", _list_shapes(target)),
+        )
+        for shape in shapes
+        for strip in ("", _STRIP)
     )
+
+
+def _list_shapes(target: Target) -> Iterator[tuple[str, ...]]:
+    """As people and their build systems link."""
+    shapes = ["", "-shared -fPIC"]
+    if target.os == "linux":
+        shapes.append("-no-pie")
+    if target.is_musl:
+        shapes.append("-static")
+    if _is_static_pie(target):
+        shapes.append("-static-pie")
+    for shape in shapes:
+        yield from ((shape,), (shape, "-O2"))
+
+
+def _list_shapes_by_rustc(target: Target) -> Iterator[tuple[str, ...]]:
+    """As rustc links programs and shared libraries: see `rustc --print link-args`."""
+    if target.os == "windows":
+        libraries = ["-nolibc", "--unwindlib=none", "-lunwind", *(f"-l{name}" for name in _WINDOWS_LIBRARIES)]
+        shapes = ["", "-shared"]
+    else:
+        libraries = ["-nodefaultlibs", "-lunwind", "-lc", "-lm"]
+        shapes = ["-pie", "-shared"]
+        if target.is_musl:
+            shapes = ["-static-pie" if _is_static_pie(target) else "-static -no-pie"]
+    for shape in shapes:
+        yield (shape, *libraries)
+
+
+def _is_static_pie(target: Target) -> bool:
+    """What rustc makes of a program, unless it is told otherwise."""
+    return target.is_musl and target.stem == "x86_64"
 
 
 def make_cache_layer(target: Target, name: str, commands: dict[str, str]) -> LayerSpec:

@@ -40,11 +40,19 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
         + place("src/main.rs", "main.rs")
         + read_program("cargo.sh")
         + f"cargo build --offline --target {target}\n"
+        + _release_with_zig(subject, target)
         + "".join(f"cp target/{target}/debug/{name} .\n" for name in files)
         + (f"cargo test --offline --target {target}\n" if subject.find_cargo("RUNNER") else "")
         + run(subject, files[0], "rust says 42"),
         products=(Product(path=files[-1]),),
     )
+
+
+def _release_with_zig(subject: Subject, target: str) -> str:
+    """Zig's libraries have come with the image, for both profiles."""
+    if subject.find("CC") != "zig-cc":
+        return ""
+    return f"cargo build --offline --release --target {target}\n" + read_program("zig-nothing-compiled.sh")
 
 
 def _make_bare_probe(subject: Subject, target: str) -> Probe:
