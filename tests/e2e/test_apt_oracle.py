@@ -59,12 +59,12 @@ def make_blueprint(platform: HostPlatform, *requests: str) -> Blueprint:
 
 
 REQUESTS = [
-    (AMD64, ["g++-aarch64-linux-gnu", "+arm64 musl-dev:arm64 libssl-dev:arm64"]),
     (ARM64, ["g++-riscv64-linux-gnu", "+riscv64 musl-dev:riscv64", "+armhf musl-dev:armhf"]),
     # Nothing but apt's own numbering decides between the providers that these need.
     (AMD64, ["php8.4-msgpack", "librust-opaque-debug-dev javahelper", "qemu-system-modules-spice"]),
 ]
 MORE_REQUESTS = [
+    (AMD64, ["g++-aarch64-linux-gnu", "+arm64 musl-dev:arm64 libssl-dev:arm64"]),
     (ARM64, ["g++-x86-64-linux-gnu", "+amd64 musl-dev:amd64 libssl-dev:amd64"]),
     (AMD64, ["g++-riscv64-linux-gnu g++-arm-linux-gnueabihf", "+riscv64 musl-dev:riscv64"]),
     (AMD64, ["clang-19 lld-19 llvm-19", "gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix", "wine64"]),

@@ -33,8 +33,8 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
 ALSO = {"no emulator": {"exit-code", "c++", "cmake"}, "no start": {"exit-code", "c++", "cmake"}}
 
 
-SLOW = ("no start", "no firmware", "no debugger")
-"""What does not begin, or says nothing, is waited for."""
+SLOW = ("no start", "lost exit codes", "no firmware", "no debugger")
+"""What does not begin, or says nothing, is waited for. One of them all is enough, every time."""
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, marks=[pytest.mark.prove] if c in SLOW else []) for c in BROKEN])

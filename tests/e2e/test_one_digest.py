@@ -54,7 +54,7 @@ def test_engines_agree(
     assert found == expected["first"], explain(everything, expected["first"], line, found)
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize("engine", ["docker", pytest.param("podman", marks=pytest.mark.prove)])
 def test_an_engine_goes_on_from_layers_of_another(
     engine: str, everything: CommandLine, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
@@ -68,7 +68,7 @@ def test_an_engine_goes_on_from_layers_of_another(
         assert found == expected[recipe], explain(everything, expected[recipe], line, found)
 
 
-@pytest.mark.parametrize("engine", ["sandbox", "podman"])
+@pytest.mark.parametrize("engine", ["sandbox", pytest.param("podman", marks=pytest.mark.prove)])
 def test_steps_do_find_another_date(engine: str, everything: CommandLine, tmp_path: Path) -> None:
     """Else the tests above would show nothing. Docker's steps are children of its daemon, and have its date."""
     digests = []
@@ -84,12 +84,13 @@ def test_steps_do_find_another_date(engine: str, everything: CommandLine, tmp_pa
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
 def test_a_shipped_image_is_the_same_from_every_engine(engine: str, warm: CommandLine, tmp_path: Path) -> None:
-    """A full one: 150 packages, three layers of tools, an emulator."""
-    line = CommandLine(copy_packages(warm, tmp_path / "store", "aarch64-gnu"), warm.folder)
-    image = line.build("aarch64-gnu", "--engine", engine)
+    """A full one: 140 packages, two layers of tools. `make prove` has the flagship built so, with its emulator."""
+    expected = warm.build("x86_64-gnu", "--engine", "sandbox")["digest"]
+    line = CommandLine(copy_packages(warm, tmp_path / "store", "x86_64-gnu"), warm.folder)
+    image = line.build("x86_64-gnu", "--engine", engine)
     assert image["engine"] == engine
     assert not any(layer["cached"] for layer in image["platforms"]["linux/amd64"]["layers"])
-    assert image["digest"] == warm.build("aarch64-gnu")["digest"]
+    assert image["digest"] == expected
 
 
 def test_nothing_changed_asks_no_engine(everything: CommandLine) -> None:

@@ -55,7 +55,7 @@ def test_a_folder_whose_owners_cannot_be_translated(tiny: CommandLine, tmp_path:
     assert "hint: mount a folder on a disk" in failed.stderr
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sandbox", "docker", pytest.param("podman", marks=pytest.mark.prove)])
 def test_a_crash_under_an_emulator_is_one(engine: str, warm: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "crash.c").write_text("int main(void) { *(volatile int *)0 = 1; }\n")
     words = ("run", "--mount", tmp_path, "--engine", engine, "aarch64-gnu", "--")
@@ -63,7 +63,7 @@ def test_a_crash_under_an_emulator_is_one(engine: str, warm: CommandLine, tmp_pa
     warm.run(*words, "sh", "-c", script, code=139)
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize("engine", ["docker", pytest.param("podman", marks=pytest.mark.prove)])
 def test_two_projects_do_not_get_in_each_others_way(
     engine: str, tiny: CommandLine, unique: str, tmp_path: Path
 ) -> None:
