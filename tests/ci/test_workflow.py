@@ -155,7 +155,16 @@ def test_pins_of_a_change_are_held_against_the_archive() -> None:
     steps = read(".github/workflows/images.yml")["jobs"]["plan"]["steps"]
     (step,) = [one for one in steps if "--archive" in one.get("run", "")]
     assert step["if"] == "github.event_name == 'pull_request'"
-    assert "--archive --trust-from=$base" in FILES[".gitlab-ci.yml"]
+    assert "--archive --trust-from=refs/imagefab/target" in FILES[".gitlab-ci.yml"]
+
+
+def test_a_change_does_not_say_whom_to_trust() -> None:
+    """Neither by what it changes, nor by how old a commit it is based on, nor by a store that it brings."""
+    for name in (".gitlab-ci.yml", ".gitlab/images.yml"):
+        assert "+refs/heads/$CI_MERGE_REQUEST_TARGET_BRANCH_NAME:refs/imagefab/target" in FILES[name]
+        assert "--trust-from=$CI_MERGE" not in FILES[name]
+    for name in (".github/workflows/images.yml", ".github/workflows/refresh.yml"):
+        assert "IMAGEFAB_STORE" not in FILES[name]
 
 
 def test_a_pull_request_is_a_merge_with_its_base() -> None:

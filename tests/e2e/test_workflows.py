@@ -182,7 +182,11 @@ def test_github_says_no(author: Author, guarded: str, flagship: CommandLine, tmp
 def test_gitlab(author: Author, guarded: str, flagship: CommandLine, tmp_path: Path) -> None:
     machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=author.origin, cache=flagship.store)
     base = author.ask("rev-parse", "main")
-    request = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    request = {
+        "CI_PIPELINE_SOURCE": "merge_request_event",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+    }
     asked = GitLab(machine, "refs/heads/change", request)
     asked.run("plan")
     asked.run_child("build")

@@ -191,13 +191,13 @@ def test_a_place_that_takes_no_files_is_an_error(zig: Zig, tmp_path: Path) -> No
     assert zig.seed(tmp_path / "file" / "cache").returncode != 0
 
 
-# What `rustc --print link-args` (1.95) names beside objects, libraries and places, for a debug build.
+# What `rustc --print link-args` (1.95) names, for a debug build, that Zig makes other libraries for.
 BY_RUSTC = {
     "aarch64-unknown-linux-gnu": ("-pie -nodefaultlibs", "-shared -nodefaultlibs"),
     "aarch64-unknown-linux-musl": ("-static -no-pie -nodefaultlibs",),
     "x86_64-unknown-linux-musl": ("-static-pie -nodefaultlibs",),
     "x86_64-unknown-freebsd": ("-pie -nodefaultlibs", "-shared -nodefaultlibs"),
-    "x86_64-pc-windows-gnullvm": ("-nolibc --unwindlib=none", "-nolibc --unwindlib=none -shared"),
+    "x86_64-pc-windows-gnullvm": ("", "-shared"),
 }
 
 

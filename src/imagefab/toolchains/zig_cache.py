@@ -56,7 +56,8 @@ def _list_shapes(target: Target) -> Iterator[tuple[str, ...]]:
 def _list_shapes_by_rustc(target: Target) -> Iterator[tuple[str, ...]]:
     """As rustc links programs and shared libraries: see `rustc --print link-args`."""
     if target.os == "windows":
-        libraries = ["-nolibc", "--unwindlib=none", "-lunwind", *(f"-l{name}" for name in _WINDOWS_LIBRARIES)]
+        # It adds -nolibc, as what C programs need besides is in its own libraries.
+        libraries = ["-lunwind", *(f"-l{name}" for name in _WINDOWS_LIBRARIES)]
         shapes = ["", "-shared"]
     else:
         libraries = ["-nodefaultlibs", "-lunwind", "-lc", "-lm"]

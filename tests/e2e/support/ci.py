@@ -217,12 +217,14 @@ class _Work:
         self._checkout = folder / "checkout"
         self._temp = folder / "temp"
         self._temp.mkdir(parents=True)
+        self._store = folder / "home/.cache/imagefab"
         self._context = {**context, "runner.temp": str(self._temp)}
         self._variables = variables | {
             "GITHUB_ACTIONS": "true",
             "GITHUB_EVENT_NAME": hub._event,
             "GITHUB_REF_NAME": hub._reference.removeprefix("refs/heads/"),
             "RUNNER_TEMP": str(self._temp),
+            "HOME": str(folder / "home"),
         }
         self._saved: list[Path] = []
 
@@ -239,7 +241,7 @@ class _Work:
                 self._run_script(step)
         for saved in self._saved:
             shutil.rmtree(saved, ignore_errors=True)
-            shutil.copytree(self._checkout / ".imagefab", saved, copy_function=os.link)
+            shutil.copytree(self._store, saved, copy_function=os.link)
         return {key: hub._fill(value, self._context) for key, value in job.get("outputs", {}).items()}
 
     def _run_script(self, step: Mapping[str, Any]) -> None:
@@ -263,12 +265,12 @@ class _Work:
             case "actions/setup-python":
                 assert given.keys() == {"python-version"}
             case "actions/cache":
-                assert given["path"] == self._variables["IMAGEFAB_STORE"] == ".imagefab"
+                assert given["path"] == "~/.cache/imagefab"
                 caches = self._hub._folder / "caches"
                 caches.mkdir(exist_ok=True)
                 keys = (given["key"], *given["restore-keys"].split())
                 found = next((found for key in keys if (found := sorted(caches.glob(f"{key}*")))), [])
-                copy_store(found[-1] if found else self._hub._machine.cache, self._checkout / ".imagefab")
+                copy_store(found[-1] if found else self._hub._machine.cache, self._store)
                 self._saved.append(caches / given["key"])
             case "actions/upload-artifact":
                 target = self._artifacts / given["name"]
