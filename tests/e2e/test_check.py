@@ -208,14 +208,14 @@ def write_layout(folder: Path, config: bytes, *, index: bytes | None = None) -> 
 @pytest.mark.parametrize(
     ("config", "index", "said"),
     [
-        (b"not json", None, "is no JSON"),
-        (b"[]", None, "is no JSON object"),
+        (b"not json", None, "is not a readable image"),
+        (b"[]", None, "is not a readable image"),
         (b'{"os": "linux", "architecture": "s390x", "rootfs": {"type": "layers", "diff_ids": []}}', None, "s390x"),
         (b'{"os": "windows", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}}', None, "windows"),
-        (b"{}", b"{", "is no JSON"),
-        (b"{}", b'{"manifests": []}', "lists no image"),
-        (b"{}", b'{"manifests": [{"digest": "sha256:../../etc/passwd"}]}', "without a sha256 digest"),
-        (b"{}", b'{"manifests": [{"digest": "sha256:%s"}]}' % (b"0" * 64), "is missing"),
+        (b"{}", b"{", "is not JSON"),
+        (b"{}", b'{"manifests": []}', "has 0 images"),
+        (b"{}", b'{"manifests": [{"digest": "sha256:../../etc/passwd"}]}', "names no digest"),
+        (b"{}", b'{"manifests": [{"digest": "sha256:%s"}]}' % (b"0" * 64), "0" * 64),
     ],
 )
 def test_broken_layouts(config: bytes, index: bytes | None, said: str, tiny_empty: CommandLine, tmp_path: Path) -> None:

@@ -11,21 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
-from imagefab.digest import Digest
 from imagefab.engines.choose import AUTO
 from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError, ImagefabError, UsageError
-from imagefab.files.plain import BadFileError, read_bytes
+from imagefab.oci.parts import BadImageError, ImageParts, LayoutSource
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 from imagefab.registry.reference import refuse_login
 from imagefab.store.store import Store
 
 _PATIENCE = 60
-_MOST_JSON = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,19 +68,13 @@ def open_layout(
 ) -> Iterator[ForeignImage]:
     """The image of an OCI layout, for as long as it is looked at: for that platform, else for this machine's if there
     are several."""
-    layout = _Layout(folder)
-    manifest = layout.find_manifest(platform or machine_platform())
-    config = layout.read(manifest.get("config"))
-    found = _find_platform(str(folder), config.get("os"), config.get("architecture"))
-    _check_config(folder, manifest, config)
-    if platform not in (None, found):
-        raise UsageError(f"{folder} has an image for {found}, and none for {platform}")
+    source, image = _read_layout(folder, platform)
     chosen = _list_engines(engine)[0]
     with chosen.claim(store) as claim:
         with tempfile.TemporaryDirectory(dir=store.scratch_folder()) as place:
             archive = Path(place) / "image.tar"
             with archive.open("wb") as out:
-                layout.write_archive(manifest, claim.subject, out)
+                _write_archive(source, image, claim.subject, out)
             chosen.load(archive)
         inspected = _inspect(chosen, claim.subject)
         if inspected is None:
@@ -141,13 +133,9 @@ def _find_platform(name: str, system: object, architecture: object) -> HostPlatf
     return platform
 
 
-def _check_config(folder: Path, manifest: dict[str, Any], config: dict[str, Any]) -> None:
+def _check_config(folder: Path, config: object) -> None:
     """What an engine would complain of in words of its own."""
-    rootfs, said = config.get("rootfs"), _or(config.get("config"), {})
-    plain = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    layers = manifest.get("layers") or []
-    if not isinstance(plain, list) or not isinstance(layers, list) or len(plain) != len(layers):
-        raise BrokenImageError(f"{folder}: its config and manifest have different layers")
+    said = _or(config.get("config"), {}) if isinstance(config, dict) else None
     lists, maps = ("Env", "Entrypoint", "Cmd"), ("Labels",)
     if (
         not isinstance(said, dict)
@@ -172,86 +160,43 @@ def _is_map_of_texts(value: object) -> bool:
 # -- OCI layouts ------------------------------------------------------------------------------------------------------
 
 
-class _Layout:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def find_manifest(self, platform: HostPlatform) -> dict[str, Any]:
-        value = self._parse(_read(self._folder / "index.json"), "index.json")
-        for _ in range(4):
-            manifests = value.get("manifests")
-            if manifests is None:
-                return value
-            entries = [entry for entry in manifests if isinstance(entry, dict)] if isinstance(manifests, list) else []
-            if not entries:
-                break
-            own = [e for e in entries if _architecture_of(e) == platform.oci_arch]
-            value = self.read((own or entries)[0])
-        raise BrokenImageError(f"{self._folder}: its index lists no image")
-
-    def read(self, descriptor: object) -> dict[str, Any]:
-        path = self._blob(descriptor)
-        data = _read(path)
-        if Digest.of_bytes(data) != _digest_of(descriptor):
-            raise BrokenImageError(f"{path}: its content does not match its digest")
-        return self._parse(data, str(path))
-
-    def write_archive(self, manifest: dict[str, Any], name: str, out: IO[bytes]) -> None:
-        """As `docker load` takes it."""
-        listed = manifest.get("layers") or []
-        if not isinstance(listed, list):
-            raise BrokenImageError(f"{self._folder}: its manifest has no list of layers")
-        layers = [self._blob(layer) for layer in listed]
-        digest = _digest_of(manifest.get("config"))
-        entry = {
-            "Config": f"{digest.hex}.json",
-            "RepoTags": [name],
-            "Layers": [f"{n}/layer.tar" for n in range(len(layers))],
-        }
-        with tarfile.open(fileobj=out, mode="w|") as tar:
-            _add(tar, f"{digest.hex}.json", _read(self._blob(manifest.get("config"))))
-            for number, layer in enumerate(layers):
-                tar.add(layer, f"{number}/layer.tar", recursive=False)
-            _add(tar, "manifest.json", json.dumps([entry]).encode())
-
-    def _blob(self, descriptor: object) -> Path:
-        path = self._folder / "blobs" / "sha256" / _digest_of(descriptor).hex
-        if not path.is_file():
-            raise BrokenImageError(f"{self._folder}: the blob {path.name} is missing")
-        return path
-
-    def _parse(self, data: bytes, name: str) -> dict[str, Any]:
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BrokenImageError(f"{self._folder}: {name} is no JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise BrokenImageError(f"{self._folder}: {name} is no JSON object")
-        return value
-
-
-def _read(path: Path) -> bytes:
+def _read_layout(folder: Path, platform: HostPlatform | None) -> tuple[LayoutSource, ImageParts]:
     try:
-        return read_bytes(path, _MOST_JSON)
-    except BadFileError as error:
-        raise BrokenImageError(f"{path}: {error.problem}") from None
+        source = LayoutSource(folder)
+        images = source.images
+        image = images.get((platform or machine_platform()).name) or next(iter(images.values()), None)
+    except BadImageError as error:
+        raise BrokenImageError(str(error), hint=error.hint) from None
+    if image is None:
+        raise BrokenImageError(f"{folder}: its index lists no image")
+    config = json.loads(image.config_data)
+    found = _find_platform(str(folder), config.get("os"), config.get("architecture"))
+    _check_config(folder, config)
+    if platform not in (None, found):
+        raise UsageError(f"{folder} has an image for {found}, and none for {platform}")
+    return source, image
 
 
-def _digest_of(descriptor: object) -> Digest:
-    text = descriptor.get("digest") if isinstance(descriptor, dict) else None
-    try:
-        return Digest.parse(text) if isinstance(text, str) else _refuse_reference()
-    except ValueError:
-        _refuse_reference()
-
-
-def _refuse_reference() -> NoReturn:
-    raise BrokenImageError("the image refers to a blob without a sha256 digest")
-
-
-def _architecture_of(entry: dict[str, Any]) -> object:
-    platform = entry.get("platform")
-    return platform.get("architecture") if isinstance(platform, dict) else None
+def _write_archive(source: LayoutSource, image: ImageParts, name: str, out: IO[bytes]) -> None:
+    """As `docker load` takes it."""
+    entry = {
+        "Config": f"{image.config.hex}.json",
+        "RepoTags": [name],
+        "Layers": [f"{number}/layer.tar" for number in range(len(image.layers))],
+    }
+    with tarfile.open(fileobj=out, mode="w|") as tar:
+        _add(tar, f"{image.config.hex}.json", image.config_data)
+        for path, layer in zip(entry["Layers"], image.layers, strict=True):
+            with tempfile.TemporaryFile() as file:
+                try:
+                    source.fetch(layer, file)
+                except BadImageError as error:
+                    raise BrokenImageError(str(error)) from None
+                info = tarfile.TarInfo(path)
+                info.size = file.tell()
+                file.seek(0)
+                tar.addfile(info, file)
+        _add(tar, "manifest.json", json.dumps([entry]).encode())
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
