@@ -2,20 +2,19 @@
 
 The writer is our own, so that one lock has one text: a line a package, sorted, no line that changes without reason.
 The first key is the checksum of all other lines; so an edit by hand, a bad merge or a cut-off file shows itself
-before anything is believed. The reader trusts nothing: each value is checked, and an error says where it is.
+before anything is believed.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Set
 
 from imagefab.debian.pin import ArchivePin, PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import StaleError
 from imagefab.lock.model import FORMAT, LayerLock, Lock, PlatformLock, SourcePin
+from imagefab.toml.record import Record, RecordError, parse_record
 
 HEADER = "# written by `imagefab lock`; do not edit\n"
 _CHECKSUM = re.compile(r'^checksum = "([^"]*)"\n', re.MULTILINE)
@@ -25,9 +24,6 @@ _INNER_PATH = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9][!-~]*\.deb\Z")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-_~:]*\Z")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")
 _WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
-_T = TypeVar("_T")
-_MOST = 1 << 37
-"""For sizes, and for dates, which calendars must still be able to name."""
 
 
 def render_lock(lock: Lock) -> str:
@@ -38,7 +34,14 @@ def render_lock(lock: Lock) -> str:
 def parse_lock(text: str, *, file: str, recipe: str = "RECIPE") -> Lock:
     """StaleError, with the way out as its hint, for everything that is not a lock as this version writes it."""
     text = text.replace("\r\n", "\n")
-    return _Reader(file, recipe).read(text)
+    try:
+        record = parse_record(text)
+        if "recipe" in record:
+            recipe = record.text("recipe", _WORD)
+        _refuse_newer(record, file, recipe)
+        return _read(text, record)
+    except RecordError as error:
+        raise StaleError(f"{file}: {error}", hint=f"run `imagefab lock {recipe}`") from None
 
 
 def _checksum(body: str) -> Digest:
@@ -106,161 +109,94 @@ class NewerLockError(StaleError):
     """A lock that a later imagefab wrote. Nothing replaces it unless that is asked for."""
 
 
-class _Reader:
-    """Reads one file. Every method takes the place it reads, as `platform[0].layer[2].packages[3].sha256`."""
+def _read(text: str, record: Record) -> Lock:
+    checksum = _CHECKSUM.search(text)
+    if "format" not in record or record.value("format", int) != FORMAT:
+        raise RecordError("is not a lock: `format` is missing or unknown")
+    if checksum is None or checksum[1] != str(_checksum(text[checksum.end() :])):
+        raise RecordError("was changed by hand or by a merge: its checksum does not fit")
+    lock = _read_lock(record)
+    if text != render_lock(lock):
+        raise RecordError("is not as `imagefab lock` writes it")
+    return lock
 
-    def __init__(self, file: str, recipe: str) -> None:
-        self._file = file
-        self._recipe = recipe
-        self._archive_names: set[str] = set()
 
-    def read(self, text: str) -> Lock:
-        checksum = _CHECKSUM.search(text)
-        try:
-            table = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            self._fail(f"is not TOML: {error}")
-        recipe = table.get("recipe")
-        if isinstance(recipe, str) and _WORD.match(recipe):
-            self._recipe = recipe
-        number = table.get("format")
-        if isinstance(number, int) and number > FORMAT:
-            raise NewerLockError(
-                f"{self._file}: is of format {number}, this imagefab reads format {FORMAT}",
-                hint=f"update imagefab, or make the lock again: `imagefab lock --upgrade {self._recipe}`",
-            )
-        if number != FORMAT:
-            self._fail("is not a lock: `format` is missing or unknown")
-        if checksum is None or checksum[1] != str(_checksum(text[checksum.end() :])):
-            self._fail("was changed by hand or by a merge: its checksum does not fit")
-        lock = self._lock(table)
-        if text != render_lock(lock):
-            self._fail("is not as `imagefab lock` writes it")
-        return lock
-
-    def _fail(self, problem: str, place: str = "") -> NoReturn:
-        raise StaleError(
-            f"{self._file}: {place}{': ' if place else ''}{problem}", hint=f"run `imagefab lock {self._recipe}`"
+def _refuse_newer(record: Record, file: str, recipe: str) -> None:
+    number = record.value("format", int) if "format" in record else 0
+    if number > FORMAT:
+        raise NewerLockError(
+            f"{file}: is of format {number}, this imagefab reads format {FORMAT}",
+            hint=f"update imagefab, or make the lock again: `imagefab lock --upgrade {recipe}`",
         )
 
-    def _lock(self, table: Mapping[str, Any]) -> Lock:
-        self._only(
-            table, "", "checksum", "format", "recipe", "inputs", "epoch", "archive", "source", "platform", optional=True
-        )
-        archives = self._each(table, "archive", "", self._archive)
-        self._archive_names = {archive.name for archive in archives}
-        return Lock(
-            recipe=self._word(table, "recipe", ""),
-            inputs=self._digest(table, "inputs", ""),
-            epoch=self._count(table, "epoch", ""),
-            archives=archives,
-            sources=self._each(table, "source", "", self._source),
-            platforms=self._each(table, "platform", "", self._platform),
-        )
 
-    def _archive(self, table: Mapping[str, Any], place: str) -> ArchivePin:
-        self._only(table, place, "name", "archive", "suite", "components", "date", "release")
-        components = self._value(table, "components", place, list)
-        if not all(isinstance(component, str) and _WORD.match(component) for component in components):
-            self._fail("must be names", f"{place}components")
-        return ArchivePin(
-            name=self._word(table, "name", place),
-            archive=self._word(table, "archive", place),
-            suite=self._word(table, "suite", place),
-            components=tuple(components),
-            date=self._text(table, "date", place, _DATE),
-            release=self._digest(table, "release", place),
-        )
+def _read_lock(record: Record) -> Lock:
+    record.only("checksum", "format", "recipe", "inputs", "epoch", "archive", "source", "platform")
+    archives = record.each("archive", _read_archive)
+    names = {archive.name for archive in archives}
+    return Lock(
+        recipe=record.text("recipe", _WORD),
+        inputs=record.digest("inputs"),
+        epoch=record.number("epoch"),
+        archives=archives,
+        sources=record.each("source", _read_source),
+        platforms=record.each("platform", lambda one: _read_platform(one, names)),
+    )
 
-    def _source(self, table: Mapping[str, Any], place: str) -> SourcePin:
-        self._only(table, place, "name", "platform", "wheel", "sha256", optional=True)
-        return SourcePin(
-            name=self._word(table, "name", place),
-            sha256=self._digest(table, "sha256", place),
-            platform=self._text(table, "platform", place, _PLATFORM) if "platform" in table else None,
-            wheel=self._text(table, "wheel", place, _WHEEL) if "wheel" in table else None,
-        )
 
-    def _platform(self, table: Mapping[str, Any], place: str) -> PlatformLock:
-        self._only(table, place, "name", "layer", optional=True)
-        return PlatformLock(
-            platform=self._text(table, "name", place, _PLATFORM),
-            layers=self._each(table, "layer", place, self._layer),
-        )
+def _read_archive(record: Record) -> ArchivePin:
+    record.only("name", "archive", "suite", "components", "date", "release")
+    return ArchivePin(
+        name=record.text("name", _WORD),
+        archive=record.text("archive", _WORD),
+        suite=record.text("suite", _WORD),
+        components=record.texts("components", _WORD),
+        date=record.text("date", _DATE),
+        release=record.digest("release"),
+    )
 
-    def _layer(self, table: Mapping[str, Any], place: str) -> LayerLock:
-        self._only(table, place, "name", "packages", "extracts", optional=True)
-        packages = self._each(table, "packages", place, self._package)
-        if len({pin.file_name for pin in packages}) < len(packages):
-            self._fail("has two packages in files of one name", f"{place}packages")
-        return LayerLock(
-            name=self._word(table, "name", place),
-            packages=packages,
-            extracts=self._each(table, "extracts", place, self._package),
-        )
 
-    def _package(self, table: Mapping[str, Any], place: str) -> PackagePin:
-        self._only(table, place, "name", "version", "arch", "archive", "path", "size", "sha256", "seen", optional=True)
-        archive = self._word(table, "archive", place)
-        if archive not in self._archive_names:
-            self._fail(f"{archive!r} is no archive of this lock", f"{place}archive")
-        return PackagePin(
-            name=self._word(table, "name", place),
-            version=self._word(table, "version", place),
-            architecture=self._word(table, "arch", place),
-            archive=archive,
-            path=self._text(table, "path", place, _INNER_PATH),
-            size=self._count(table, "size", place),
-            sha256=self._digest(table, "sha256", place),
-            seen=self._text(table, "seen", place, _DATE) if "seen" in table else None,
-        )
+def _read_source(record: Record) -> SourcePin:
+    record.only("name", "platform", "wheel", "sha256")
+    return SourcePin(
+        name=record.text("name", _WORD),
+        sha256=record.digest("sha256"),
+        platform=record.text("platform", _PLATFORM) if "platform" in record else None,
+        wheel=record.text("wheel", _WHEEL) if "wheel" in record else None,
+    )
 
-    def _only(self, table: Mapping[str, Any], place: str, *keys: str, optional: bool = False) -> None:
-        for key in table:
-            if key not in keys:
-                self._fail("is a key that this imagefab does not know", f"{place}{key}")
-        for key in () if optional else keys:
-            if key not in table:
-                self._fail("is missing", f"{place}{key}")
 
-    def _each(
-        self, table: Mapping[str, Any], key: str, place: str, read: Callable[[Mapping[str, Any], str], _T]
-    ) -> tuple[_T, ...]:
-        entries = table.get(key, [])
-        if not isinstance(entries, list):
-            self._fail("must be an array", f"{place}{key}")
-        values = []
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, dict):
-                self._fail("must be a table", f"{place}{key}[{number}]")
-            values.append(read(entry, f"{place}{key}[{number}]."))
-        return tuple(values)
+def _read_platform(record: Record, archives: Set[str]) -> PlatformLock:
+    record.only("name", "layer")
+    return PlatformLock(
+        platform=record.text("name", _PLATFORM), layers=record.each("layer", lambda one: _read_layer(one, archives))
+    )
 
-    def _value(self, table: Mapping[str, Any], key: str, place: str, kind: type[_T]) -> _T:
-        if key not in table:
-            self._fail("is missing", f"{place}{key}")
-        value = table[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            self._fail(f"must be of type {kind.__name__}", f"{place}{key}")
-        return value
 
-    def _text(self, table: Mapping[str, Any], key: str, place: str, pattern: re.Pattern[str]) -> str:
-        value = self._value(table, key, place, str)
-        if not pattern.match(value):
-            self._fail(f"{value!r} is not a {key}", f"{place}{key}")
-        return value
+def _read_layer(record: Record, archives: Set[str]) -> LayerLock:
+    record.only("name", "packages", "extracts")
+    packages = record.each("packages", lambda one: _read_package(one, archives))
+    if len({pin.file_name for pin in packages}) < len(packages):
+        raise record.error("has two packages in files of one name", "packages")
+    return LayerLock(
+        name=record.text("name", _WORD),
+        packages=packages,
+        extracts=record.each("extracts", lambda one: _read_package(one, archives)),
+    )
 
-    def _word(self, table: Mapping[str, Any], key: str, place: str) -> str:
-        return self._text(table, key, place, _WORD)
 
-    def _count(self, table: Mapping[str, Any], key: str, place: str) -> int:
-        value = self._value(table, key, place, int)
-        if not 0 <= value < _MOST:
-            self._fail("must not be negative, nor as large as that", f"{place}{key}")
-        return value
-
-    def _digest(self, table: Mapping[str, Any], key: str, place: str) -> Digest:
-        try:
-            return Digest.parse(self._value(table, key, place, str))
-        except ValueError:
-            self._fail("is not a sha256 digest", f"{place}{key}")
+def _read_package(record: Record, archives: Set[str]) -> PackagePin:
+    record.only("name", "version", "arch", "archive", "path", "size", "sha256", "seen")
+    archive = record.text("archive", _WORD)
+    if archive not in archives:
+        raise record.error(f"{archive!r} is no archive of this lock", "archive")
+    return PackagePin(
+        name=record.text("name", _WORD),
+        version=record.text("version", _WORD),
+        architecture=record.text("arch", _WORD),
+        archive=archive,
+        path=record.text("path", _INNER_PATH),
+        size=record.number("size"),
+        sha256=record.digest("sha256"),
+        seen=record.text("seen", _DATE) if "seen" in record else None,
+    )

@@ -6,11 +6,9 @@ It has no times and no durations, so that checking the same image again changes 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imagefab.check.judge import Report
 from imagefab.check.probe import Verdict
@@ -20,6 +18,7 @@ from imagefab.files.plain import BadFileError, NoFileError, read_text
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
 from imagefab.recipe.project import Project
+from imagefab.toml.record import Record, RecordError, parse_record
 
 FORMAT = 2
 CHECKED_NAME = "checked.toml"
@@ -93,36 +92,24 @@ def print_checked(recipe: str, found: Mapping[str, Checked]) -> str:
 def read_checked(text: str) -> dict[str, Checked]:
     """What a record says; nothing where it can't be read or is of another format. Checking again writes it anew."""
     try:
-        value = tomllib.loads(text)
-        if value.get("format") != FORMAT:
+        record = parse_record(text)
+        if record.number("format") != FORMAT:
             return {}
-        return {name: _read_one(one) for name, one in value.get("platforms", {}).items()}
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError, KeyError, TypeError, AttributeError):
+        return {name: _read_one(one) for name, one in record.tables("platforms")}
+    except RecordError:
         return {}
 
 
-def _read_one(value: dict[str, Any]) -> Checked:
+def _read_one(record: Record) -> Checked:
     return Checked(
-        plan=Digest.parse(value["plan"]),
-        manifest=Digest.parse(value["manifest"]),
-        size=_count(value["size"]),
-        passed=tuple(map(_name, value["passed"])),
-        failed=tuple(map(_name, value["failed"])),
-        skipped=tuple(map(_name, value["skipped"])),
-        facts={_name(name): _name(fact) for name, fact in value.get("facts", {}).items()},
+        plan=record.digest("plan"),
+        manifest=record.digest("manifest"),
+        size=record.number("size"),
+        passed=record.texts("passed", _NAME),
+        failed=record.texts("failed", _NAME),
+        skipped=record.texts("skipped", _NAME),
+        facts=record.texts_by_name("facts", _NAME),
     )
-
-
-def _name(text: object) -> str:
-    if not isinstance(text, str) or not _NAME.match(text):
-        raise ValueError(f"not a name: {text!r}")
-    return text
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise ValueError(f"not a size: {value!r}")
-    return value
 
 
 def _quote(text: str) -> str:

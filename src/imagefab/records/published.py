@@ -6,7 +6,6 @@ Only `publish` writes it. It says nothing that changes when the same image is pu
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,9 +18,12 @@ from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.progress import Progress
 from imagefab.recipe.project import Project
 from imagefab.registry.reference import is_repository
+from imagefab.toml.record import Record, RecordError, parse_record
 
 PUBLISHED_NAME = "published.toml"
+_NAME = re.compile(r"[!-~]+\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,45 +86,36 @@ def print_published(recipe: str, published: Published) -> str:
 def parse_published(text: str, *, file: str, recipe: str) -> Published:
     """Read published.toml. It may say more than is asked here. StaleError when it cannot be believed."""
 
-    def fail(problem: str) -> StaleError:
-        return StaleError(problem, position=Position(file), hint=f"remove it, and run `imagefab publish {recipe}`")
-
     try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise fail(f"this is not TOML: {error}") from None
-    name, digest, platforms = (data.get(key) for key in ("name", "digest", "platforms"))
-    if not isinstance(name, str) or not is_repository(name):
-        raise fail("`name` is not the name of an image on a registry, without a tag")
-    if not isinstance(digest, str) or not _DIGEST.match(digest):
-        raise fail("`digest` is not `sha256:` and 64 hexadecimal digits")
-    if not isinstance(platforms, list) or not platforms or not all(one in [*HOST_PLATFORMS] for one in platforms):
-        raise fail(f"`platforms` is not a list of host platforms ({', '.join(HOST_PLATFORMS)})")
-    tag, when = data.get("tag", ""), data.get("published")
-    try:
-        images = tuple((key, _read_image(one)) for key, one in data.get("images", {}).items() if key in platforms)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise fail("`images` does not say what was published") from None
-    return Published(
-        name=name,
-        digest=Digest.parse(digest),
-        platforms=tuple(one for name, one in HOST_PLATFORMS.items() if name in platforms),
-        tag=tag if isinstance(tag, str) else "",
-        when=when if isinstance(when, datetime) and when.tzinfo is not None else None,
-        images=images,
-    )
+        record = parse_record(text)
+        name, platforms = record.text("name", _NAME), record.texts("platforms", _PLATFORM)
+        if not is_repository(name):
+            raise record.error("is not the name of an image on a registry, without a tag", "name")
+        if not platforms or not {*platforms} <= HOST_PLATFORMS.keys():
+            raise record.error(f"are not host platforms ({', '.join(HOST_PLATFORMS)})", "platforms")
+        return Published(
+            name=name,
+            digest=Digest.parse(record.text("digest", _DIGEST)),
+            platforms=tuple(one for name, one in HOST_PLATFORMS.items() if name in platforms),
+            tag=record.value("tag", str) if "tag" in record else "",
+            when=record.value("published", datetime) if "published" in record else None,
+            images=tuple((key, _read_image(one)) for key, one in record.tables("images") if key in platforms),
+        )
+    except RecordError as error:
+        hint = f"remove it, and run `imagefab publish {recipe}`"
+        raise StaleError(str(error), position=Position(file), hint=hint) from None
 
 
-def _read_image(value: dict[str, Any]) -> PublishedImage:
+def _read_image(record: Record) -> PublishedImage:
     image = PublishedImage(
-        plan=Digest.parse(value["plan"]),
-        manifest=Digest.parse(value["manifest"]),
-        config=Digest.parse(value["config"]),
-        layers=tuple(Digest.parse(one) for one in value["layers"]),
-        keys=tuple(Digest.parse(one) for one in value.get("keys", ())),
+        plan=record.digest("plan"),
+        manifest=record.digest("manifest"),
+        config=record.digest("config"),
+        layers=record.digests("layers"),
+        keys=record.digests("keys") if "keys" in record else (),
     )
     if image.keys and len(image.keys) != len(image.layers):
-        raise ValueError("a key for each layer")
+        raise record.error("are not one for each layer", "keys")
     return image
 
 
