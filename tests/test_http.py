@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from imagefab.http import SlowError, compute_limit, find_seconds_left, make_client, watch_pace, within
+from imagefab.http import Patience, SlowError, compute_limit, find_seconds_left, make_client, watch_pace, within
 
 Talk = Callable[[socket.socket], None]
 
@@ -87,7 +87,7 @@ def begin_tls(connection: socket.socket) -> None:
 @pytest.fixture
 def client(one_authority: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
-    with make_client(timeout=5) as made:
+    with make_client(Patience(read=5, connect=5)) as made:
         yield made
 
 
@@ -120,7 +120,7 @@ def test_a_proxy(talk: Talk, one_authority: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
     with serve(talk) as url:
         monkeypatch.setenv("HTTP_PROXY", url)
-        with make_client(timeout=5) as client, in_time():
+        with make_client(Patience(read=5, connect=5)) as client, in_time():
             client.get("http://example.org/")
 
 

@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
     import httpx
 
+MOST_REDIRECTS = 8
+_PASSING = {408, 425, 429}
 SLOWEST = 8 << 10
 """Bytes a second that every transfer has to come to in the end."""
 _PIECE = 1 << 14
@@ -106,11 +109,42 @@ def watch_pace(pieces: Iterable[bytes], *, seconds: float, slowest: int) -> Iter
         yield piece
 
 
-def make_client(**options: Any) -> httpx.Client:
-    """A client of the library's that heeds deadlines, through proxies too. Errors are the library's."""
+def follow(url: str, location: str) -> str:
+    """Where an answer sends us, which is never from TLS into the clear. ValueError says what is wrong with it."""
+    try:
+        target = urljoin(url, location)
+        scheme, before = urlsplit(target).scheme, urlsplit(url).scheme
+    except ValueError:
+        raise ValueError("redirects to something that is not a URL") from None
+    if not location or scheme not in ("http", "https") or (before == "https" != scheme):
+        raise ValueError(f"redirects to {scheme or 'nowhere'}, which is not allowed")
+    return target
+
+
+def is_passing(status: int) -> bool:
+    """Whether another attempt makes sense after that status."""
+    return status >= 500 or status in _PASSING
+
+
+class ProxyAddressError(Exception):
+    """What the environment names as a proxy can't be used."""
+
+
+def make_client(patience: Patience, **options: Any) -> httpx.Client:
+    """A client of the library's that heeds deadlines, through proxies too. Errors are the library's, but for the
+    proxy's address. Redirects are the caller's: not everything that is sent may go where an answer leads."""
     import httpx
 
-    client = httpx.Client(**options)
+    timeout = httpx.Timeout(patience.read, connect=patience.connect, pool=None)
+    headers = {"User-Agent": "imagefab"}
+    try:
+        client = httpx.Client(timeout=timeout, follow_redirects=False, headers=headers, **options)
+    except httpx.InvalidURL:
+        # What it says may be a part of a password that has a slash in it.
+        raise ProxyAddressError("the proxy in the environment is not a URL") from None
+    except (ImportError, ValueError) as error:
+        said = str(error).splitlines()[0][:200]
+        raise ProxyAddressError(f"the proxy in the environment can't be used: {said}") from None
     for transport in (client._transport, *client._mounts.values()):
         if transport is not None:
             pool: Any = transport._pool  # type: ignore[attr-defined]

@@ -15,19 +15,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
 
 from imagefab.digest import Digest
 from imagefab.errors import FetchError
-from imagefab.http import Deadline, Patience, SlowError, allow_pauses, compute_limit, make_client, watch_pace, within
+from imagefab.http import (
+    MOST_REDIRECTS,
+    Deadline,
+    Patience,
+    ProxyAddressError,
+    SlowError,
+    allow_pauses,
+    compute_limit,
+    follow,
+    is_passing,
+    make_client,
+    watch_pace,
+    within,
+)
 
 if TYPE_CHECKING:
     import httpx
 
 _CHUNK = 1 << 18
-_MOST_REDIRECTS = 8
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)\Z")
-_PASSING = {408, 425, 429}
 
 
 class TransferError(FetchError):
@@ -177,7 +187,7 @@ class Transport:
         """The answer at the end of redirects, which never lead from https to http."""
         import httpx
 
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(MOST_REDIRECTS):
             try:
                 request = self._shared_client().build_request("GET", url, headers=headers)
                 with within(self.patience.read):
@@ -202,17 +212,12 @@ class Transport:
         raise TransferError(f"{name_host(url)} redirects too often")
 
     def _shared_client(self) -> httpx.Client:
-        import httpx
-
         with self._guard:
             if self._client is None:
-                timeout = httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None)
-                headers = {"User-Agent": "imagefab"}
                 try:
-                    self._client = make_client(timeout=timeout, follow_redirects=False, headers=headers)
-                except httpx.InvalidURL:
-                    # What it says may be a part of a password that has a slash in it.
-                    raise TransferError("the proxy in the environment is not a URL") from None
+                    self._client = make_client(self.patience)
+                except ProxyAddressError as error:
+                    raise TransferError(str(error)) from None
             return self._client
 
 
@@ -229,20 +234,16 @@ def _check_status(url: str, status: int) -> None:
         return
     if status in (404, 410):
         raise NotThereError(f"{name_host(url)} does not have it")
-    if status >= 500 or status in _PASSING:
+    if is_passing(status):
         raise _BrokenOffError(f"the server answers {status}")
     raise TransferError(f"{name_host(url)} answers {status}")
 
 
 def _follow(url: str, location: str) -> str:
     try:
-        target = urljoin(url, location)
-        scheme, before = urlsplit(target).scheme, urlsplit(url).scheme
+        return follow(url, location)
     except ValueError as error:
-        raise TransferError(f"{name_host(url)} redirects to something that is not a URL: {error}") from error
-    if scheme not in ("http", "https") or (before == "https" and scheme == "http"):
-        raise TransferError(f"{name_host(url)} redirects to {scheme or 'nothing'}, which is not allowed")
-    return target
+        raise TransferError(f"{name_host(url)} {error}") from None
 
 
 def _continues(response: httpx.Response, held: int) -> bool:

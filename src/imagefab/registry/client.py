@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from imagefab.http import Patience, within
+from imagefab.http import MOST_REDIRECTS, Patience, ProxyAddressError, follow, is_passing, make_client, within
 from imagefab.registry.access import Access, Scope
-from imagefab.registry.connection import hint_at_proxy, make_client, make_context
+from imagefab.registry.connection import PROXIES, hint_at_proxy, make_context
 from imagefab.registry.credentials import NO_KEYRING, Keyring
 from imagefab.registry.effort import Effort, Efforts
 from imagefab.registry.errors import PassingError, RegistryError
@@ -29,15 +29,23 @@ from imagefab.registry.reference import api_host, is_loopback
 if TYPE_CHECKING:
     import httpx
 
-_PASSING = {408, 425, 429}
 _AT_ONCE = 4
-_MOST_REDIRECTS = 5
 _MOST_BODY = 16 << 20
 _LATER = "try again later; what is there by then is not sent again"
 _CERTIFICATES = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
 Content = bytes | Callable[[], Iterator[bytes]]
 """What is sent: a function where it may have to be sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeatable:
+    """What a request sends from the start again, when it has to log in first."""
+
+    make: Callable[[], Iterator[bytes]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.make()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class Client:
     ) -> Iterator[httpx.Response]:
         """One attempt, with the answer's body still to be read; at the end of redirects, for what only reads."""
         url = urljoin(f"{self.connect()}/v2/", address)
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(MOST_REDIRECTS):
             with self._open(method, url, scope, headers or {}, content) as response:
                 if not (response.is_redirect and method in ("GET", "HEAD")):
                     yield response
@@ -133,7 +141,7 @@ class Client:
                     with within(seconds), send() as response:
                         body = b"" if method == "HEAD" else self._read(response)
                         answer = Answer(response.status_code, response.headers, body, str(response.url))
-                    if answer.status < 500 and answer.status not in _PASSING:
+                    if not is_passing(answer.status):
                         return answer
                     problem = f"{self.host}: {who} answers {self.explain(answer)}{_name_limit(answer.status)}"
                     raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))  # noqa: TRY301
@@ -171,15 +179,10 @@ class Client:
             self.stop.clear()
 
     def follow(self, url: str, location: str) -> str:
-        """Where an answer sends us, which is never from TLS into the clear."""
         try:
-            target = urljoin(url, location)
-            parts, before = urlsplit(target), urlsplit(url)
-        except ValueError:
-            raise RegistryError(f"{self.host} redirects to something that is not a URL") from None
-        if not location or parts.scheme not in ("http", "https") or (before.scheme == "https" != parts.scheme):
-            raise RegistryError(f"{self.host} redirects to {parts.scheme or 'nowhere'}, which is not allowed")
-        return target
+            return follow(url, location)
+        except ValueError as error:
+            raise RegistryError(f"{self.host} {error}") from None
 
     def explain(self, answer: Answer) -> str:
         """What a registry said was wrong, without what it knows from us."""
@@ -198,34 +201,31 @@ class Client:
     def _open(
         self, method: str, url: str, scope: Scope, headers: dict[str, str], content: Content
     ) -> Iterator[httpx.Response]:
-        """Sent with what lets us in; again with a new token when the old one is refused."""
+        """Sent with what lets us in."""
+        from imagefab.registry.login import Login
+
         # Only the registry itself gets to know who we are.
         is_ours = _origin(url) == _origin(self.connect())
-        # Of threads that share a token, another may have used it up.
-        for is_last in (False, False, True):
-            grant = self._access.find(scope) if is_ours else None
-            given = headers | ({"Authorization": grant.header} if grant else {})
-            response = self._send(method, url, given, content)
-            try:
-                if response.status_code == 401 and is_ours and not is_last:
-                    self._access.learn(response.headers.get_list("WWW-Authenticate"), scope)
-                    continue
-                if response.status_code in (401, 403) and is_ours:
-                    raise self._access.refuse(scope.repository, response.status_code)
-                yield response
-                return
-            finally:
-                response.close()
+        login = Login(self._access, scope) if is_ours else None
+        response = self._send(method, url, headers, content, login)
+        try:
+            if response.status_code in (401, 403) and is_ours:
+                raise self._access.refuse(scope.repository, response.status_code)
+            yield response
+        finally:
+            response.close()
 
-    def _send(self, method: str, url: str, headers: dict[str, str], content: Content) -> httpx.Response:
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], content: Content, login: httpx.Auth | None = None
+    ) -> httpx.Response:
         import httpx
 
         client = self._client()
         try:
-            body = content() if callable(content) else content
-            request = client.build_request(method, url, headers=headers, content=body or None)
+            body = _Repeatable(content) if callable(content) else content or None
+            request = client.build_request(method, url, headers=headers, content=body)
             with within(self.patience.limit(_read_length(headers))):
-                return client.send(request, stream=True)
+                return client.send(request, stream=True, auth=login)
         except httpx.ProxyError as error:
             raise PassingError(f"the proxy on the way to {self.host}: {self._reason(error)}") from None
         except httpx.TimeoutException:
@@ -268,18 +268,15 @@ class Client:
         return bytes(body)
 
     def _client(self) -> httpx.Client:
-        import httpx
-
         with self._guard:
             if self._http is None:
-                self._http = make_client(
-                    # What is on this machine is not reached through another, which would see our login in the clear.
-                    trust_env=not is_loopback(self.host),
-                    timeout=httpx.Timeout(self.patience.read, connect=self.patience.connect, pool=None),
-                    verify=make_context(self.host, self._certificates),
-                    follow_redirects=False,
-                    headers={"User-Agent": "imagefab"},
-                )
+                context = make_context(self.host, self._certificates)
+                # What is on this machine is not reached through another, which would see our login in the clear.
+                trust = not is_loopback(self.host)
+                try:
+                    self._http = make_client(self.patience, trust_env=trust, verify=context)
+                except ProxyAddressError as error:
+                    raise RegistryError(str(error), hint=PROXIES) from None
             return self._http
 
     # -- who we are -----------------------------------------------------------------------------------------------

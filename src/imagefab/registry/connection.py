@@ -1,36 +1,16 @@
-"""Connections to registries: by which proxy, and whose certificates are believed."""
+"""Connections to registries: whose certificates are believed, and what a proxy on the way may be at fault for."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from imagefab import http
 from imagefab.registry.errors import RegistryError
 
-if TYPE_CHECKING:
-    import httpx
-
-_PROXIES = "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy.example.org:3128"
-
-
-def make_client(**options: Any) -> httpx.Client:
-    import httpx
-
-    try:
-        return http.make_client(**options)
-    except httpx.InvalidURL:
-        # What it says may be a part of a password that has a slash in it.
-        raise RegistryError("the proxy in the environment is not a URL", hint=_PROXIES) from None
-    except (ImportError, ValueError) as error:
-        raise RegistryError(
-            f"the proxy in the environment can't be used: {str(error).splitlines()[0][:200]}",
-            hint=_PROXIES,
-        ) from None
+PROXIES = "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy.example.org:3128"
 
 
 def hint_at_proxy(url: str) -> str | None:
