@@ -58,8 +58,13 @@ _OLDEST_GLIBCS = {
 _NO_GLIBC = ("mips", "mipsel", "powerpc", "powerpc64")
 """The architectures whose GNU C library Zig does not carry under the target's name."""
 
-_UNASKED = "-lmsvcrt | -lmingw32 | -lmingwex | "
-"""What rustc names for Windows, and Zig links by itself or in the newer form."""
+_UNASKED = {
+    "windows": "-lmsvcrt | -lmingw32 | -lmingwex | ",
+    "freebsd": "-lkvm | -lmemstat | -lprocstat | -ldevstat | ",
+}
+"""Libraries that rustc names whether a program needs them or not, by system. Zig links those of Windows by itself, or
+in the newer form. Those of FreeBSD it does not have: a program that uses one fails to link, as its symbols are missing.
+"""
 
 
 def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -147,7 +152,7 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
             "zig-compiler.sh",
             triple=target.triple,
             cache=_read_cache(),
-            unasked=_UNASKED if windows else "",
+            unasked=_UNASKED.get(target.os, ""),
             tool=tool,
             zig=ZIG,
             target=name,

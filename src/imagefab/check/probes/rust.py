@@ -30,6 +30,7 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
         yield _make_bare_probe(subject, target)
         return
     files = _FILES.get(subject.os, ("probe",))
+    cargo = _name_cargo(subject)
     yield Probe(
         name="rust",
         what="a crate with a build script and a C dependency, offline, the toolchain mounted as cross does it",
@@ -39,10 +40,10 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
         + place("part.c", "library.c")
         + place("src/main.rs", "main.rs")
         + read_program("cargo.sh")
-        + f"cargo build --offline --target {target}\n"
+        + f"{cargo} build --offline --target {target}\n"
         + _release_with_zig(subject, target)
         + "".join(f"cp target/{target}/debug/{name} .\n" for name in files)
-        + (f"cargo test --offline --target {target}\n" if subject.find_cargo("RUNNER") else "")
+        + (f"{cargo} test --offline --target {target}\n" if subject.find_cargo("RUNNER") else "")
         + run(subject, files[0], "rust says 42"),
         products=(Product(path=files[-1]),),
     )
@@ -50,9 +51,15 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
 
 def _release_with_zig(subject: Subject, target: str) -> str:
     """Zig's libraries have come with the image, for both profiles."""
-    if subject.find("CC") != "zig-cc":
+    if not subject.has_zig:
         return ""
-    return f"cargo build --offline --release --target {target}\n" + read_program("zig-nothing-compiled.sh")
+    build = f"{_name_cargo(subject)} build --offline --release --target {target}\n"
+    return build + read_program("zig-nothing-compiled.sh")
+
+
+def _name_cargo(subject: Subject) -> str:
+    """cross calls cargo-zigbuild in images that have no other compiler."""
+    return "cargo-zigbuild" if subject.is_for_zigbuild else "cargo"
 
 
 def _make_bare_probe(subject: Subject, target: str) -> Probe:
