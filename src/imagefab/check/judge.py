@@ -41,16 +41,17 @@ class Report:
 
 def judge(subject: Subject, probes: Sequence[Probe], ran: Mapping[str, Ran], skips: Sequence[Row] = ()) -> Report:
     rows = [_judge_labels(subject), _judge_environment(subject)]
-    floors: list[tuple[int, ...]] = []
+    floors: dict[str, list[tuple[int, ...]]] = {}
     for probe in probes:
         if probe.name != FACTS:
             row, binaries = _judge_probe(subject, probe, ran[probe.name])
             rows.append(row)
-            floors += [binary.glibc for binary in binaries if binary.glibc]
+            floors[probe.name] = [binary.glibc for binary in binaries if binary.glibc]
     facts = dict(_read_facts(ran[FACTS])) if FACTS in ran else {}
-    if floors:
-        facts[GLIBC_FLOOR] = print_version(max(floors))
-    rows += _judge_glibc(subject, facts)
+    # The fact is the same wherever the image is checked, with a Rust toolchain or without one.
+    if floor := max((one for name, found in floors.items() if name != "rust" for one in found), default=None):
+        facts[GLIBC_FLOOR] = print_version(floor)
+    rows += _judge_glibc(subject, facts, [one for found in floors.values() for one in found])
     return Report(name=subject.name, triple=subject.triple, rows=(*rows, *skips), facts=facts)
 
 
@@ -88,7 +89,7 @@ def _judge_environment(subject: Subject) -> Row:
     return passed("environment", "cargo, cc and cmake find their variables")
 
 
-def _judge_glibc(subject: Subject, facts: Mapping[str, str]) -> list[Row]:
+def _judge_glibc(subject: Subject, facts: Mapping[str, str], floors: Sequence[tuple[int, ...]]) -> list[Row]:
     """Whether the image is as good as its claim, where it makes one."""
     claim = subject.labels.get(GLIBC_CLAIM)
     if claim is None:
@@ -96,10 +97,10 @@ def _judge_glibc(subject: Subject, facts: Mapping[str, str]) -> list[Row]:
     bound = parse_version(claim)
     if bound is None:
         return [failed("glibc", f"the label {GLIBC_CLAIM} says {claim!r}, which is no version")]
-    found = {name: version for name in ("glibc", GLIBC_FLOOR) if (version := parse_version(facts.get(name, "")))}
-    if "glibc" not in found:
+    compiled = parse_version(facts.get("glibc", ""))
+    if compiled is None:
         return [failed("glibc", f"it claims glibc {claim}, and the compiler does not say which one it has")]
-    newest = max(found.values())
+    newest = max([compiled, *floors])
     if newest > bound:
         return [failed("glibc", f"it claims glibc {claim}, and what it links may need {print_version(newest)}")]
     return [passed("glibc", f"what it links needs no newer glibc than {claim}")]
