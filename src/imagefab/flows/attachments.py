@@ -1,4 +1,4 @@
-"""What goes along with an image: a list of what is in it, and how it was made."""
+"""What is attached to an image: its SBOM and its provenance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imagefab.registry.reference import Repository
 
 
 def compose_sbom(workspace: Workspace, recipe: str, platforms: tuple[str, ...]) -> str:
-    """What is in an image for a host platform, as SPDX."""
+    """The SBOM of an image for one host platform, as SPDX."""
     (prepared,) = workspace.prepare([recipe])
     plan = prepared.choose_plans(platforms)[0]
     return make_sbom(prepared.lock, plan.platform.name, plan.target).decode()
@@ -27,7 +27,7 @@ def compose_sbom(workspace: Workspace, recipe: str, platforms: tuple[str, ...]) 
 def make_attachments(
     project: Project, prepared: Prepared, images: ImageSet, repository: Repository, builder: str
 ) -> Iterable[Attachment]:
-    """A list of what is in each platform's image, and how all of them were made."""
+    """An SBOM for each platform's image, and one provenance statement for all of them."""
     lock, target = prepared.lock, prepared.recipe.target.triple
     created = format_epoch(lock.epoch)
     for image in images.images:
@@ -59,7 +59,7 @@ def make_attachments(
 
 
 def _hash_files(project: Project, prepared: Prepared) -> dict[str, Digest]:
-    """What people reviewed."""
+    """Hash the files that people review: the recipe and its lock."""
     name = prepared.recipe.name
     found = {}
     for path in (project.root / prepared.recipe.file, lock_path(project, name)):

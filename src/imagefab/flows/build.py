@@ -1,4 +1,4 @@
-"""From recipes to images, and from the store to where images are wanted."""
+"""Build images from recipes, and deliver them from the store to where they are wanted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class EngineChoice:
     name: str = AUTO
     builder: str | None = None
-    """One of buildx's, which is taken instead."""
+    """A buildx builder to use instead."""
 
     def __post_init__(self) -> None:
         if self.builder is not None and self.name not in (AUTO, "docker"):
@@ -50,27 +50,27 @@ class EngineChoice:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     recipes: tuple[str, ...] | None
-    """None for all."""
+    """None means all."""
     platforms: tuple[str, ...] = ()
     engine: EngineChoice = field(default_factory=EngineChoice)
     no_cache: bool = False
     jobs: int = 1
     load: bool = False
     output: Path | None = None
-    """An OCI layout folder to write."""
+    """The OCI layout folder to write."""
     push_layers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What building one recipe came to."""
+    """The result of building one recipe."""
 
     prepared: Prepared
     images: ImageSet
     fresh: frozenset[Digest]
-    """Keys of the layers that were built now."""
+    """Keys of the layers built by this run."""
     engine: str | None
-    """None when nothing had to be built."""
+    """None if nothing had to be built."""
     seconds: float
 
 
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def build(workspace: Workspace, request: BuildRequest, done: Callable[[Outcome], None]) -> list[ImagefabError]:
-    """Build images, and bring each to where it is wanted; `done` learns of each. Returns what went wrong."""
+    """Build images and deliver each one. Calls `done` with each outcome, and returns the errors."""
     from imagefab.engines.load import find_local_engine, load_images
     from imagefab.oci.layout import check_is_free, write_layout
 
@@ -113,7 +113,7 @@ def build(workspace: Workspace, request: BuildRequest, done: Callable[[Outcome],
 
 
 def _warn_of_stale_dockerfiles(workspace: Workspace, prepared: Sequence[Prepared]) -> None:
-    """What people reviewed should be what is built."""
+    """Warn if a Dockerfile that people reviewed is not what is built."""
     for one in prepared:
         path = dockerfile_path(workspace.project, one.recipe.name)
         if path.exists() and not has_bytes(path, render_recipe(one).encode()):
@@ -131,7 +131,7 @@ def _open_share_to_give(workspace: Workspace) -> LayerShare:
 
 
 def _give_layers(workspace: Workspace, share: LayerShare, outcome: Outcome) -> None:
-    """Those that may be passed on; whoever can pull from there has all that is in them."""
+    """Push the layers that may be shared: anyone who can pull from there gets their contents."""
     recipe = outcome.prepared.recipe.name
     plans = {plan.platform.name: plan for plan in outcome.prepared.plans}
     private = workspace.project.settings.publish_private
@@ -155,29 +155,29 @@ def _give_layers(workspace: Workspace, share: LayerShare, outcome: Outcome) -> N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What building needs from outside. `engine` is asked for only when something has to be built."""
+    """What a build needs from outside. `engine` is only called when something has to be built."""
 
     store: Store
     progress: Progress
     engine: Callable[[], Engine]
     fetch: Callable[[Wanted], None]
     limits: Limits = field(default_factory=Limits)
-    """Of each step."""
+    """For each step."""
     no_cache: bool = False
     now: datetime | None = None
-    """For a look at the clock: it must not be before the lock."""
+    """If set, builds fail when this is before the lock's epoch."""
     builds_here: bool = True
-    """Whether this machine runs what is built, and so has to have the processor, or an emulator of it."""
+    """Whether builds run on this machine, which then needs the right processor or an emulator for it."""
     bring_layers: Callable[[Plan], frozenset[Digest]] | None = None
-    """Brings into the store what other machines built of a plan; the keys of those layers."""
+    """Pulls a plan's shared layers into the store, and returns their keys."""
     recorded: Callable[[], Recorded] | None = None
-    """Reads what images with such layers have to be."""
+    """Reads the records that images made with shared layers must match."""
 
 
 def make_workshop(
     workspace: Workspace, engine: EngineChoice, *, no_cache: bool = False, store: Store | None = None
 ) -> Workshop:
-    """`store` where layers do not go into the workspace's own; nothing is taken from other machines then."""
+    """Make a workshop. With a `store` other than the workspace's own, no shared layers are pulled."""
     share = None if no_cache or store is not None else workspace.open_share()
     store = workspace.use_store() if store is None else store
     return Workshop(
@@ -195,7 +195,7 @@ def make_workshop(
 
 
 def _choose_once(choice: EngineChoice, store: Store, progress: Progress) -> Callable[[], Engine]:
-    """The engine, chosen when somebody asks for it, and only once; also when there is none."""
+    """Choose the engine on first use, and only once, even if that fails."""
     chosen: list[Engine] = []
     failed: list[ImagefabError] = []
     guard = threading.Lock()
@@ -206,7 +206,7 @@ def _choose_once(choice: EngineChoice, store: Store, progress: Progress) -> Call
                 try:
                     chosen.append(choose_engine(choice.name, store, builder=choice.builder))
                     if choice.name == AUTO and choice.builder is None and chosen[0].name != PREFERRED:
-                        # Steps have other things around them there, and no limits.
+                        # Other engines isolate steps differently, and set no limits.
                         progress.warn(
                             f"the {PREFERRED} does not work here, so {chosen[0].name} builds; see `imagefab doctor`"
                         )
@@ -220,7 +220,7 @@ def _choose_once(choice: EngineChoice, store: Store, progress: Progress) -> Call
 
 
 def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Workshop) -> Outcome:
-    """Images for some host platforms. With all of them in the store, nothing runs and no engine is asked."""
+    """Build images for some host platforms. If the store has all of them, nothing runs and no engine is chosen."""
     began = time.monotonic()
     plans = prepared.choose_plans(platforms)
     store, progress = workshop.store, workshop.progress
@@ -261,7 +261,7 @@ def build_recipe(prepared: Prepared, platforms: Sequence[str], workshop: Worksho
 
 
 def _find_or_bring(plan: Plan, workshop: Workshop) -> tuple[Image | None, frozenset[Digest]]:
-    """The image, if the store has it, or has it once other machines gave layers; the keys of what they gave."""
+    """Find the image in the store, pulling shared layers if needed. Also returns the keys of pulled layers."""
     if workshop.no_cache:
         return None, frozenset()
     image = find_image(plan, workshop.store, workshop.progress)
@@ -275,9 +275,9 @@ def _find_or_bring(plan: Plan, workshop: Workshop) -> tuple[Image | None, frozen
 
 
 def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], workshop: Workshop) -> None:
-    """MismatchError when layers of other machines led to another image than the project recorded for the plan.
+    """Raise MismatchError if shared layers led to an image other than the one on record for the plan.
 
-    They leave the store again, with what was built on them: the next run builds them, or takes better ones.
+    These layers and those built on them are dropped from the store, so the next run builds them, or pulls better ones.
     """
     if workshop.recorded is None or not workshop.recorded().has_other(plan.key, image.digest):
         return
@@ -291,7 +291,7 @@ def _require_recorded(plan: Plan, image: Image, keys: frozenset[Digest], worksho
 
 
 def _check_clock(lock: Lock, now: datetime) -> None:
-    """A layer has the epoch for all times after it. Earlier ones it keeps: those of files out of packages."""
+    """Layers clamp times to the epoch, but keep earlier ones, such as those of files from packages."""
     if now.timestamp() < lock.epoch:
         epoch = datetime.fromtimestamp(lock.epoch, UTC)
         raise EngineError(
@@ -309,7 +309,7 @@ def build_all(
     jobs: int,
     done: Callable[[Outcome], None],
 ) -> list[ImagefabError]:
-    """Build several recipes at a time; one that fails does not end the others. Returns what went wrong."""
+    """Build several recipes at a time, and return the errors. A failed recipe doesn't stop the others."""
     errors: list[ImagefabError] = []
     wanted = [(one, platforms(one)) for one in prepared]
     pool = ThreadPoolExecutor(max(1, jobs))
@@ -320,6 +320,6 @@ def build_all(
             except ImagefabError as error:
                 errors.append(error)
     finally:
-        # After an interrupt, builds may still run. Nobody wants to wait for them; they end with the process.
+        # After an interrupt, builds may still be running. Don't wait for them: they end with the process.
         pool.shutdown(wait=False, cancel_futures=True)
     return errors

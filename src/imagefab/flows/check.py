@@ -1,4 +1,4 @@
-"""Checks of images: in exactly the image that is meant, whatever runs it, and with what was found on record."""
+"""Check images: each in exactly the image that is meant, whatever the engine, with the results recorded."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ _MOST_OUTPUT = 1 << 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
     names: tuple[str, ...] | None
-    """Recipes, or images of others; None for all recipes."""
+    """Recipes, or images from elsewhere; None means all recipes."""
     platforms: tuple[str, ...] = ()
     engine: str = AUTO
     rust: Path | None = None
-    """The sysroot of a toolchain; None for this machine's own, if it has one."""
+    """The sysroot of a Rust toolchain; None means this machine's own, if any."""
     binds: Binds = ()
     target: str | None = None
-    """Of an image whose labels do not say it."""
+    """For an image whose labels don't name its target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a check of one image found."""
+    """The result of checking one image."""
 
     report: Report
     platform: str
     digest: str
-    """The image's; the id that an engine has for one of others."""
+    """The image's digest, or the engine's ID for an image from elsewhere."""
 
 
 def check(workspace: Workspace, request: CheckRequest) -> Iterator[CheckResult | ImagefabError]:
-    """Check images one after another; one that can't be checked does not end the others."""
+    """Check images one after another. An image that can't be checked doesn't stop the others."""
     rust = find_rust(request.rust)
     for job in _list_jobs(workspace, request, rust):
         try:
@@ -74,7 +74,7 @@ def _list_jobs(workspace: Workspace, request: CheckRequest, rust: Path | None) -
     own = [name for name in request.names or known if name in known]
     others = [name for name in request.names or () if name not in known]
     if unknown := [name for name in others if not _is_image(name)]:
-        # Unknown recipes, with hints.
+        # Raises the errors, with hints, for unknown recipes.
         workspace.load_recipes(unknown)
     for name in others:
         yield _check_foreign(workspace, request, name, rust)
@@ -89,7 +89,7 @@ def _is_image(name: str) -> bool:
 def _check_recipe(
     workspace: Workspace, request: CheckRequest, prepared: Prepared, rust: Path | None
 ) -> Iterator[CheckResult]:
-    """A record says what an image is by itself, so of a check with something bound into it there is none."""
+    """Check a recipe's image. Checks with binds are not recorded, as a record is about the image alone."""
     checker = make_checker(workspace, request.engine, rust=rust, binds=request.binds)
     built = [plan.platform.name for plan in prepared.plans if find_image(plan, workspace.store, workspace.progress)]
     for plan in prepared.choose_plans(request.platforms, every=built):
@@ -162,7 +162,7 @@ class Checker:
     binds: Binds = ()
 
     def check(self, plan: Plan, image: Image, *, budget: int | None = None) -> tuple[Report, Checked]:
-        """`budget` is the most that the image may weigh, in MB."""
+        """Check one image. `budget` is its maximum size in MB."""
 
         def execute(command: Command) -> str:
             limited = replace(command, limits=self.limits)
@@ -189,7 +189,7 @@ class Checker:
 
 
 def read_records(folder: Path) -> tuple[Mapping[str, Checked], ...]:
-    """What checks on other machines found: all files checked.toml in a folder and below it."""
+    """Read the results of checks on other machines: every checked.toml in a folder, recursively."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder} with checked.toml files")
     records = []
@@ -202,7 +202,7 @@ def read_records(folder: Path) -> tuple[Mapping[str, Checked], ...]:
 
 
 def take_all(workspace: Workspace, folder: Path, recipes: tuple[str, ...] | None) -> Iterator[tuple[str, list[str]]]:
-    """Keep what checks on other machines found; recipes, and the host platforms of which there was something."""
+    """Keep the results of checks on other machines. Yields each recipe with the host platforms that had results."""
     records = read_records(folder)
     for prepared in workspace.prepare(recipes):
         yield prepared.recipe.name, take_records(workspace.project, prepared, records, workspace.progress)
@@ -211,10 +211,10 @@ def take_all(workspace: Workspace, folder: Path, recipes: tuple[str, ...] | None
 def take_records(
     project: Project, prepared: Prepared, records: Sequence[Mapping[str, Checked]], progress: Progress
 ) -> list[str]:
-    """Keep what was found of a recipe's images as they are now; the host platforms of which there was something.
+    """Keep the results for a recipe's current images, and return the host platforms that had any.
 
-    A machine hands on what it knew of other platforms too. So what is known here already is no news, and of several
-    that are, one that is bad counts.
+    Machines also pass on results they already had for other platforms. So results that are already known here are
+    skipped, and if several new ones remain, a failed one wins.
     """
     taken = []
     known = find_checked(project, prepared.recipe.name, progress)
@@ -234,7 +234,7 @@ def take_records(
 
 @contextmanager
 def scratch(store: Store) -> Iterator[Path]:
-    """A folder for one check, which the image's users may have filled with files of theirs."""
+    """A folder for one check, where the image's users may leave files of their own."""
     folder = Path(tempfile.mkdtemp(prefix="check-", dir=store.scratch_folder()))
     try:
         yield folder
@@ -243,7 +243,7 @@ def scratch(store: Store) -> Iterator[Path]:
 
 
 def capture(store: Store, run_command: Callable[[IO[bytes]], object]) -> str:
-    """What a command said. That it did not end in time shows in its probes."""
+    """The output of a command. If it times out, that shows in its probes."""
     with tempfile.TemporaryFile(dir=store.scratch_folder()) as output:
         try:
             run_command(output)

@@ -1,8 +1,8 @@
-"""What a store keeps: what the locks name of all projects that use it.
+"""Garbage collection: a store keeps what the locks of all projects that use it refer to.
 
-A user's projects share one store. So each leaves a note in the store of where it is on this machine before it takes
-anything from there, and keeps garbage collection away while it works. Garbage is what no project with a note needs. A
-project that is gone is forgotten; one that can't be looked into stops it all, since nobody knows what it needs.
+All of a user's projects share one store. Before a project takes anything from it, it leaves a note in the store with
+its path, and holds off garbage collection while it works. Garbage is what no project with a note needs. Projects that
+no longer exist are forgotten; one that can't be read stops the collection, since its needs are unknown.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Collected:
     roots: tuple[Path, ...]
     """The projects whose locks were counted."""
     gone: tuple[Path, ...]
-    """Those that used the store and are no more."""
+    """Projects that used the store and no longer exist."""
     freed: int
-    """Bytes, or what would be freed."""
+    """Bytes freed, or that would be."""
 
 
 def collect(workspace: Workspace, *, dry_run: bool) -> Collected:
-    """Drop from the store what no lock names, of any project that uses it."""
+    """Remove everything from the store that no lock of any project refers to."""
     store = workspace.store
     with store.alone():
         count = count_projects(workspace.project, workspace.prepare(None), store, workspace.progress)
@@ -58,11 +58,11 @@ class Count:
     roots: tuple[Path, ...]
     """The projects whose locks were counted."""
     gone: tuple[Path, ...]
-    """Those that had a note and are no more."""
+    """Projects that had a note and no longer exist."""
 
 
 def list_kept(prepared: Iterable[Prepared], store: Store) -> Kept:
-    """What the locks of a project name, of all that a store can hold."""
+    """Everything in the store that a project's locks refer to."""
     blobs: set[Digest] = set()
     records: set[Digest] = set()
     for one in prepared:
@@ -84,7 +84,7 @@ def list_kept(prepared: Iterable[Prepared], store: Store) -> Kept:
 
 
 def count_projects(own: Project, prepared: Sequence[Prepared], store: Store, progress: Progress) -> Count:
-    """What this project and all others that use the store keep of it. Have the store alone meanwhile."""
+    """What this project and all others that use the store need. The caller must hold the store alone."""
     kept, roots, gone = [list_kept(prepared, store)], [own.root], []
     for root in sorted(list_noted_projects(store)):
         if root == own.root:
@@ -115,7 +115,7 @@ def _is_there(root: Path) -> bool:
 
 
 def _keep_for(project: Project, store: Store, progress: Progress) -> Kept:
-    """What another project's locks name. Where one does not fit its recipe, that is packages, and no layers."""
+    """What another project's locks refer to. A stale lock keeps its packages, but no layers."""
     prepared: list[Prepared] = []
     loose: set[Digest] = set()
     try:

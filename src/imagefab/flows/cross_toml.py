@@ -1,4 +1,4 @@
-"""The files of cross and cargo in a Rust project: pinned images in the one, linkers and runners in the other."""
+"""Configure cross and cargo in a Rust project: pinned images for cross, linkers and runners for cargo."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ CROSS_FILE = "Cross.toml"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinRequest:
     recipes: tuple[str, ...] | None
-    """None for all that have an image to pin."""
+    """None means all that have an image to pin."""
     file: Path = Path(CROSS_FILE)
     cross: str | None = None
-    """The version that reads the file; None for what the file looks like."""
+    """The version of cross that reads the file; None means to guess it from the file."""
     to: str | None = None
-    """Registry and namespace, where they are not those of publication."""
+    """Registry and namespace, if not where images are published."""
     local: bool = False
-    """Pin what this machine's engine has."""
+    """Pin images that this machine's engine has."""
     engine: str = AUTO
     only_compare: bool = False
 
@@ -49,13 +49,13 @@ class LeftOut:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
     file: UserFile
-    """As it is now."""
+    """The file's current state."""
     profile: Profile
     entries: tuple[Entry, ...]
     left_out: tuple[LeftOut, ...]
     update: Update
     used: Mapping[str, str]
-    """By target, the last part of the name of the image that the file had."""
+    """For each target, the last part of the image name that the file had."""
 
     @property
     def remarks(self) -> list[ConfigError]:
@@ -63,12 +63,12 @@ class Pinned:
 
     @property
     def unknown(self) -> list[ImagefabError]:
-        """Why nobody can say whether an image that the file names is the right one."""
+        """Why images that the file names can't be compared with the right ones."""
         return [one.error for one in self.left_out if self.used.get(one.recipe.target.triple) == one.recipe.name]
 
 
 def pin_images(workspace: Workspace, request: PinRequest, show: Callable[[ConfigError], None]) -> Pinned:
-    """Write the images of recipes into a Cross.toml. `show` is for what is wrong in it and ends nothing."""
+    """Write the images of recipes into a Cross.toml. `show` is called with non-fatal problems in it."""
     file = read_user_file(request.file)
     if not file.exists and (file.path.parent / CROSS_FILE.lower()).exists():
         workspace.progress.warn(f"there is a {CROSS_FILE.lower()}, but cross reads {CROSS_FILE}")
@@ -98,7 +98,7 @@ def pin_images(workspace: Workspace, request: PinRequest, show: Callable[[Config
 
 
 def _find_entries(workspace: Workspace, request: PinRequest) -> tuple[list[Entry], list[LeftOut]]:
-    """The entries of the recipes that were named; else of all that have an image, and why the others have none."""
+    """Entries for the named recipes, or else for all with an image. Also returns why the others have none."""
     find = _choose_way(workspace, request)
     entries: list[Entry] = []
     left_out: list[LeftOut] = []
@@ -119,7 +119,7 @@ def _find_entries(workspace: Workspace, request: PinRequest) -> tuple[list[Entry
 
 
 def _choose_way(workspace: Workspace, request: PinRequest) -> Callable[[Recipe], Pin]:
-    """How pins are found: by what others can pull, or by what this machine's engine has."""
+    """Choose how to find pins: published images, or those that this machine's engine has."""
     project, store = workspace.project, workspace.store
     if request.local:
         engine = request.engine

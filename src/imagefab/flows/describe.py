@@ -1,4 +1,4 @@
-"""Recipes as people look at them: a line for each, or everything about one."""
+"""Describe recipes for people: one line each, or everything about one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Libc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A line of a list of recipes."""
+    """One line in a list of recipes."""
 
     recipe: Recipe
     runner: str
@@ -44,14 +44,14 @@ class Summary:
     lock: str
     """`locked`, `stale` or `none`."""
     checked: Checked | None
-    """What was found of the image that the lock makes; None when nobody looked since."""
+    """The check result for the image that the lock makes; None if it was not checked."""
     digest: str | None = None
-    """Of what is built, as its size."""
+    """Set if the image is built, as is `size`."""
     size: int | None = None
 
 
 def summarise(workspace: Workspace, recipe: Recipe, *, anywhere: bool) -> Summary:
-    """`anywhere` leaves out what this machine has: its platform and what is built on it."""
+    """Summarise a recipe. `anywhere` leaves out what depends on this machine: its platform and its builds."""
     asked = [AMD64.name] if anywhere and AMD64.name in recipe.platforms else []
     (platform,) = choose_platforms(recipe, asked, otherwise=recipe.platforms[:1] if anywhere else ())
     runner = make_runner(recipe, HOST_PLATFORMS[platform]).name
@@ -93,13 +93,13 @@ class Description:
     pins: PlatformLock
     libc: Libc
     layers: tuple[Layer, ...]
-    """Those that are built, from the lowest up."""
+    """The layers that are built, from the lowest up."""
     image: Image | None
     digest: str | None
-    """Of the images for all host platforms that are built."""
+    """The digest of the images for all host platforms that are built."""
     checked: Checked | None
     cross_toml: Mapping[str, str] | None
-    """What `cross-toml` writes, by versions of cross."""
+    """What `cross-toml` writes, by version of cross."""
 
 
 def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Description:
@@ -122,7 +122,7 @@ def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Des
 
 
 def _compose_entries(workspace: Workspace, recipe: Recipe) -> dict[str, str] | None:
-    """For an image that is not published, what would be written for a loaded one."""
+    """Entries for the published image, or else for a locally loaded one."""
     try:
         pin = find_pin(workspace.project, recipe, workspace.store, SilentProgress())
     except ImagefabError:

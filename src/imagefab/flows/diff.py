@@ -1,6 +1,6 @@
-"""What differs between two of anything that stands for an image: two locks, two images, or one of each and its own.
+"""Compare two recipes, locks or images.
 
-A recipe's name stands for its lock, and for the image of it that the store has.
+A recipe's name stands for both its lock and its image in the store.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class PlatformDifference:
 class Comparison:
     names: tuple[str, str]
     packages: tuple[PackageChange, ...] | None
-    """None where one of the two has no lock."""
+    """None if either side has no lock."""
     images: tuple[PlatformDifference, ...] | None
-    """By host platform that both have; None where one of the two has no image."""
+    """One for each host platform that both sides have; None if either side has no image."""
     only_one: tuple[str, ...]
-    """Host platforms that one of them has."""
+    """Host platforms that only one side has."""
 
     @property
     def is_same(self) -> bool:
@@ -85,7 +85,7 @@ def open_side(workspace: Workspace, text: str) -> Side:
     if (found := open_path(Path(text))) is not None:
         return found
     if "/" not in text:
-        # An unknown recipe, with its hint.
+        # Raises the error for an unknown recipe, with its hint.
         workspace.load_recipes([text])
     return Side(name=text, source=open_registry_source(workspace, text))
 
@@ -96,7 +96,7 @@ def open_registry_source(workspace: Workspace, text: str) -> RegistrySource:
 
 
 def open_recipe(project: Project, recipe: Recipe, store: Store, progress: Progress) -> Side:
-    """A recipe's lock as it is, and what the store has built for it."""
+    """A recipe's lock, and the images built for it in the store."""
     path = lock_path(project, recipe.name)
     lock = read_lock(path, recipe=recipe.name, shown=project.show(path))
     try:
@@ -120,7 +120,7 @@ def open_path(path: Path) -> Side | None:
 
 
 def compare(one: Side, other: Side, store: Store) -> Comparison:
-    """UsageError when they have nothing in common that could be compared."""
+    """Compare both sides. Raises UsageError if they have nothing in common to compare."""
     packages = compare_locks(one.lock, other.lock) if one.lock is not None and other.lock is not None else None
     if one.source is None or other.source is None:
         if packages is None:
@@ -140,8 +140,10 @@ def compare(one: Side, other: Side, store: Store) -> Comparison:
 
 
 def hold_to_content(image: ImageParts, source: Source, other: ImageParts, store: Store) -> ImageParts:
-    """The image with what its layers have for their diff_ids, whatever its config says of them. Layers of the other's
-    own digests have the other's content."""
+    """The image with diff_ids computed from its layers' content rather than taken from its config.
+
+    For a layer whose digest `other` has too, its diff_id is taken from there.
+    """
     known = {layer.digest: layer.diff_id for layer in other.layers}
     layers = tuple(
         replace(layer, diff_id=known.get(layer.digest) or _read_content(layer, source, store)) for layer in image.layers

@@ -1,4 +1,4 @@
-"""What has to be in the store before layers can be built."""
+"""Find what has to be in the store before layers can be built."""
 
 from __future__ import annotations
 

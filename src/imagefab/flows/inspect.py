@@ -1,4 +1,4 @@
-"""What this machine has and lacks for each engine, and what holds around a command in each."""
+"""What each engine has and lacks on this machine, and how it isolates commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Inspection:
     engines: Mapping[str, Sequence[Finding]]
     platforms: Sequence[Finding]
     isolation: Mapping[str, Mapping[str, str]]
-    """By engines that work, what holds in each."""
+    """For each engine that works, how it isolates commands."""
 
 
 def works(findings: Sequence[Finding]) -> bool:

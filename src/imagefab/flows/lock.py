@@ -1,4 +1,4 @@
-"""Locks: made, kept, moved to what the archives have now, and held against what is signed."""
+"""Make, keep and upgrade locks, and check them against the signed archives."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from imagefab.recipe.model import Recipe
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
     recipes: tuple[str, ...] | None
-    """None for all."""
+    """None means all."""
     upgrade: bool = False
     allow_downgrade: bool = False
 
 
 def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | ImagefabError]:
-    """Write locks one after another; one that can't be made does not end the others."""
+    """Write locks one after another. A lock that can't be made doesn't stop the others."""
     refuse_shipped(workspace)
     with workspace.open_fetcher() as fetcher:
         reader = ArchiveReader(fetcher, now=workspace.now)
@@ -61,17 +61,17 @@ def refuse_shipped(workspace: Workspace) -> None:
 class LockState:
     recipe: str
     errors: tuple[ImagefabError, ...] = ()
-    """Why it is stale; none where it is not."""
+    """Why the lock is stale; empty if it is not."""
     pins: Mapping[str, int] | None = None
-    """How many pins the archives know in which way, where they were asked."""
+    """How many pins the archives confirm, by how; None if they were not asked."""
     problems: tuple[ImagefabError, ...] = ()
-    """What the archives say against it."""
+    """What the archives say against the lock."""
 
 
 def check_locks(
     workspace: Workspace, recipes: tuple[str, ...] | None, *, archive: bool, allow_downgrade: bool = False
 ) -> list[LockState]:
-    """Whether locks fit their recipes, and, with `archive`, whether their pins are what is signed."""
+    """Check that locks fit their recipes and, with `archive`, that their pins are what is signed."""
     refuse_shipped(workspace)
     found = [_check_lock(workspace, recipe) for recipe in workspace.load_recipes(recipes)]
     if not archive:
@@ -99,7 +99,7 @@ def _check_lock(workspace: Workspace, recipe: Recipe) -> tuple[LockState, Prepar
 def _confirm_lock(
     workspace: Workspace, state: LockState, prepared: Prepared, reader: ArchiveReader, *, allow_downgrade: bool
 ) -> LockState:
-    """With what the archives say of the lock's pins."""
+    """The state, with what the archives say about the lock's pins."""
     shown = workspace.project.show(lock_path(workspace.project, state.recipe))
     try:
         require_archives(prepared.lock, prepared.blueprints, shown)
@@ -118,7 +118,7 @@ def _confirm_lock(
 
 
 def _find_trusted(workspace: Workspace, lock: Lock) -> Lock | None:
-    """The lock as the trusted revision has it."""
+    """The lock at the trusted revision."""
     folder = lock_path(workspace.project, lock.recipe).parent.relative_to(workspace.project.root).as_posix()
     texts = workspace.read_trusted([LOCK_NAME], below=folder)
     try:
@@ -129,7 +129,7 @@ def _find_trusted(workspace: Workspace, lock: Lock) -> Lock | None:
 
 
 def list_bad_dates(workspace: Workspace, lock: Lock, trusted: Lock | None, shown: str) -> Iterator[ImagefabError]:
-    """A lock of the future stops the next upgrade, and one of the past brings back what was mended since."""
+    """Reject dates in the future, which block the next upgrade, and older ones, which bring fixed bugs back."""
     now = f"{workspace.now:%Y%m%dT%H%M%SZ}"
     for archive in lock.archives:
         if archive.date > now:

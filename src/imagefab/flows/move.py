@@ -1,8 +1,8 @@
-"""One recipe of a refresh: its lock moved to what the archives have now, built and checked, and only then written down.
+"""Refresh one recipe: upgrade its lock, build and check the image, and only then write the files.
 
-Everything is made beside the project first. Its files change when an image is there and found good: checked.toml, the
-Dockerfile, and the lock last, so that a run that is killed in between is done over by the next. An image that breaks
-keeps all that it had.
+Everything is made outside the project first. Its files change once an image exists and passes its check: checked.toml,
+the Dockerfile, and the lock last, so that the next run redoes a run that was killed in between. If an image fails, the
+files stay as they were.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from imagefab.records.published import Published, find_published
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """What a recipe's lock would be now, and whether anything follows from that."""
+    """What a recipe's lock would be now, and whether that requires any work."""
 
     prepared: Prepared
     """With the new lock."""
     old: Lock | None
     published: Published | None
     checked: Mapping[str, Checked]
-    """What the last checks found, before."""
+    """Earlier check results."""
     packages: tuple[PackageChange, ...]
     must_build: bool
     must_publish: bool
-    """Only the registry lacks it."""
+    """Whether the image is not on record as published."""
     platforms: tuple[str, ...]
-    """What is built, checked and published."""
+    """The host platforms to build, check and publish."""
 
     @property
     def is_needed(self) -> bool:
@@ -63,7 +63,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshed:
-    """An image that is there and good."""
+    """An image that was built and passed its check."""
 
     move: Move
     images: ImageSet
@@ -80,7 +80,7 @@ class Refreshed:
 
     @property
     def sizes(self) -> dict[str, tuple[int | None, int]]:
-        """By platform, before and after."""
+        """Sizes before and after, by platform."""
         return {
             image.platform.name: (
                 self.move.checked[image.platform.name].size if image.platform.name in self.move.checked else None,
@@ -94,7 +94,7 @@ class Refreshed:
 
 
 def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress: Progress, *, to: str | None) -> Move:
-    """Lock the recipe anew, in memory. `to` is where images are to be published, if they are."""
+    """Lock the recipe again, in memory. `to` is where images are published, or None."""
     blueprints = design_blueprints(recipe)
     path = lock_path(project, recipe.name)
     try:
@@ -124,8 +124,10 @@ def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress:
 def choose_refreshed(
     recipe: Recipe, published: Published | None, checked: Mapping[str, Checked], *, publishes: bool
 ) -> tuple[str, ...]:
-    """Those that people have. A first publication is for all: the registry may have an image that no record names,
-    and that must not lose a platform."""
+    """The platforms that are in use already, or all for a first publication.
+
+    The registry may have an image that is not on record, and it must not lose a platform.
+    """
     if published is None and publishes:
         return recipe.platforms
     have = [one.name for one in published.platforms] if published is not None else list(checked)
@@ -133,7 +135,7 @@ def choose_refreshed(
 
 
 def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:
-    """Build it and check it. CheckError when a probe fails."""
+    """Build and check the image. Raises CheckError if a probe fails."""
     prepared = move.prepared
     outcome = build_recipe(prepared, move.platforms, workshop)
     checked: dict[str, Checked] = {}
@@ -158,7 +160,7 @@ def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:
 
 
 def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> None:
-    """What people review, the lock last: as long as it is the old one, a next run does all of this again."""
+    """Write the files that people review. The lock is last: until it changes, the next run redoes all of this."""
     prepared = refreshed.move.prepared
     plans = {plan.platform.name: plan for plan in prepared.plans}
     dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
@@ -172,7 +174,7 @@ def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> No
 
 
 def _is_published(prepared: Prepared, published: Published | None, name: str) -> bool:
-    """Whether what is there was made from these plans, for as many platforms as it has."""
+    """Whether the published image was made from these plans, for each platform that it has."""
     if published is None or not published.images:
         return False
     have = {platform for platform, _ in published.images}

@@ -1,4 +1,4 @@
-"""Which projects use a store: each leaves a note in it of where it is on this machine."""
+"""Track which projects use a store, by a note in it with each project's path on this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NOTES = "projects"
 
 
 def remember_project(store: Store, project: Project) -> None:
-    """Note that a project uses the store, which nobody else has alone until it is closed."""
+    """Note that a project uses the store, and hold it, so that no one has it alone until it is closed."""
     root = str(project.root)
-    # From a store that nothing can be written to, nothing can be dropped either.
+    # Nothing can be removed from a read-only store, so it needs no note.
     with contextlib.suppress(StoreError):
         store.hold()
         if store.read_record(_NOTES, _key(project.root)) != root:

@@ -1,6 +1,6 @@
-"""Which image a Cross.toml is to name: what was published, else what the store has for the lock as it is.
+"""Find the image to pin in a Cross.toml: the published one, or else the one in the store for the current lock.
 
-A published image goes by what images/<recipe>/published.toml records, so that a checkout is enough to pin it.
+Published images are found by images/<recipe>/published.toml, so a checkout is enough to pin them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from imagefab.toolchains.runners.table import make_runner
 
 
 def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress, *, to: str | None = None) -> Pin:
-    """The name by which anybody pulls a recipe's image: as it was published, else as the store has it for the lock.
+    """The reference to pull a recipe's image by: as published, or else as built for the lock.
 
-    What was published stays pinned when the lock has moved on, with a warning: nothing else can be pulled. What was
-    built is found by the lock, so that a build from before a change is never taken for it. `to` is the registry and
-    namespace that images are pulled from, when it is not where they were published.
+    A published image stays pinned when the lock has moved on, with a warning, since nothing else can be pulled. A built
+    image is found by the lock, so a build from before a change never stands in for it. `to` is the registry and
+    namespace to pull from, if not where images were published.
     """
     published = find_published(project, recipe.name)
     if published is not None:
@@ -59,7 +59,7 @@ def find_pin(project: Project, recipe: Recipe, store: Store, progress: Progress,
 def find_local_pin(
     project: Project, recipe: Recipe, store: Store, is_loaded: Callable[[str], bool], *, engine: str = "auto"
 ) -> Pin:
-    """The name by which this machine's engine knows the image that the lock makes. `is_loaded` asks the engine."""
+    """The name of the lock's image in this machine's engine. `is_loaded` asks the engine for a name."""
     command = "build {} --load" if engine == "auto" else f"build {{}} --engine {engine} --load"
     own = machine_platform()
     platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
@@ -78,21 +78,21 @@ def find_local_pin(
 def find_built(
     prepared: Prepared, store: Store, progress: Progress, platforms: Sequence[HostPlatform] | None = None
 ) -> ImageSet:
-    """What the store has of a recipe's images; none of them, perhaps."""
+    """A recipe's images in the store, possibly none."""
     wanted = [plan for plan in prepared.plans if platforms is None or plan.platform in platforms]
     found = [find_image(plan, store, progress) for plan in wanted]
     return ImageSet(recipe=prepared.recipe.name, images=tuple(image for image in found if image is not None))
 
 
 def list_runners(recipe: Recipe, platforms: Iterable[HostPlatform]) -> dict[str, frozenset[str]]:
-    """What CROSS_RUNNER can be in the recipe's image, by host platform."""
+    """The possible values of CROSS_RUNNER in the recipe's image, by host platform."""
     return {platform.name: frozenset(make_runner(recipe, platform).choices) for platform in platforms}
 
 
 def _find_images(
     project: Project, recipe: Recipe, store: Store, platforms: Sequence[HostPlatform] | None = None
 ) -> ImageSet:
-    """What the store has of the images that the lock makes: of all of the recipe's platforms, or of some."""
+    """The lock's images in the store, for all of the recipe's platforms or for some."""
     return find_built(prepare_recipe(project, recipe), store, SilentProgress(), platforms)
 
 
@@ -104,7 +104,7 @@ def _not_built(recipe: Recipe, command: str) -> StaleError:
 
 
 def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store: Store, progress: Progress) -> None:
-    """The lock gives another image now than the one that is published, as far as can be told without building."""
+    """Warn if the lock now makes an image other than the published one, as far as is known without building."""
     try:
         images = _find_images(project, recipe, store, published.platforms)
     except StaleError as error:
@@ -121,11 +121,11 @@ def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store
 class PinInUse:
     reference: str
     places: tuple[str, ...]
-    """Where it is used, as people see it."""
+    """Where it is used, formatted for output."""
 
 
 def list_pins_in_use(project: Project, published: Mapping[str, Published], files: Iterable[UserFile]) -> list[PinInUse]:
-    """What was published, and what files of cross pin by digest; each once, with all places."""
+    """Published images and digests pinned in Cross.toml files, each once, with all places."""
     places: dict[str, list[str]] = {}
     for name, one in published.items():
         places.setdefault(one.reference, []).append(project.show(project.images_dir / name / PUBLISHED_NAME))
@@ -146,8 +146,10 @@ def update_pins(
     store: Store,
     progress: Progress,
 ) -> UserFile:
-    """The file of cross with our images in it as they are published now; written when that changes it. `before` is
-    what was published when this run began, perhaps elsewhere."""
+    """Update the recipes' images in a Cross.toml to what is published now; the file is written if it changes.
+
+    `before` is what was published when this run began, perhaps elsewhere.
+    """
     named = list_references(file.data)
     entries = []
     for recipe in recipes:

@@ -1,4 +1,4 @@
-"""A recipe with its lock and its plans: what all that is done with a recipe begins with."""
+"""A recipe with its lock and plans, which is where all work on a recipe begins."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Prepared:
     lock: Lock
     blueprints: tuple[Blueprint, ...]
     plans: tuple[Plan, ...]
-    """One a host platform, in the recipe's order."""
+    """One for each host platform, in the recipe's order."""
 
     def choose_plans(
         self, asked: Sequence[str] = (), *, otherwise: Sequence[str] = (), every: Sequence[str] = ()
     ) -> tuple[Plan, ...]:
-        """The plans of some host platforms, as `choose_platforms` has it."""
+        """The plans for the host platforms that `choose_platforms` returns."""
         names = choose_platforms(self.recipe, asked, otherwise=otherwise, every=every)
         return tuple(plan for plan in self.plans if plan.platform.name in names)
 
@@ -53,10 +53,10 @@ class Prepared:
 def choose_platforms(
     recipe: Recipe, asked: Sequence[str] = (), *, otherwise: Sequence[str] = (), every: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """The host platforms for which something is done, in the recipe's order.
+    """Choose the host platforms to work on, in the recipe's order.
 
-    They are those asked for, and `every` (or else all of the recipe's) for `all`. Where nothing is asked for, they are
-    those of `otherwise`, or else this machine's. UsageError when the recipe is not made for one.
+    They are those asked for, where `all` means those in `every`, or else all of the recipe's. If none are asked for,
+    they are those in `otherwise`, or else this machine's. Raises UsageError if the recipe doesn't support one.
     """
     wanted = (every or recipe.platforms) if ALL in asked else asked or otherwise
     for name in wanted:
@@ -74,7 +74,7 @@ def design_blueprints(recipe: Recipe) -> tuple[Blueprint, ...]:
 
 
 def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> ImagefabError:
-    """The error with its line and column, where it is about something that a recipe says."""
+    """Add a line and column to an error about something in a recipe."""
     match error:
         case PackageError():
             return place_package(project, recipe, error)
@@ -89,7 +89,7 @@ def place_error(project: Project, recipe: Recipe, error: ImagefabError) -> Image
 
 
 def check_own_files(prepared: Prepared, files: OwnFiles) -> None:
-    """StaleError when a file of the user's is not the one that the lock has. Builds go on with the old, if they can."""
+    """Raise StaleError if a file of the user's differs from the lock. Builds still use the old one if they can."""
     for blueprint in prepared.blueprints:
         for source in (source for layer in blueprint.layers for source in layer.sources):
             pin = prepared.lock.find_source(source.name, blueprint.platform.name)
@@ -109,7 +109,7 @@ def dockerfile_path(project: Project, name: str) -> Path:
 
 
 def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
-    """StaleError when the lock is missing, damaged, or made from another recipe."""
+    """Prepare a recipe. Raises StaleError if its lock is missing, damaged, or made from another recipe."""
     path = lock_path(project, recipe.name)
     shown = project.show(path)
     lock = read_lock(path, recipe=recipe.name, shown=shown)

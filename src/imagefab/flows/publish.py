@@ -1,7 +1,7 @@
-"""From an image in the store to a registry: what was checked, and nothing else, under the digest that it has here.
+"""Publish images from the store to a registry: exactly what was checked, under the same digest.
 
-What a recipe's image comes to is known before anything is sent: which host platforms, whether a check found them good,
-whether they may go there at all. Then the registry is asked what it lacks.
+Everything about a recipe's image is settled before anything is sent: its host platforms, whether they passed their
+check, and whether they may be published there at all. Then the registry is asked what it lacks.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ from imagefab.toolchains.design import PRIVATE
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishRequest:
     recipes: tuple[str, ...] | None
-    """None for all."""
+    """None means all."""
     to: str | None = None
-    """Registry and namespace; None for those of imagefab.toml."""
+    """Registry and namespace; None means those in imagefab.toml."""
     platforms: tuple[str, ...] = ()
-    """None of them for those that were published before, else all that are built."""
+    """Empty means those published before, or else all that are built."""
     unchecked: bool = False
     private: bool = False
-    """Nobody else can pull from there."""
+    """Whether the registry is private."""
     attach: bool = True
     sign_key: str | None = None
-    """A key file, or a KMS's address; None for that of imagefab.toml."""
+    """A key file or a KMS URI; None means the one in imagefab.toml."""
     dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be published, and how, for all recipes alike."""
+    """What to publish and how, the same for all recipes."""
 
     to: str
     """Registry and namespace."""
@@ -76,28 +76,28 @@ class Order:
 
     @property
     def must_have_all(self) -> bool:
-        """More is asked for than that what was published once is still there."""
+        """Whether the image must be in the store, even if it is on record as published."""
         return self.signs or self.moving_tag is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """One recipe's image on its way."""
+    """One recipe's image to publish."""
 
     prepared: Prepared
     published: Published
-    """What the record will say."""
+    """The new record."""
     before: Published | None
-    """What it says."""
+    """The current record."""
     parcel: Parcel | None
-    """None where the store does not have the image any more, and the record says that the registry has it."""
+    """None if the image is no longer in the store, but on record as published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     publication: Publication
     missing: Missing | None
-    """None where nothing of it was looked for here."""
+    """None if the image was not in the store to compare."""
     pushed: Pushed
 
     @property
@@ -106,7 +106,7 @@ class Delivery:
 
     @property
     def summary(self) -> str:
-        """One line when done."""
+        """One line for when it is done."""
         name = self.publication.prepared.recipe.name
         if not self.is_news:
             return f"{name}: all of it is there, nothing to send"
@@ -116,14 +116,14 @@ class Delivery:
 
 
 Sign = Callable[[str, bytes | None], None]
-"""Signs an image by its reference, and what its provenance says, before a tag leads to it."""
+"""Signs an image by its reference, and its provenance, before a tag points to it."""
 
 
 # -- the flow ----------------------------------------------------------------------------------------------------------
 
 
 def publish(workspace: Workspace, request: PublishRequest) -> Iterator[Delivery | ImagefabError]:
-    """Publish one recipe after another; one that fails does not end the others."""
+    """Publish one recipe after another. A failed recipe doesn't stop the others."""
     make_order(workspace, request)
     prepared = workspace.prepare(request.recipes)
     workspace.use_store()
@@ -155,7 +155,7 @@ def make_order(workspace: Workspace, request: PublishRequest) -> Order:
 
 
 class Publisher:
-    """Publishes recipes, and remembers what the registry has since."""
+    """Publishes recipes, and keeps track of what the registry has by now."""
 
     def __init__(self, workspace: Workspace, request: PublishRequest) -> None:
         self._workspace = workspace
@@ -164,10 +164,10 @@ class Publisher:
         self._sign = _choose_signer(workspace, request.sign_key)
         self._dry_run = request.dry_run
         self._known = list_published(workspace.project, list_recipes(workspace.project), workspace.progress)
-        """What is published, by recipe: what siblings may have is not sent."""
+        """What is published, by recipe: blobs that siblings may have are not sent."""
 
     def publish(self, prepared: Prepared, platforms: tuple[str, ...] = ()) -> Delivery:
-        """`platforms` where they are not those of the request."""
+        """Publish a recipe, for `platforms` if they differ from the request's."""
         workspace, name = self._workspace, prepared.recipe.name
         if f"{self._order.to}/{name}" == workspace.project.settings.layers:
             raise UsageError(
@@ -204,7 +204,7 @@ def _choose_signer(workspace: Workspace, asked: str | None) -> Sign | None:
 def prepare_publication(
     project: Project, prepared: Prepared, order: Order, store: Store, progress: Progress, *, others: Iterable[Published]
 ) -> Publication:
-    """All that can be wrong before the network is asked. `others` are what was published of the other recipes."""
+    """Check everything that can fail before the network is used. `others` is what other recipes published."""
     recipe = prepared.recipe.name
     repository = Repository.parse(f"{order.to}/{recipe}")
     before = find_published(project, recipe)
@@ -246,7 +246,7 @@ def prepare_publication(
 
 
 def look(publication: Publication, client: Client, store: Store) -> Missing | None:
-    """What the registry lacks of it."""
+    """Find what the registry lacks."""
     if publication.parcel is not None:
         return find_missing(publication.parcel, client, store)
     published = publication.published
@@ -280,7 +280,7 @@ def deliver(
 
 
 def record_publication(project: Project, publication: Publication, now: datetime, progress: Progress) -> None:
-    """Write what was published where, when that is news. Outside of a project there is no place for it."""
+    """Write published.toml if it changes. The recipes that ship with imagefab have none."""
     published, before = publication.published, publication.before
     if project.shipped or (before is not None and replace(published, when=before.when) == before):
         return
@@ -302,7 +302,7 @@ def record_publication(project: Project, publication: Publication, now: datetime
 def _suggest_platforms(
     prepared: Prepared, order: Order, before: Published | None, store: Store, progress: Progress
 ) -> Sequence[str]:
-    """What people pull must not lose a platform because a machine happened not to build it."""
+    """Suggest platforms, so that a published image doesn't lose one that this machine happened not to build."""
     if order.platforms:
         return ()
     if before is not None and before.name == f"{order.to}/{prepared.recipe.name}":
@@ -341,7 +341,7 @@ def _require_checked(found: Mapping[str, Checked], plans: Sequence[Plan], images
 
 
 def _make_tag(prepared: Prepared, images: ImageSet) -> str:
-    """One image's tag for ever: the lock's date, for people, and its digest."""
+    """A tag that never moves: the lock's date, for people, and the digest."""
     return f"{format_epoch(prepared.lock.epoch)[:10]}-{images.digest.short}"
 
 
@@ -356,7 +356,7 @@ def _describe(plan: Plan, image: Image) -> tuple[str, PublishedImage]:
 
 
 def _list_siblings(repository: Repository, others: Iterable[Published]) -> dict[Digest, tuple[Repository, ...]]:
-    """One repository of the same registry for each blob that another recipe's image has."""
+    """For each blob of another recipe's image, one repository on the same registry that has it."""
     found: dict[Digest, tuple[Repository, ...]] = {}
     for other in others:
         place = Repository.parse(other.name)

@@ -1,4 +1,4 @@
-"""The nightly: what is new in the archives, built, checked, published and pinned; and a look at all pins in use."""
+"""The nightly refresh: upgrade, build, check, publish and pin what changed, then probe all pins in use."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ CROSS_FILE = "Cross.toml"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshRequest:
     recipes: tuple[str, ...] | None
-    """None for all."""
+    """None means all."""
     publish: PublishRequest | None = None
-    """None when nothing is to be published."""
+    """None means that nothing is published."""
     engine: EngineChoice = field(default_factory=EngineChoice)
     jobs: int = 1
     report: Path | None = None
     files: tuple[Path, ...] | None = None
-    """Files of cross in which images are pinned; None for the project's, if it has one."""
+    """Cross.toml files that pin images; None means the project's, if it has one."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Failures:
-    """What went wrong, by recipe or by file. The others go on."""
+    """Errors by recipe or file. The others go on."""
 
     errors: dict[str, ImagefabError] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
-    """Recipes that say nothing that could be built."""
+    """Recipes that can't be loaded."""
     unpublished: set[str] = field(default_factory=set)
-    """Those whose images are built and good, and only not published."""
+    """Recipes whose images are built and good, but not published."""
 
     def add(self, name: str, error: ImagefabError) -> None:
         self.errors[name] = error
@@ -58,18 +58,18 @@ class Failures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """What a refresh came to."""
+    """The result of a refresh."""
 
     count: int
-    """How many images were looked at."""
+    """How many images were considered."""
     changes: tuple[ImageChange, ...]
     failures: Failures
     dead: tuple[DeadPin, ...]
     """Pins in use whose image is gone."""
     silent: tuple[DeadPin, ...]
-    """Those of which no registry says whether it is there."""
+    """Pins in use that no registry could be asked about."""
     rewritten: tuple[str, ...]
-    """Files of cross."""
+    """Cross.toml files."""
 
     @property
     def has_changed(self) -> bool:
@@ -105,7 +105,7 @@ def refresh(workspace: Workspace, request: RefreshRequest) -> Night:
 
 
 def _refuse(workspace: Workspace, request: RefreshRequest) -> None:
-    """What can't be had is better said now than after an hour."""
+    """Refuse now what would otherwise fail after an hour."""
     workspace.require_own_project("nothing to refresh")
     if request.report is not None:
         check_output(request.report, "a report")
@@ -116,7 +116,7 @@ def _refuse(workspace: Workspace, request: RefreshRequest) -> None:
 
 
 def _load_recipes(workspace: Workspace, request: RefreshRequest, failures: Failures) -> Sequence[Recipe]:
-    """Those that are asked for, but for the ones with mistakes."""
+    """The requested recipes, without those that have errors."""
     try:
         return workspace.load_recipes(request.recipes)
     except ImagefabError as error:
@@ -133,7 +133,7 @@ def _load_recipes(workspace: Workspace, request: RefreshRequest, failures: Failu
 
 
 def _read_files(workspace: Workspace, request: RefreshRequest) -> list[UserFile]:
-    """The files of cross that pin our images."""
+    """The Cross.toml files that pin this project's images."""
     named = request.files
     if named is None:
         path = workspace.project.root / CROSS_FILE
@@ -170,7 +170,7 @@ def _find_moves(
 def _work(
     workspace: Workspace, request: RefreshRequest, moves: Sequence[Move], failures: Failures
 ) -> Iterator[Refreshed]:
-    """Several at a time; each is written down as soon as it is good."""
+    """Refresh several at a time. Each is written as soon as it is good."""
     if not moves:
         return
     workshop = make_workshop(workspace, request.engine)
@@ -189,7 +189,7 @@ def _work(
             workspace.progress.say(f"{move.prepared.recipe.name}: {count}, and good")
             yield refreshed
     finally:
-        # After an interrupt nobody wants to wait for builds; they end with the process.
+        # After an interrupt, don't wait for builds: they end with the process.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -262,7 +262,7 @@ def _pin(
 def _probe_pins(
     workspace: Workspace, published: Mapping[str, Published], files: Sequence[UserFile]
 ) -> tuple[list[DeadPin], list[DeadPin]]:
-    """The pins in use whose image is gone, and those of which no registry says whether it is there."""
+    """Find pins in use whose image is gone, and those that no registry could be asked about."""
     pins = list_pins_in_use(workspace.project, published, files)
     places = {pin.reference: pin.places[0] for pin in pins}
     warn = workspace.progress.warn

@@ -1,4 +1,4 @@
-"""Dockerfiles: those that people review, and one with all its inputs for a build without imagefab."""
+"""Write Dockerfiles: those that people review, and one with all its inputs for a build without imagefab."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imagefab.plan.derive import Deriver
 
 
 def render(workspace: Workspace, recipes: tuple[str, ...] | None, *, only_compare: bool) -> Iterator[Path]:
-    """Write Dockerfiles where they are not what recipes and locks say. With `only_compare`, StaleError says which."""
+    """Write the Dockerfiles that are out of date. With `only_compare`, raise StaleError naming them instead."""
     if workspace.project.shipped:
         raise UsageError(
             "no project here: the recipes that ship with imagefab are already rendered",
@@ -48,13 +48,13 @@ def render(workspace: Workspace, recipes: tuple[str, ...] | None, *, only_compar
 class ContextRequest:
     recipe: str
     folder: Path
-    """A new or empty one."""
+    """A new or empty folder."""
     platforms: tuple[str, ...] = ()
-    """None of them for all of the recipe's."""
+    """Empty means all of the recipe's."""
 
 
 def lay_out_context(workspace: Workspace, request: ContextRequest) -> int:
-    """Write a recipe's Dockerfile and all its inputs, checked; how many files that were."""
+    """Write a recipe's Dockerfile and all its verified inputs. Returns the number of files."""
     folder = request.folder
     check_is_free(folder)
     (prepared,) = workspace.prepare([request.recipe])
@@ -78,7 +78,7 @@ def lay_out_context(workspace: Workspace, request: ContextRequest) -> int:
 
 @contextmanager
 def _empty_on_error(folder: Path) -> Iterator[None]:
-    """A folder was new or empty, and is so again when what goes into it did not go in as a whole."""
+    """Empty the folder again unless everything is written."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""A command in an image, with a folder mounted, as whoever calls."""
+"""Run a command in an image as the calling user, with a folder mounted."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class RunRequest:
     words: tuple[str, ...]
     """The command."""
     folder: Path
-    """Mounted, and where the command works."""
+    """Mounted, and the command's working folder."""
     user: tuple[int, int]
-    """Who calls."""
+    """The calling user and group."""
     terminal: str = "dumb"
-    """Its kind."""
+    """The terminal's type."""
     engine: str = AUTO
     binds: tuple[tuple[str, str], ...] = ()
-    """What else of the host is to be where, read-only."""
+    """Other host paths to mount, read-only, and where."""
 
 
 def run(workspace: Workspace, request: RunRequest) -> int:
-    """The command's exit code."""
+    """Run the command and return its exit code."""
     (prepared,) = workspace.prepare([request.recipe])
     (plan,) = prepared.choose_plans([machine_platform().name])
     image = find_image(plan, workspace.store, workspace.progress)

@@ -1,4 +1,4 @@
-"""Which recipes there is work for: those that a change touches, and those that are not published as they are now."""
+"""Select recipes that need work: those that a change touches, and those not published as they are now."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from imagefab.records.published import find_published
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectRequest:
     recipes: tuple[str, ...] | None
-    """None for all."""
+    """None means all."""
     platforms: tuple[str, ...] = ()
-    """None of them for all that each recipe has."""
+    """Empty means all that each recipe has."""
     changed_since: str | None = None
-    """A git revision: only recipes whose files differ from it."""
+    """A Git revision: only recipes whose files differ from it."""
     unpublished: bool = False
-    """Only recipes that are not recorded as published as they are now."""
+    """Only recipes not on record as published as they are now."""
 
 
 def select(workspace: Workspace, request: SelectRequest) -> dict[str, Sequence[str]]:
-    """The recipes that are wanted, and the host platforms of each."""
+    """The selected recipes, with the host platforms of each."""
     return {
         recipe.name: [name for name in recipe.platforms if not request.platforms or name in request.platforms]
         for recipe in workspace.load_recipes(_select_names(workspace, request))
@@ -37,7 +37,7 @@ def select(workspace: Workspace, request: SelectRequest) -> dict[str, Sequence[s
 
 
 def _select_names(workspace: Workspace, request: SelectRequest) -> Sequence[str] | None:
-    """The names of recipes; None for all."""
+    """The names of recipes; None means all."""
     project = workspace.project
     names: Sequence[str] | None = request.recipes
     if request.changed_since is not None or request.unpublished:
@@ -54,15 +54,15 @@ def _select_names(workspace: Workspace, request: SelectRequest) -> Sequence[str]
 
 
 def is_touched(project: Project, recipe: Recipe, changed: Set[Path]) -> bool:
-    """Whether a file is among those that the recipe's image is made from, or that people review of it.
+    """Whether a changed file is one that the recipe's image is made from, or that people review.
 
-    What checks found and what was published are records: they change no image.
+    Check results and published.toml are records: they change no image.
     """
     return not changed.isdisjoint(_list_files(project, recipe))
 
 
 def _is_published(project: Project, prepared: Prepared, to: str) -> bool:
-    """Whether that place has the recipe's image as it is now, for all of its host platforms."""
+    """Whether the recipe's image is published there as it is now, for all of its host platforms."""
     published = find_published(project, prepared.recipe.name)
     return published is not None and published.is_of(f"{to}/{prepared.recipe.name}", list_keys(prepared.plans))
 

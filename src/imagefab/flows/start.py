@@ -1,4 +1,4 @@
-"""A new project, or a new recipe in one."""
+"""Start a new project, or a new recipe in one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from imagefab.toolchains.design import RULES
 class InitRequest:
     folder: Path
     services: tuple[str, ...]
-    """For which workflows are written; `none` for none."""
+    """The CI services to write workflows for; `none` means none."""
     to: str | None = None
     """Registry and namespace."""
 
@@ -34,18 +34,18 @@ class Started:
     project: Project
     written: tuple[Path, ...]
     recipe: str
-    """One to begin with."""
+    """A recipe to begin with."""
     warnings: tuple[str, ...]
 
 
 def start(workspace: Workspace, request: InitRequest) -> Started:
-    """Write the files of a project that are not there yet, and say what is left to do by hand."""
+    """Write the project files that don't exist yet, and say what is left to do by hand."""
     project = open_project(request.folder)
     known = project.settings.publish_to or request.to
     had_settings = (project.root / SETTINGS_FILE).exists()
     shipped = find_shipped_project()
     has_workflows = NONE not in request.services
-    # Where imagefab comes from may have to be asked of an index.
+    # Finding where imagefab was installed from may query a package index.
     origin = find_origin(__version__, offline=workspace.offline or not has_workflows)
     workflows = compose_workflows(
         request.services,
@@ -78,7 +78,7 @@ def start(workspace: Workspace, request: InitRequest) -> Started:
 
 
 def _read_pins(shipped: Project) -> str:
-    """What this imagefab was tested with."""
+    """The versions that this imagefab was tested with."""
     try:
         return read_text(shipped.root / "requirements.txt", MOST_GENERATED)
     except BadFileError:
@@ -86,7 +86,7 @@ def _read_pins(shipped: Project) -> str:
 
 
 def _find_repository(folder: Path) -> Path | None:
-    """The repository that a folder is in, when the folder is not the top of it."""
+    """The repository that contains the folder, unless the folder is its root."""
     folder = folder.resolve()
     if is_there(folder / ".git"):
         return None

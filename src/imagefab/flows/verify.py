@@ -1,7 +1,7 @@
-"""Is that the image that the lock makes? Build it once more, in a store of its own, and compare.
+"""Verify images: build one again from its lock, in a store of its own, and compare.
 
-Nothing is taken over from the user's store but packages, and each of them is read and held against the lock again. What
-it is compared with is on a registry, in an OCI layout, or what was built here before.
+Only packages are taken from the user's store, and each is hashed and compared with the lock again. The other image is
+on a registry, in an OCI layout, or in the user's store.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from imagefab.store.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What an image is compared with: all of it, where it is at hand, else its digest alone."""
+    """The image to compare with: in full if it is available, else only its digest."""
 
     name: str
     digest: Digest
@@ -59,10 +59,10 @@ class Verified:
     recipe: str
     given: Given
     images: ImageSet
-    """What was built now."""
+    """The images that were built."""
     platforms: tuple[PlatformComparison, ...]
     is_part: bool
-    """Some of the platforms were left out, so that the digest of all of them says nothing."""
+    """Whether some platforms were left out, so that the digest of the whole says nothing."""
     seconds: float
 
     @property
@@ -78,7 +78,8 @@ class Verified:
 class VerifyRequest:
     recipes: tuple[str, ...]
     against: str | None = None
-    """An image on a registry, an OCI layout or a digest; None for what was published, else what was built here."""
+    """An image on a registry, an OCI layout or a digest; None means the published image, or else the one in the store.
+    """
     engine: EngineChoice = field(default_factory=EngineChoice)
     platforms: tuple[str, ...] = ()
 
@@ -87,7 +88,7 @@ class VerifyRequest:
 
 
 def verify(workspace: Workspace, request: VerifyRequest) -> Iterator[Verified | ImagefabError]:
-    """Verify one recipe after another; one that can't be does not end the others."""
+    """Verify one recipe after another. A recipe that can't be verified doesn't stop the others."""
     if request.against is not None and len(set(request.recipes)) > 1:
         raise UsageError("--against can be used with one recipe only")
     workspace.use_store()
@@ -125,7 +126,7 @@ def _verify(workspace: Workspace, request: VerifyRequest, prepared: Prepared, gi
 
 
 def _find_given(workspace: Workspace, request: VerifyRequest, prepared: Prepared) -> Given:
-    """What to compare with."""
+    """Find the image to compare with."""
     against, recipe = request.against, prepared.recipe.name
     if against is None:
         published = find_published(workspace.project, recipe)
@@ -158,7 +159,7 @@ def _ask_registry(workspace: Workspace, text: str) -> Given:
 
 @contextmanager
 def make_fresh_store(store: Store) -> Iterator[Store]:
-    """A store without layers, beside the user's; the packages of that one can be linked into it."""
+    """A store without layers next to the user's, whose packages can be linked into it."""
     with explain_disk_errors(store.root, STORE):
         folder = Path(tempfile.mkdtemp(prefix="verify-", dir=store.scratch_folder()))
     fresh = Store(folder, remove=store.remove_folder)
@@ -171,7 +172,7 @@ def make_fresh_store(store: Store) -> Iterator[Store]:
 
 
 def lend_inputs(store: Store, fresh: Store, digests: Sequence[Digest]) -> None:
-    """Give a store what another has, without a copy. It is not known there, so whoever uses it reads it first."""
+    """Link blobs into a store without copying. The store has no record of them, so they are hashed before use."""
     for digest in digests:
         source, target = store.blob_path(digest), fresh.blob_path(digest)
         if not source.exists() or target.exists():
@@ -184,7 +185,7 @@ def lend_inputs(store: Store, fresh: Store, digests: Sequence[Digest]) -> None:
 def choose_compared(
     prepared: Prepared, given: Given, asked: Sequence[str], published: Published | None
 ) -> tuple[str, ...]:
-    """Those that the other image has. Of one that is only a digest: as it was published, else this machine's."""
+    """The platforms that the other image has, or for a digest alone, those published or else this machine's."""
     recipe = prepared.recipe
     theirs = list(given.source.images) if given.source is not None else []
     if asked and theirs and (lacking := [name for name in asked if name not in (*theirs, ALL)]):
@@ -208,7 +209,7 @@ def verify_recipe(prepared: Prepared, given: Given, platforms: Sequence[str], wo
             other = hold_to_content(other, given.source, mine.images[name], workshop.store)
         difference = find_difference(mine.images[name], other) if other is not None else None
         if other is not None and difference is None and given.source is not None:
-            # What names the layers is right. They must be there too.
+            # The digests of the layers match; the layers themselves must be there too.
             for layer in other.layers:
                 given.source.look(layer)
         if difference is not None and other is not None and given.source is not None:
@@ -227,7 +228,7 @@ def verify_recipe(prepared: Prepared, given: Given, platforms: Sequence[str], wo
 def _look_into(
     difference: ImageDifference, mine: Source, theirs: Source, platform: str, store: Store
 ) -> ImageDifference:
-    """With the files of the first layer that differs."""
+    """Add the files of the first layer that differs."""
     if difference.kind is not DifferenceKind.CONTENT or difference.layer is None:
         return difference
     one, other = (source.images[platform].layers[difference.layer] for source in (mine, theirs))

@@ -1,6 +1,6 @@
-"""What all flows work with: a project, its store, the network as far as it may be used, progress and the clock.
+"""What all flows work with: a project, its store, network access, progress and the clock.
 
-It is made of what the command line read (`Surroundings`). Everything else is opened when it is first asked for.
+It is built from what the command line read (`Surroundings`). Everything else is opened on first use.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the command line, the environment and the clock say."""
+    """What the command line, the environment and the clock provide."""
 
     folder: Path
-    """The working folder; the project is there or above."""
+    """The working folder; the project is there or in a parent."""
     store: Path | None = None
-    """Where the store is, whatever the project says."""
+    """Overrides where the project has the store."""
     caches: Path | None = None
     """Where the user's caches are; None for a user without a home."""
     configuration: Path | None = None
     """Where the user's settings are."""
     home: Path | None = None
     trust_from: str | None = None
-    """The git revision whose settings and records are believed, in place of the project's own."""
+    """The Git revision whose settings and records are trusted, instead of the project's own."""
     allowed: tuple[Path, ...] = ()
-    """Files and folders outside of the project that recipes may take files from."""
+    """Files and folders outside the project that recipes may take files from."""
     offline: bool = False
     slowest: int | None = None
-    """Bytes a second below which a transfer ends; None for the default."""
+    """Bytes per second below which a transfer is aborted; None means the default."""
     user: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime]
@@ -85,7 +85,7 @@ class Workspace:
         return project if self.surroundings.trust_from is None else self._trust(project)
 
     def _trust(self, project: Project) -> Project:
-        """The project with the settings of a revision: whoever made a change must not say whom to trust."""
+        """The project with the settings of the trusted revision, so that a change can't choose whom to trust."""
         from imagefab.ci.revision import read_at
         from imagefab.files.plain import MOST_WRITTEN
         from imagefab.recipe.project import SETTINGS_FILE, Settings, parse_settings
@@ -101,14 +101,14 @@ class Workspace:
         return replace(project, settings=settings)
 
     def load_recipes(self, names: Sequence[str] | None) -> tuple[Recipe, ...]:
-        """The recipes of those names, each once; all of them for None."""
+        """Load the named recipes, each once; None means all."""
         from imagefab.recipe.loader import load_recipes
         from imagefab.toolchains.design import RULES
 
         return load_recipes(self.project, RULES, None if names is None else list(dict.fromkeys(names)))
 
     def prepare(self, names: Sequence[str] | None) -> tuple[Prepared, ...]:
-        """Recipes with their locks and plans. All that is stale is reported in one run."""
+        """Recipes with their locks and plans. All stale locks are reported in one run."""
         from imagefab.flows.prepare import prepare_recipe
 
         prepared, errors = [], []
@@ -121,7 +121,7 @@ class Workspace:
         return tuple(prepared)
 
     def require_own_project(self, problem: str) -> None:
-        """UsageError outside of a project, for what can't be done with the recipes that ship with imagefab."""
+        """Raise UsageError outside a project, for what can't be done with the recipes that ship with imagefab."""
         if self.project.shipped:
             raise UsageError(f"no project here: {problem}", hint="run `imagefab init` to start one")
 
@@ -136,14 +136,14 @@ class Workspace:
         return Store(path, remove=self._remove_folder)
 
     def use_store(self) -> Store:
-        """The store, for work that leaves something in it or relies on what is there: garbage collection counts us."""
+        """The store, for work that writes to it or relies on its contents: garbage collection counts this project."""
         from imagefab.flows.notes import remember_project
 
         remember_project(self.store, self.project)
         return self.store
 
     def _refuse_committed(self, path: Path) -> None:
-        """Layers in the store are believed, so nobody must be able to bring some along in a commit."""
+        """Refuse a committed store: its layers are trusted, so a commit must not be able to bring any."""
         from imagefab.ci.revision import has_tracked
 
         root = self.surroundings.folder.resolve()
@@ -192,7 +192,7 @@ class Workspace:
             yield fetcher
 
     def fetch(self, wanted: Wanted) -> None:
-        """Bring what is missing into the store."""
+        """Fetch what is missing into the store."""
         from imagefab.debian.pool import fetch_packages
         from imagefab.fetch.gather import fetch_sources
 
@@ -203,7 +203,7 @@ class Workspace:
 
     @cached_property
     def own_files(self) -> OwnFiles:
-        """Where files of the user's may be: what a recipe names outside of the project, a stranger may have named."""
+        """Where recipes may take files from: outside the project, only from paths that the user allowed."""
         from imagefab.fetch.own import OwnFiles
         from imagefab.recipe.project import SETTINGS_FILE, load_allowed_files
 
@@ -223,20 +223,20 @@ class Workspace:
         return Registries(keyring=self.keyring, patience=self._keep_pace(Patience()))
 
     def _keep_pace(self, patience: Patience) -> Patience:
-        """With the slowest rate that the user accepts."""
+        """Apply the user's minimum transfer rate."""
         slowest = self.surroundings.slowest
         return patience if slowest is None else replace(patience, slowest=slowest)
 
     @cached_property
     def keyring(self) -> Keyring:
-        """Where logins to registries are."""
+        """Registry logins."""
         from imagefab.registry.credentials import Keyring, list_login_files
 
         home = self.surroundings.home or Path("/nonexistent")
         return Keyring(files=list_login_files(self.surroundings.environment, home, self.surroundings.user))
 
     def open_share(self) -> LayerShare | None:
-        """Where machines share layers, if the project has such a place."""
+        """Where machines share layers, if the project has a place for that."""
         if self.project.settings.layers is None or self.offline:
             return None
         from imagefab.registry.reference import Repository
@@ -255,7 +255,7 @@ class Workspace:
 
     @cached_property
     def recorded(self) -> Recorded:
-        """What was published and checked before, as the revision has it that is trusted."""
+        """What was published and checked before, as of the trusted revision if there is one."""
         from imagefab.records.recorded import RECORDS, list_recorded, read_recorded
 
         if self.surroundings.trust_from is None:
@@ -264,7 +264,7 @@ class Workspace:
         return read_recorded(self.read_trusted(RECORDS, below=below).items())
 
     def read_trusted(self, names: Sequence[str], *, below: str) -> dict[str, str]:
-        """Files of the project as the trusted revision has them, by their paths; none without one."""
+        """Project files at the trusted revision, by path; empty if no revision is set."""
         from imagefab.ci.revision import read_at
         from imagefab.files.plain import MOST_GENERATED
 
