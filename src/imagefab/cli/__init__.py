@@ -1,1 +1,1 @@
-"""The command line: one module a verb, each reads arguments, calls the rooms and prints. No logic."""
+"""The command line: one module for each verb, which reads arguments, calls other packages and prints. No logic."""

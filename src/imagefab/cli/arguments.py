@@ -1,4 +1,4 @@
-"""Options and arguments that several verbs have, and what is made of their texts."""
+"""Options and arguments that several verbs share, and how to read their values."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def add_platform(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recipes(parser: argparse.ArgumentParser) -> None:
-    """Recipes named one by one, or --all."""
+    """Add recipe arguments, and --all."""
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--all", action="store_true", help="all recipes")
 
@@ -72,7 +72,7 @@ def add_recipes(parser: argparse.ArgumentParser) -> None:
 
 
 def read_recipes(arguments: argparse.Namespace, verb: str) -> tuple[str, ...] | None:
-    """Their names; None for --all."""
+    """The recipe names; None for --all."""
     refuse_both(arguments)
     if not arguments.all and not arguments.recipes:
         raise UsageError(f"{verb} what?", hint=f"`imagefab {verb} RECIPE…`, or `imagefab {verb} --all`")
@@ -91,21 +91,21 @@ def read_engine(arguments: argparse.Namespace) -> EngineChoice:
 
 
 def read_platforms(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Names of host platforms, each once, and `all` as it is."""
+    """Names of host platforms, each once, with `all` as it is."""
     from imagefab.platforms import parse_platforms
 
     return parse_platforms(arguments.platform)
 
 
 def read_platform(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The name of one, or of none."""
+    """The name of one platform, or none."""
     from imagefab.platforms import parse_platform
 
     return () if arguments.platform is None else (parse_platform(arguments.platform).name,)
 
 
 def read_destination(text: str | None) -> str | None:
-    """What --to says: a registry and a namespace."""
+    """The value of --to: a registry and a namespace."""
     from imagefab.recipe.format import REPOSITORY
     from imagefab.toml.grammar import quote
 
@@ -116,7 +116,7 @@ def read_destination(text: str | None) -> str | None:
 
 
 def read_binds(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """What of the host is to be where in the image."""
+    """Host paths to mount in the image, and where."""
     found: dict[str, str] = {}
     for text in asked:
         host, _, inside = text.rpartition(":")

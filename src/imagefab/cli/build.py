@@ -1,4 +1,4 @@
-"""`imagefab build`: recipes into images in the store, and from there to where they are wanted."""
+"""`imagefab build`: build recipes into images in the store, and deliver them from there."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def summarise(outcome: Outcome) -> str:
-    """One line when done."""
+    """One line for when it is done."""
     layers = {layer.key for image in outcome.images.images for layer in image.layers}
     size = format_size(sum(image.size for image in outcome.images.images))
     if outcome.engine is None:

@@ -1,4 +1,4 @@
-"""`imagefab check`: is it a good cross image? For recipes, or for any image."""
+"""`imagefab check`: check that an image is a good cross image, for recipes or any image."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _take(arguments: argparse.Namespace, workspace: Workspace, names: tuple[str, ...] | None) -> int:
-    """What is taken says for itself whether it is good; `publish` looks at that."""
+    """Take results from other machines. Exits with 0 even if some failed: `publish` looks at that."""
     from imagefab.flows.check import take_all
 
     taken = []

@@ -1,4 +1,4 @@
-"""`imagefab context`: lay out all that a Dockerfile needs, for a build without imagefab."""
+"""`imagefab context`: write everything that a Dockerfile needs, for a build without imagefab."""
 
 from __future__ import annotations
 

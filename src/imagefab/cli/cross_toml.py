@@ -1,4 +1,4 @@
-"""`imagefab cross-toml`: the file by which cross uses exactly our images."""
+"""`imagefab cross-toml`: pin this project's images for cross."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _pin(arguments: argparse.Namespace, workspace: Workspace) -> int:
             }
         )
     if arguments.check:
-        # An image that the file names, and of which nobody can say whether it is the right one, is not up to date.
+        # If a named image can't be compared with the right one, the file is not up to date.
         raise_all([*_list_stale(arguments, pinned.file, differences), *pinned.unknown])
         return 0
     workspace.progress.say(f"{pinned.file.shown} {'written' if differences else 'is up to date'}")
@@ -155,7 +155,7 @@ def _configure_cargo(arguments: argparse.Namespace, workspace: Workspace) -> int
 def _list_stale(
     arguments: argparse.Namespace, file: UserFile, differences: Sequence[ValueDifference]
 ) -> list[ImagefabError]:
-    """Every value that differs; what to do stands below the last."""
+    """An error for each value that differs, with a hint on the last."""
     from imagefab.cross.file import locate
     from imagefab.printable import escape
 

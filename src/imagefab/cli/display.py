@@ -1,7 +1,7 @@
-"""What people see: progress and errors on standard error, live on a terminal and plain lines elsewhere, and data on
-standard output.
+"""What people see: progress and errors on standard error, data on standard output.
 
-All of it goes through here, as a part of nearly everything is a stranger's text.
+Progress is live on a terminal, and plain lines elsewhere. All output goes through here, since almost all of it includes
+untrusted text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _QUIET_SECONDS = 0.5
-"""What takes less is not worth a line."""
+"""Anything faster gets no line."""
 
 
 def use_color(choice: str, stream: TextIO) -> bool:
@@ -37,14 +37,14 @@ def make_progress(*, color: str, verbose: bool) -> Progress:
 
 
 class QuietProgress(SilentProgress):
-    """Nothing but warnings."""
+    """Shows only warnings."""
 
     def warn(self, text: str) -> None:
         write_error(f"warning: {text}\n")
 
 
 class LineProgress:
-    """A line when something that took time is done."""
+    """Prints a line when a task that took time is done."""
 
     def __init__(self, *, verbose: bool = False) -> None:
         self._verbose = verbose
@@ -81,7 +81,7 @@ class _LineTask:
 
 
 class LiveProgress:
-    """Bars that move while work goes on, and a line for each that took time when it is done."""
+    """Shows bars while tasks run, and a line for each that took time when it is done."""
 
     def __init__(self, *, color: bool) -> None:
         from rich.console import Console
@@ -155,7 +155,7 @@ class _LiveTask:
 
 
 def print_error(error: ImagefabError, *, color: str) -> None:
-    """Where, what, and after a blank line what to do."""
+    """Print where and what and, after a blank line, what to do."""
     errors = list_errors(error)
     for one in errors:
         _print_message(one, "error", "\033[31;1m", color=color)
@@ -164,7 +164,7 @@ def print_error(error: ImagefabError, *, color: str) -> None:
 
 
 def print_warning(problem: ImagefabError, *, color: str) -> None:
-    """In the same form, something that ends nothing; others may follow."""
+    """Print a non-fatal problem in the same form; others may follow."""
     _print_message(problem, "warning", "\033[33;1m", color=color)
     sys.stderr.write("\n")
 
@@ -178,7 +178,7 @@ def _print_message(problem: ImagefabError, label: str, paint: str, *, color: str
 
 
 def _continue(text: str) -> str:
-    """What stands behind something on its line: only the lines after it can be commands."""
+    """Format text that continues a line: only its later lines may be CI commands."""
     return make_printable(f"-{text}")[1:]
 
 
@@ -188,7 +188,7 @@ def write_error(text: str) -> None:
 
 
 def write_out(text: str) -> None:
-    """Data as text, in whole lines."""
+    """Write data as text, in whole lines."""
     sys.stdout.write(make_printable(text))
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""`imagefab gc`: drop from the store what no lock names, of any project that uses it."""
+"""`imagefab gc`: remove everything from the store that no lock of any project refers to."""
 
 from __future__ import annotations
 

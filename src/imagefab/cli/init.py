@@ -1,4 +1,4 @@
-"""`imagefab init`: the files of a new project, and what to do next."""
+"""`imagefab init`: write the files of a new project, and say what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imagefab list`: the recipes at a glance, and the table of them that a README shows."""
+"""`imagefab list`: list the recipes, or print the table of them for a README."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
         raise UsageError(
             "--into and --check need --markdown", hint="`imagefab list --markdown --into images/README.md`"
         )
-    # A table for a README is the same wherever it is made.
+    # The table for a README must be the same on every machine.
     rows = [summarise(workspace, recipe, anywhere=arguments.markdown) for recipe in workspace.load_recipes(None)]
     if arguments.json:
         print_json({"recipes": [_describe(row) for row in rows]})

@@ -1,4 +1,4 @@
-"""The program: global options, the verbs, and how it ends: with the exit codes that scripts rely on."""
+"""The program: global options, the verbs, and the exit codes that scripts rely on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from imagefab.toml.grammar import quote
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE, _PAUSE = 30.0, 0.2
-"""Seconds that an interrupted run may take to clean up, and between two looks at what it still does."""
+"""Seconds that an interrupted run may take to clean up, and seconds between two looks at what still runs."""
 _VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, diff,
           matrix, sbom, run, shell, doctor, gc)  # fmt: skip
 
@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
-    """The same before and after the verb; only the ones before it have defaults."""
+    """Add the global options, before and after the verb; only those before it have defaults."""
 
     def default(value: object) -> object:
         return value if top else argparse.SUPPRESS
@@ -127,13 +127,13 @@ def _run_interruptible(arguments: Sequence[str]) -> int:
         finally:
             leave_on_interrupt()
     except KeyboardInterrupt:
-        # Between the lines that look after it, or once more while others were cleaning up.
+        # Interrupted outside the handlers, or again during cleanup.
         sys.stderr.write(LINE)
         return INTERRUPTED
 
 
 def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A traceback as ever, but for what a terminal would act on: a stranger's text may have led to it."""
+    """Print a traceback without terminal escapes: it may include untrusted text."""
     import traceback
 
     from imagefab.cli.display import write_error
@@ -142,20 +142,20 @@ def _print_bug(kind: type[BaseException], error: BaseException, trace: Traceback
 
 
 def _open_streams() -> None:
-    """Standard streams that the caller closed lead nowhere; Python has None for them."""
+    """Replace standard streams that the caller closed, which Python sets to None, with /dev/null."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Not every terminal has every letter.
+            # Not every terminal can show every character.
             stream.reconfigure(errors="backslashreplace")
 
 
 def _speak_utf8() -> None:
-    """Start again with UTF-8 for names of files and for what engines are told, where the locale has another encoding.
+    """Restart with UTF-8 for file names and engine arguments if the locale has another encoding.
 
-    Both go into images, which no locale may change. What people read stays in their encoding.
+    Both end up in images, which must not depend on the locale. Output for people keeps its encoding.
     """
     if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8" or "utf8" in sys._xoptions:
         return
@@ -164,7 +164,7 @@ def _speak_utf8() -> None:
 
 
 def run_main(arguments: Sequence[str]) -> int:
-    """Run one command; its exit code. Only bugs get through as exceptions."""
+    """Run one command and return its exit code. Only bugs raise exceptions."""
     from imagefab.cli.display import print_error
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -183,7 +183,7 @@ def run_main(arguments: Sequence[str]) -> int:
         sys.stderr.write(LINE)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output had enough.
+        # The reader of the output closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
@@ -215,7 +215,7 @@ def _run_verb(arguments: argparse.Namespace) -> int:
 
 
 def _explain(error: OSError) -> ImagefabError | None:
-    """What a disk can say about names that people give, wherever that comes up; None for what would be a bug."""
+    """Explain disk errors about user-supplied names, wherever they occur; None for what would be a bug."""
     if error.errno == errno.ENOSPC:
         return EngineError(f"no space left: {error.filename or 'where the output goes'}")
     if error.filename is not None and error.errno in _BAD_NAMES:
@@ -225,7 +225,7 @@ def _explain(error: OSError) -> ImagefabError | None:
 
 @contextlib.contextmanager
 def _work_in(folder: str | None) -> Iterator[None]:
-    """As `make -C` does it: the folder is the working folder for all that follows, for paths in arguments too."""
+    """Change the working folder for everything that follows, including paths in arguments, like `make -C`."""
     if folder is None:
         yield
         return
@@ -242,11 +242,11 @@ def _work_in(folder: str | None) -> Iterator[None]:
 
 
 def _stop_work() -> None:
-    """End what runs for us, so that the threads that wait for it clean up after themselves; but not for long."""
+    """End child processes, so that the threads waiting for them clean up, but wait only so long."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     deadline = time.monotonic() + _PATIENCE
     while (threads := _list_threads()) and time.monotonic() < deadline:
-        # The list of children that the kernel gives is not always whole, so this is done more than once.
+        # The kernel's list of children may be incomplete, so this is repeated.
         _end_children(now)
         threads[0].join(_PAUSE)
 
@@ -256,7 +256,7 @@ def _list_threads() -> list[threading.Thread]:
 
 
 def _end_children(now: float) -> None:
-    """Those that were started before. What has been started since cleans up."""
+    """End children started before `now`. Later ones are part of the cleanup."""
     ticks = now * os.sysconf("SC_CLK_TCK")
     with contextlib.suppress(OSError):
         for task in Path("/proc/self/task").iterdir():

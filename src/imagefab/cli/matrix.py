@@ -1,4 +1,4 @@
-"""`imagefab matrix`: the jobs of a CI, one for each recipe and host platform."""
+"""`imagefab matrix`: print CI jobs, one for each recipe and host platform."""
 
 from __future__ import annotations
 

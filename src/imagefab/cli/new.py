@@ -1,4 +1,4 @@
-"""`imagefab new`: a first draft of a recipe."""
+"""`imagefab new`: write a first draft of a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imagefab publish`: what was built and checked, to a registry, by digest."""
+"""`imagefab publish`: push what was built and checked to a registry, by digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imagefab refresh`: the nightly. What the archives have new, built, checked, published and pinned, with a report."""
+"""`imagefab refresh`: the nightly upgrade, build, check, publish and pin, with a report."""
 
 from __future__ import annotations
 

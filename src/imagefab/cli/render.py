@@ -1,4 +1,4 @@
-"""`imagefab render`: the Dockerfiles that people review and engines build."""
+"""`imagefab render`: write the Dockerfiles that people review and engines build."""
 
 from __future__ import annotations
 

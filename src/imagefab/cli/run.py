@@ -1,4 +1,4 @@
-"""`imagefab run`: a command in an image, with the working folder, or another one, mounted, as whoever calls."""
+"""`imagefab run`: run a command in an image as the calling user, with the working folder or another one mounted."""
 
 from __future__ import annotations
 

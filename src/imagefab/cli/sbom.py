@@ -1,4 +1,4 @@
-"""`imagefab sbom`: what is in an image, as SPDX, from the lock alone."""
+"""`imagefab sbom`: print an image's SBOM as SPDX, from the lock alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imagefab shell`: look around in an image, the current folder mounted."""
+"""`imagefab shell`: open a shell in an image, with the current folder mounted."""
 
 from __future__ import annotations
 

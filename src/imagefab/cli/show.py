@@ -1,4 +1,4 @@
-"""`imagefab show`: everything about one recipe."""
+"""`imagefab show`: show everything about one recipe."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _print_checked(checked: dict[str, Any], value: dict[str, Any]) -> None:
 
 
 def _group(entries: dict[str, str]) -> dict[str, list[str]]:
-    """The texts of a Cross.toml, each with the versions of cross that it is for."""
+    """The Cross.toml texts, each with the versions of cross that it is for."""
     return {text: [name for name, other in entries.items() if other == text] for text in entries.values()}
 
 

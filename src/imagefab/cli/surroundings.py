@@ -1,6 +1,6 @@
-"""What a run of the command line begins with: the environment, the clock and the folders of whoever calls.
+"""What a run starts from: the environment, the clock and the user's folders.
 
-This is the only room that reads them. What it reads is passed down.
+Only this module reads them. What it reads is passed down.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def working_folder() -> Path:
 
 
 def _find_home() -> Path | None:
-    """A user may have none, as in many a container."""
+    """The user's home. There may be none, as in many containers."""
     try:
         return Path.home()
     except RuntimeError:
@@ -61,7 +61,7 @@ def _find_folder(variable: str, home: Path | None, name: str) -> Path | None:
 
 
 def _read_slowest() -> int | None:
-    """The rate below which a transfer ends, in bytes a second."""
+    """The rate below which a transfer is aborted, in bytes per second."""
     text = os.environ.get("IMAGEFAB_LOW_SPEED_LIMIT")
     if not text:
         return None

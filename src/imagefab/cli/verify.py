@@ -1,4 +1,4 @@
-"""`imagefab verify`: build once more from the lock, and compare with what was published, or with anything."""
+"""`imagefab verify`: build again from the lock, and compare with the published image, or any other."""
 
 from __future__ import annotations
 
@@ -127,5 +127,5 @@ def describe_difference(difference: ImageDifference) -> dict[str, Any]:
 
 
 def make_plain(line: str) -> str:
-    """A stranger's text, without what a terminal would act on."""
+    """Remove terminal escapes from untrusted text."""
     return "".join(character if character.isprintable() else "?" for character in line)
