@@ -178,7 +178,7 @@ def _print_message(problem: ImagefabError, label: str, paint: str, *, color: str
 
 
 def _continue(text: str) -> str:
-    """Format text that continues a line: only its later lines may be CI commands."""
+    """Escape text that continues a line: only its later lines could be taken for commands."""
     return make_printable(f"-{text}")[1:]
 
 

@@ -1,1 +1,1 @@
-"""Registries: names, credentials, and the distribution protocol, for pushing and reading images."""
+"""Registries: references, credentials, and the distribution protocol, for pushing and pulling images."""

@@ -1,4 +1,4 @@
-"""Who we are to a registry: what answers its challenges, for as long as it is good."""
+"""Authenticate to a registry: answer its challenges, and keep what it grants while that is valid."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CLIENT_ID = "imagefab"
 _FORM = "application/x-www-form-urlencoded"
 
 Ask = Callable[[str, str, dict[str, str], bytes], tuple[int, bytes]]
-"""Sends a method, an address, headers and a body to a token service, as often as it takes; gives status and body."""
+"""Sends a method, URL, headers and body to a token service, with retries, and returns the status and body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What somebody wants to do in a repository, as token services spell it."""
+    """Permissions requested for a repository, as token services spell them."""
 
     repository: Repository
     actions: tuple[str, ...]
@@ -34,7 +34,7 @@ def reading(repository: Repository) -> Scope:
 
 
 def writing(repository: Repository, siblings: Sequence[Repository] = ()) -> Scope:
-    """To push, and to mount what siblings have."""
+    """To push, and to mount blobs from siblings."""
     others = sorted({one.path for one in siblings} - {repository.path})
     return Scope(
         repository, (f"repository:{repository.path}:pull,push", *(f"repository:{path}:pull" for path in others))
@@ -48,7 +48,7 @@ class _Known:
 
 
 class Access:
-    """For one registry; threads share it."""
+    """Authentication to one registry, shared between threads."""
 
     def __init__(self, host: str, keyring: Keyring, ask: Ask) -> None:
         self._host = host
@@ -59,7 +59,7 @@ class Access:
         self._known: dict[Scope, _Known] = {}
 
     def find(self, scope: Scope) -> Grant | None:
-        """What lets us in, as far as it is known that something must; a new one in time before the old one ends."""
+        """The grant for a scope, renewed before it expires; None while the registry is not known to require one."""
         with self._guard:
             known = self._known.get(scope)
         if known is None or known.grant.until > time.monotonic():
@@ -67,14 +67,14 @@ class Access:
         return self._answer(known.challenge, scope)
 
     def learn(self, challenges: Sequence[str], scope: Scope) -> None:
-        """Do what a 401 asks for. Of threads that are told so at once, each gets a token of its own; they are cheap."""
+        """Answer a 401. If several threads get one at once, each fetches its own token; they are cheap."""
         challenge = choose_challenge(parse_challenges(challenges))
         if challenge is None:
             raise PassingError(f"{self._host} answers 401 without saying how to log in", hint=self._how_to_log_in())
         self._answer(challenge, scope)
 
     def refuse(self, repository: Repository, status: int) -> DeniedError:
-        """What to say when we are not let in."""
+        """The error for a refused login."""
         credentials = self._find_credentials(repository)
         if credentials is None:
             return DeniedError(
@@ -86,7 +86,7 @@ class Access:
         )
 
     def hide(self, text: str) -> str:
-        """A text of the registry's without what it knows from us."""
+        """Remove credentials from the registry's text."""
         with self._guard:
             secrets = [secret for one in self._credentials.values() if one is not None for secret in one.secrets]
             grants = [known.grant.header.partition(" ")[2] for known in self._known.values()]

@@ -1,7 +1,7 @@
-"""How a registry wants to be asked: its challenges, and the tokens that a token service gives.
+"""The challenges of a registry, and the tokens from a token service.
 
 Credentials go to the registry itself, or to the token service that it names over TLS (on this machine, plain HTTP too).
-They go nowhere else: not along redirects, and not to where uploads are sent on.
+They go nowhere else: not along redirects, and not to upload locations elsewhere.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from imagefab.registry.reference import is_loopback
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+|\Z)")
 _PARAMETER = re.compile(r'\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|\Z)')
 _SHORTEST = 60
-"""Seconds that a token is good for when the service does not say."""
+"""Seconds that a token is valid if the service doesn't say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
     scheme: str
-    """In small letters."""
+    """Lower case."""
     realm: str = ""
     service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What to put into the Authorization header, and until when."""
+    """A value for the Authorization header, and when it expires."""
 
     header: str = field(repr=False)
     until: float
-    """As time.monotonic counts."""
+    """On the clock of time.monotonic."""
 
 
 def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
-    """All challenges of an answer's WWW-Authenticate headers; what can't be read is left out."""
+    """Parse all challenges in WWW-Authenticate headers, skipping invalid ones."""
     found: list[Challenge] = []
     for header in headers:
         rest = header
@@ -59,13 +59,13 @@ def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
 
 
 def choose_challenge(challenges: Iterable[Challenge]) -> Challenge | None:
-    """The one to answer: tokens before passwords."""
+    """Choose the challenge to answer: tokens before passwords."""
     known = {one.scheme: one for one in challenges if one.scheme in ("basic", "bearer")}
     return known.get("bearer") or known.get("basic")
 
 
 def check_realm(realm: str, registry: str) -> str:
-    """The address of a token service, if credentials may go there. FetchError when not."""
+    """The token service's URL, if credentials may go there. Raises FetchError otherwise."""
     try:
         parts = urlsplit(realm)
         host = parts.netloc.rpartition("@")[2]
@@ -81,7 +81,7 @@ def check_realm(realm: str, registry: str) -> str:
 
 
 def read_token(answer: object, now: float) -> Grant | None:
-    """What a token service answered; None when there is no token in it."""
+    """Read a token service's answer; None if it has no token."""
     if not isinstance(answer, dict):
         return None
     token = answer.get("token") or answer.get("access_token")
@@ -89,5 +89,5 @@ def read_token(answer: object, now: float) -> Grant | None:
         return None
     lasts = answer.get("expires_in")
     seconds = lasts if isinstance(lasts, int) and not isinstance(lasts, bool) and 0 < lasts < 10**7 else _SHORTEST
-    # A request on its way takes time too.
+    # Allow for the time that a request takes.
     return Grant(header=f"Bearer {token}", until=now + seconds * 0.9)

@@ -1,7 +1,7 @@
-"""Blobs of a repository: whether it has them, how they get there, and how they come back.
+"""Blobs of a repository: check for them, push them, and pull them.
 
-An upload goes in one piece, which is fast everywhere. A registry that takes no such large pieces gets smaller ones.
-What breaks off begins again, after a look at whether only the answer was lost.
+Blobs are uploaded in one piece, which is fast everywhere. A registry that rejects large requests gets chunks. A failed
+upload starts over, unless it turns out that only the response was lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from imagefab.registry.reference import Repository
 
 _PIECE = 1 << 18
 _CHUNK = 4 << 20
-"""The largest chunk that every registry takes which limits them."""
+"""The largest chunk that every registry with a limit accepts."""
 _SMALLEST_CHUNK = 1 << 16
 
 
@@ -30,7 +30,7 @@ class Way(StrEnum):
     """How a blob got into a repository."""
 
     MOUNTED = "mounted"
-    """From a sibling, without being sent."""
+    """From a sibling, without sending it."""
     SENT = "sent"
 
 
@@ -43,7 +43,7 @@ class Blob:
 
 class Blobs:
     def __init__(self, client: Client, repository: Repository, *, siblings: Sequence[Repository] = ()) -> None:
-        """`siblings` are repositories of the same registry that blobs may be mounted from."""
+        """`siblings` are repositories on the same registry to mount blobs from."""
         self._client = client
         self._repository = repository
         self._reading = reading(repository)
@@ -60,11 +60,11 @@ class Blobs:
     # -- there! ---------------------------------------------------------------------------------------------------
 
     def put(self, blob: Blob, sources: Sequence[Repository], advance: Callable[[int], None]) -> Way:
-        """Bring a blob there. `sources` are siblings that have it. `advance` hears of bytes sent, and taken back."""
+        """Push a blob, or mount it from `sources`. `advance` gets bytes sent, or taken back if they are sent again."""
         for source in sources:
             if self._mount(blob.digest, source):
                 return Way.MOUNTED
-        # Some take it whole before they say that they want it in chunks.
+        # Some registries read the whole blob before asking for chunks.
         with self._client.work(2 * blob.size) as effort:
             while True:
                 sent = _Count(advance)
@@ -79,14 +79,14 @@ class Blobs:
                     return Way.SENT
 
     def _mount(self, digest: Digest, source: Repository) -> bool:
-        """Whether the registry took it from a sibling. Many can't, or may not; that is no trouble."""
+        """Mount a blob from a sibling, and return whether that worked. Many registries can't, which is fine."""
         try:
             address = f"{self._repository.path}/blobs/uploads/?mount={digest}&from={source.path}"
             answer = self._call("POST", address, attempts=1)
         except RegistryError:
             return False
         if answer.status == 202 and (location := answer.headers.get("Location")):
-            # It began an upload instead, which nobody needs.
+            # It started an upload instead, which isn't needed.
             self._drop(self._client.follow(answer.url, location))
         return answer.status == 201
 
@@ -112,7 +112,7 @@ class Blobs:
             raise self._fail(answer, f"does not take {blob.digest}")
 
     def _begin(self) -> tuple[str, int]:
-        """Where an upload goes, and how small its chunks may be."""
+        """Start an upload. Returns its location and the minimum chunk size."""
         answer = self._call("POST", f"{self._repository.path}/blobs/uploads/")
         if answer.status != 202:
             raise self._make_error(answer, "begins no upload")
@@ -120,7 +120,7 @@ class Blobs:
         return self._client.follow(answer.url, answer.headers.get("Location", "")), least
 
     def _send_in_chunks(self, blob: Blob, sent: _Count, size: int) -> None:
-        """Chunk after chunk, each to where the answer to the one before it says."""
+        """Send chunk after chunk, each to the location that the previous response gave."""
         address, least = self._begin()
         size = max(size, least)
         done = 0
@@ -152,7 +152,7 @@ class Blobs:
     # -- back -----------------------------------------------------------------------------------------------------
 
     def fetch(self, digest: Digest, size: int, file: IO[bytes], advance: Callable[[int], None]) -> None:
-        """The blob's bytes into a file, exactly those: what else comes is an error, however often it is asked."""
+        """Write exactly the blob's bytes to a file. Wrong bytes are an error once all retries fail."""
         with self._client.work(size) as effort:
             while True:
                 count = _Count(advance)
@@ -217,13 +217,13 @@ class Blobs:
         return RegistryError(f"{self._repository} {what}: {self._client.explain(answer)}")
 
     def _fail(self, answer: Answer, what: str) -> RegistryError:
-        """An upload that the registry forgot, or that got mixed up, may work the next time."""
+        """Retry uploads that the registry lost or mixed up."""
         error = self._make_error(answer, what)
         return PassingError(error.problem, hint=error.hint) if answer.status in (400, 404, 409, 416) else error
 
 
 class _Count:
-    """Bytes of one attempt, so that what was for nothing can be taken back."""
+    """Counts the bytes of one attempt, so that they can be taken back if it fails."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
@@ -237,7 +237,7 @@ class _Count:
         self(-self.total)
 
     def go_on(self, done: int) -> _Count:
-        """A part is sent, perhaps for the second time."""
+        """Continue after `done` bytes, perhaps for the second time."""
         self(done - self.total)
         return self
 
@@ -256,7 +256,7 @@ def _read_pieces(blob: Blob, start: int, end: int, advance: Callable[[int], None
 
 
 def _with_digest(address: str, digest: Digest) -> str:
-    """The address of an upload, which may have a query of its own that must stay as it is."""
+    """Add the digest to an upload's URL, keeping its query as it is."""
     return f"{address}{'&' if urlsplit(address).query else '?'}digest={digest}"
 
 

@@ -1,7 +1,7 @@
-"""A registry over HTTP: who we are to it, patience with it, and errors that a person can act upon.
+"""A registry over HTTP, with authentication, retries, and errors that a person can act on.
 
-What passes is tried again after a pause: broken connections, 5xx, 429 with its Retry-After. A plain no is believed. An
-answer is read whole, within bounds of size and time, before anybody sees it.
+Transient failures are retried after a pause: broken connections, 5xx, and 429 with its Retry-After. Any other status is
+final. A response is read in full, within limits of size and time, before it is used.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _LATER = "try again later; what is there by then is not sent again"
 _CERTIFICATES = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
 Content = bytes | Callable[[], Iterator[bytes]]
-"""What is sent: a function where it may have to be sent twice."""
+"""A request body: a function if it may have to be sent twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Repeatable:
-    """What a request sends from the start again, when it has to log in first."""
+    """A request body that can be sent again from the start after a login."""
 
     make: Callable[[], Iterator[bytes]]
 
@@ -57,7 +57,7 @@ class Answer:
 
 
 class Client:
-    """One registry. Threads share it."""
+    """One registry, shared between threads."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Client:
         content: Content = b"",
         attempts: int | None = None,
     ) -> Answer:
-        """One request, as often as it takes. `address` is a path below /v2/, or an address that the registry gave."""
+        """Send a request, with retries. `address` is a path below /v2/, or a URL that the registry gave."""
         return self._insist(
             method,
             lambda: self.stream(method, address, scope, headers=headers, content=content),
@@ -115,7 +115,7 @@ class Client:
         headers: dict[str, str] | None = None,
         content: Content = b"",
     ) -> Iterator[httpx.Response]:
-        """One attempt, with the answer's body still to be read; at the end of redirects, for what only reads."""
+        """Send a request once, with the response's body still to be read. Follows redirects of reads."""
         url = urljoin(f"{self.connect()}/v2/", address)
         for _ in range(MOST_REDIRECTS):
             with self._open(method, url, scope, headers or {}, content) as response:
@@ -134,7 +134,7 @@ class Client:
         seconds: float,
         attempts: int | None = None,
     ) -> Answer:
-        """Send, until an answer comes that says something, each time within so many seconds."""
+        """Send until there is a conclusive response, with a time limit in seconds for each attempt."""
         with self.work() as effort:
             while True:
                 try:
@@ -151,11 +151,11 @@ class Client:
                     self.rest(effort, error)
 
     def work(self, size: int = 0) -> AbstractContextManager[Effort]:
-        """What is done inside has its time, and its attempts, together; also when it is a part of other work."""
+        """Everything inside shares one limit of time and attempts, also when nested in other work."""
         return self._efforts.begin(self.patience, size)
 
     def rest(self, effort: Effort, error: PassingError) -> None:
-        """Pause before another attempt, as long as the registry wants us to, within reason; or give up."""
+        """Pause before another attempt, for as long as the registry asks within reason, or give up."""
         pause = effort.fail(error)
         if error.wait > self.patience.longest:
             effort.failures = self.patience.attempts
@@ -171,7 +171,7 @@ class Client:
 
     @contextmanager
     def hurry(self) -> Iterator[None]:
-        """Nobody pauses any more: who would have to, gives up."""
+        """Let nothing pause any more: whatever would have to gives up."""
         self.stop.set()
         try:
             yield
@@ -185,7 +185,7 @@ class Client:
             raise RegistryError(f"{self.host} {error}") from None
 
     def explain(self, answer: Answer) -> str:
-        """What a registry said was wrong, without what it knows from us."""
+        """The registry's error message, without credentials."""
         told = str(answer.status)
         try:
             errors = json.loads(answer.body)["errors"]
@@ -201,10 +201,10 @@ class Client:
     def _open(
         self, method: str, url: str, scope: Scope, headers: dict[str, str], content: Content
     ) -> Iterator[httpx.Response]:
-        """Sent with what lets us in."""
+        """Send with authentication."""
         from imagefab.registry.login import Login
 
-        # Only the registry itself gets to know who we are.
+        # Only the registry itself may see credentials.
         is_ours = _origin(url) == _origin(self.connect())
         login = Login(self._access, scope) if is_ours else None
         response = self._send(method, url, headers, content, login)
@@ -252,7 +252,7 @@ class Client:
         return self._access.hide(str(error) or type(error).__name__)
 
     def _read(self, response: httpx.Response) -> bytes:
-        """All of a small answer, within bounds."""
+        """Read a small response in full, within limits."""
         import httpx
 
         body = bytearray()
@@ -271,7 +271,7 @@ class Client:
         with self._guard:
             if self._http is None:
                 context = make_context(self.host, self._certificates)
-                # What is on this machine is not reached through another, which would see our login in the clear.
+                # Don't reach this machine's registry through a proxy, which would see the login in the clear.
                 trust = not is_loopback(self.host)
                 try:
                     self._http = make_client(self.patience, trust_env=trust, verify=context)
@@ -282,7 +282,7 @@ class Client:
     # -- who we are -----------------------------------------------------------------------------------------------
 
     def connect(self) -> str:
-        """The registry's address. On this machine it may be without TLS, which is found out once."""
+        """The registry's base URL. On this machine it may be without TLS, which is detected once."""
         with self._guard:
             if self._base is not None:
                 return self._base
@@ -300,7 +300,7 @@ class Client:
             return base
 
     def _ask(self, method: str, url: str, headers: dict[str, str], content: bytes) -> tuple[int, bytes]:
-        """A token service, which is somebody else."""
+        """Call a token service, which is another party than the registry."""
 
         @contextmanager
         def send() -> Iterator[httpx.Response]:
@@ -316,7 +316,7 @@ class Client:
 
 @contextmanager
 def work_at_once(client: Client) -> Iterator[ThreadPoolExecutor]:
-    """Threads that ask one registry. When something fails, or somebody interrupts, nobody waits for the others."""
+    """Threads that call one registry. On an error or interrupt, nothing waits for the others."""
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         yield pool
@@ -332,7 +332,7 @@ def work_at_once(client: Client) -> Iterator[ThreadPoolExecutor]:
 
 
 class Registries:
-    """A client for each registry that is asked for."""
+    """Registry clients, one for each host."""
 
     def __init__(self, *, keyring: Keyring = NO_KEYRING, patience: Patience | None = None) -> None:
         self._keyring = keyring
@@ -352,12 +352,12 @@ class Registries:
 
 
 def _read_length(headers: Mapping[str, str] | None) -> int:
-    """How much is sent, where it is much."""
+    """The length of a large request body."""
     return int((headers or {}).get("Content-Length", "0"))
 
 
 def _origin(url: str) -> tuple[str, str]:
-    """In one spelling: of two that mean the same, both are the registry."""
+    """Normalise a URL's origin: equivalent spellings are the same registry."""
     parts = urlsplit(url)
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     return parts.scheme, parts.netloc.lower().removesuffix(default)
@@ -368,7 +368,7 @@ def _name_limit(status: int) -> str:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds, or a date, which the registry's own clock tells how far off it is."""
+    """Read Retry-After in seconds; a date is relative to the registry's own clock."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)

@@ -1,4 +1,4 @@
-"""Connections to registries: whose certificates are believed, and what a proxy on the way may be at fault for."""
+"""Connections to registries: which certificates are trusted, and whether a proxy may be at fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROXIES = "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are addresses like http://proxy
 
 
 def hint_at_proxy(url: str) -> str | None:
-    """Where a proxy stands between, what fails is most often that."""
+    """A hint at the proxy, if there is one, since it is the likeliest cause of a failure."""
     parts = urlsplit(url)
     proxies = getproxies()
     if proxy_bypass(parts.hostname or "") or not (proxies.get(parts.scheme) or proxies.get("all")):
@@ -23,7 +23,7 @@ def hint_at_proxy(url: str) -> str | None:
 
 
 def make_context(host: str, folders: Sequence[Path]) -> ssl.SSLContext:
-    """Whom to trust: the system's authorities or SSL_CERT_FILE's, and those that Docker and Podman have for a host."""
+    """Trust the system's authorities or SSL_CERT_FILE's, and those that Docker and Podman have for the host."""
     context = ssl.create_default_context()
     for folder in (root / host for root in folders):
         try:

@@ -1,7 +1,7 @@
-"""Credentials as people have them: what `docker login` and `podman login` wrote, and the helpers that they name.
+"""Credentials from `docker login` and `podman login`, and from the credential helpers that these configure.
 
-A secret shows in no representation of these values, so that no message and no log can have it by accident. Helpers are
-told the registry's name on their standard input, and answer on their standard output: nothing is an argument.
+Secrets are left out of reprs, so that no message or log can include one by accident. Helpers get the registry's name on
+standard input and answer on standard output: nothing is passed as an argument.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Credentials:
     username: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
-    """Instead of a password: what a token service gives tokens for."""
+    """A refresh token for the token service, instead of a password."""
     registry_token: str = field(default="", repr=False)
-    """A bearer token as it is."""
+    """A bearer token to use as it is."""
     origin: str
-    """Where they come from, for messages."""
+    """Where the credentials come from, for messages."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Everything that must never be shown."""
         basic = self.basic if self.secret else ""
         return tuple(text for text in (self.secret, self.identity_token, self.registry_token, basic) if text)
 
@@ -51,13 +51,13 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """Where credentials are looked for."""
+    """Where to look for credentials."""
 
     files: tuple[Path, ...] = ()
-    """The first one that knows a registry decides."""
+    """The first file that knows a registry wins."""
 
     def find(self, repository: Repository) -> Credentials | None:
-        """FetchError when a file or a helper can't be read; None when nobody knows the registry."""
+        """Find credentials; None if no file has any. Raises FetchError if a file or a helper can't be read."""
         for path in self.files:
             config = _read_config(path)
             if config is not None and (found := _find_in(config, path, repository)) is not None:
@@ -66,7 +66,7 @@ class Keyring:
 
 
 def list_login_files(env: Mapping[str, str], home: Path, user: int) -> tuple[Path, ...]:
-    """The files in which logins are kept, in the order that the tools themselves look."""
+    """The files that hold logins, in the order in which the tools themselves look."""
     docker = Path(env["DOCKER_CONFIG"]) if env.get("DOCKER_CONFIG") else home / ".docker"
     runtime = env.get("XDG_RUNTIME_DIR") or f"/run/user/{user}"
     config = env.get("XDG_CONFIG_HOME") or str(home / ".config")
@@ -115,7 +115,7 @@ def _find_in(config: Mapping[str, Any], path: Path, repository: Repository) -> C
 
 
 def _list_names(repository: Repository) -> Iterator[str]:
-    """What an entry for a repository may be filed under, the most telling first."""
+    """The keys that may hold a repository's entry, the most specific first."""
     parts = repository.path.split("/")
     for count in range(len(parts), 0, -1):
         yield f"{repository.host}/{'/'.join(parts[:count])}"
@@ -127,7 +127,7 @@ def _list_names(repository: Repository) -> Iterator[str]:
 
 
 def _strip(key: str) -> str:
-    """Old logins have a scheme and a version in their key."""
+    """Remove the scheme and version that old logins have in their key."""
     return re.sub(r"(/v[12])?/?\Z", "", re.sub(r"\Ahttps?://", "", key))
 
 
@@ -154,7 +154,7 @@ def _read_entry(entry: Mapping[str, Any], path: Path) -> Credentials | None:
 
 
 def _check(text: str, origin: object) -> str:
-    """What stands in a header: a line end at its end is left away, and anything else that can't is an error."""
+    """Check a header value: trailing line ends are removed, other control characters are an error."""
     text = text.rstrip("\r\n")
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise FetchError(f"{origin} has a login with control characters in it", hint="log in again")
@@ -193,7 +193,7 @@ NO_KEYRING = Keyring()
 
 
 def hide_secrets(text: str, secrets: Sequence[str]) -> str:
-    """A stranger's text without what we told him in confidence."""
+    """Remove secrets from text that may repeat them."""
     spelt = {form for one in secrets for form in (one, one.encode("unicode_escape").decode())}
     for secret in sorted(spelt, key=len, reverse=True):
         text = text.replace(secret, "…")

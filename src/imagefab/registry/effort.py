@@ -1,7 +1,7 @@
-"""What one piece of work with a registry may take: time, and attempts.
+"""Limits of time and attempts for one piece of work with a registry.
 
-A blob is asked for again when it comes broken, the requests that it takes are, too, and so are the tokens for these.
-The outermost of all that has the time and the attempts, and what is inside draws from them: nothing multiplies.
+Fetching a blob is retried, as are the requests that it takes, and the tokens for those. Only the outermost work has a
+limit, and everything inside draws on it, so retries don't multiply.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imagefab.http import Deadline, Patience, within
 from imagefab.registry.errors import PassingError
 
 _ANSWERS = 3
-"""How many answers that take as long as one may there is time for."""
+"""There is time for this many responses of maximum duration."""
 
 
 @dataclass(slots=True)
@@ -27,26 +27,26 @@ class Effort:
     failures: int = 0
 
     def fail(self, error: PassingError) -> float:
-        """The seconds to pause before another attempt; the error again when no more make sense."""
+        """The seconds to pause before another attempt. Raises the error if there is no time or attempt left."""
         self.failures += 1
         pause: float = max(self.patience.pause * 2 ** (self.failures - 1), error.wait)
         if self.failures >= self.patience.attempts or self.deadline.left <= pause - error.wait:
             self.failures = self.patience.attempts
             raise error
-        # A pause that the registry asks for takes nothing from the time for work.
+        # A pause that the registry asks for doesn't count against the time for work.
         self.deadline.end += error.wait
         return pause
 
 
 class Efforts(threading.local):
-    """The one that each thread is at."""
+    """Each thread's current work."""
 
     def __init__(self) -> None:
         self._open: Effort | None = None
 
     @contextmanager
     def begin(self, patience: Patience, size: int) -> Iterator[Effort]:
-        """The work that is going on, or else a new one, in which so many bytes are to be sent or read."""
+        """Join the current work, or begin new work that transfers `size` bytes."""
         if self._open is not None:
             yield self._open
             return

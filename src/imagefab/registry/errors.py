@@ -1,4 +1,4 @@
-"""What a registry can do to us."""
+"""What can go wrong with a registry."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from imagefab.errors import FetchError
 
 
 class RegistryError(FetchError):
-    """A registry does not do what is asked."""
+    """The registry doesn't do what is asked."""
 
 
 class DeniedError(RegistryError):
-    """It does not let us."""
+    """The registry denies access."""
 
 
 class PassingError(RegistryError):
-    """It may work in a while; after all attempts that make sense, that is what remains to say."""
+    """A transient error, raised once retries are exhausted."""
 
     def __init__(self, problem: str, *, hint: str | None = None, wait: float = 0) -> None:
         super().__init__(problem, hint=hint)

@@ -1,4 +1,4 @@
-"""A login for the HTTP library: a request gets what lets us in, and goes again when the registry wants more."""
+"""Authentication for httpx: adds a grant to a request, and sends it again if the registry wants another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Login(httpx.Auth):
         self._scope = scope
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        # Of threads that share a token, another may have used it up.
+        # Another thread that shares the token may have used it up.
         for is_last in (False, False, True):
             grant = self._access.find(self._scope)
             if grant is not None:

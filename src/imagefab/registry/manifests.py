@@ -1,4 +1,4 @@
-"""Manifests and indexes of a repository, by digest or by tag. What is read is what its digest says, or an error."""
+"""Manifests and indexes of a repository, by digest or tag. What is read matches its digest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ATTEMPTS_AT_REFERRERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A manifest or an index, as it was read."""
+    """A manifest or an index, as read."""
 
     digest: Digest
     media_type: str
@@ -43,7 +43,7 @@ class Manifests:
         self._writing = writing(repository)
 
     def find(self, name: str, *, to_write: bool = False) -> Manifest | None:
-        """What a tag or a digest leads to; None where there is nothing."""
+        """The manifest that a tag or a digest points to; None if there is none."""
         with self._client.work() as effort:
             while True:
                 answer = self._call("GET", name, to_write=to_write, headers={"Accept": _ACCEPT})
@@ -57,7 +57,7 @@ class Manifests:
                     self._client.rest(effort, error)
 
     def has(self, digest: Digest) -> bool:
-        """Whether a manifest is there, without reading it."""
+        """Whether a manifest exists, without reading it."""
         answer = self._call("HEAD", str(digest), to_write=False, headers={"Accept": _ACCEPT})
         if answer.status not in (200, 404):
             raise self._make_error(answer, f"does not say whether it has {digest}")
@@ -72,7 +72,7 @@ class Manifests:
     # -- referrers ------------------------------------------------------------------------------------------------
 
     def list_referrers(self, subject: Digest) -> list[dict[str, Any]]:
-        """What is attached to a manifest: as the registry lists it, and as the tag in its place does."""
+        """The referrers of a manifest, as the registry lists them and as the fallback tag does."""
         address = f"{self._repository.path}/referrers/{subject}"
         answer = self._client.call("GET", address, self._reading)
         listed = _read_descriptors(answer.body) if answer.status == 200 else []
@@ -83,7 +83,7 @@ class Manifests:
         return listed
 
     def attach(self, subject: Digest, data: bytes, media_type: str, descriptor: Mapping[str, Any]) -> None:
-        """Put a manifest that names a subject. Where the registry does not list such, a tag does."""
+        """Put a manifest that has a subject. If the registry doesn't list referrers, a tag does."""
         answer = self.put(str(Digest.of_bytes(data)), data, media_type)
         if answer.headers.get("OCI-Subject"):
             return
@@ -93,7 +93,7 @@ class Manifests:
             listed = _read_descriptors(before.data) if before is not None else []
             if any(one.get("digest") == descriptor["digest"] for one in listed):
                 return
-            # Two may do this at once, and one's list is lost: look again, once both had the time.
+            # Concurrent writers may lose an entry, so check again once both had time to write.
             self.put(name, make_list([*listed, descriptor]), INDEX)
             if attempt:
                 self._client.pause(self._client.patience.pause)
@@ -136,7 +136,7 @@ class Manifests:
 
 
 def fallback_tag(subject: Digest) -> str:
-    """The tag of the list of what is attached to a manifest, where a registry keeps none itself."""
+    """The tag that lists a manifest's referrers if the registry doesn't."""
     return f"sha256-{subject.hex}"
 
 

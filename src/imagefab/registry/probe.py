@@ -1,6 +1,6 @@
-"""Whether images that people pull by digest are still there.
+"""Check whether images that people pull by digest still exist.
 
-A registry that lacks one says so. One that says nothing, or refuses to, has lost nothing yet: that is told apart.
+A registry that lacks an image says so. One that doesn't answer has not lost it, so the two are kept apart.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from imagefab.registry.reference import Reference
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
     lost: Mapping[str, str] = field(default_factory=dict)
-    """Why each is dead."""
+    """References of lost images, and why."""
     silent: Mapping[str, str] = field(default_factory=dict)
-    """Why nobody says whether each is there."""
+    """References that got no answer, and why."""
 
 
 def probe_images(
     places: Mapping[str, str], open_client: Callable[[str], Client], warn: Callable[[str], None]
 ) -> Probed:
-    """Ask for images by their references; each has a place where it is used, for messages."""
+    """Look up images by reference. `places` says where each is used, for messages."""
     lost: dict[str, str] = {}
     silent: dict[str, str] = {}
     by_host: dict[str, dict[str, Reference]] = {}
@@ -42,7 +42,7 @@ def probe_images(
         try:
             answers = _ask_for(open_client(host), references)
         except ImagefabError as error:
-            # Not to be asked is not to be gone.
+            # Not reachable is not lost.
             warn(f"{host} can't be asked for pins in use: {error.problem}")
             silent |= dict.fromkeys(references, error.problem)
             continue
@@ -55,7 +55,7 @@ def probe_images(
 
 
 def _ask_for(client: Client, references: Mapping[str, Reference]) -> dict[str, bool | str]:
-    """Whether each is there, or why the registry does not say. PassingError where it says nothing at all."""
+    """Whether each exists, or why the registry doesn't say. Raises PassingError if it doesn't answer at all."""
 
     def ask(reference: Reference) -> bool | str:
         assert reference.digest is not None

@@ -1,4 +1,4 @@
-"""Images on registries, read as an outsider does: by name, with every byte held against its digest."""
+"""Images on registries, read as any client does: by reference, with every byte verified against its digest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_CONFIG = 16 << 20
 
 
 class RegistrySource:
-    """What a reference leads to."""
+    """The image that a reference points to."""
 
     def __init__(self, reference: Reference, client: Client) -> None:
         self._manifests = Manifests(client, reference.repository)

@@ -1,7 +1,7 @@
-"""Push one recipe's images: first what is missing, then what names it, and at last the tag that names it all.
+"""Push one recipe's images: missing blobs first, then what refers to them, and the tag last.
 
-Blobs, configs, manifests, index, attachments, tag: each is there before anything leads to it, so that whatever ends a
-push, no tag leads to something incomplete, and the next push goes on. What was pushed is read back before it is tagged.
+Blobs, configs, manifests, index, attachments, tag: each exists before anything refers to it. However a push ends, no
+tag points to something incomplete, and the next push continues. What was pushed is read back before it is tagged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A document about an image, in a manifest of its own that names the image's."""
+    """A document about an image, in a manifest of its own whose subject is the image."""
 
     subject: Digest
     subject_type: str
@@ -59,7 +59,7 @@ class Attachment:
 
     @property
     def descriptor(self) -> dict[str, object]:
-        """What a list of referrers says of it."""
+        """Its entry in a list of referrers."""
         return _describe(MANIFEST, self.manifest) | {
             "artifactType": self.kind,
             "annotations": {"org.opencontainers.image.created": self.created},
@@ -68,16 +68,16 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """All that one push brings to a repository."""
+    """Everything that one push sends to a repository."""
 
     repository: Repository
     images: ImageSet
     attachments: tuple[Attachment, ...] = ()
     tag: str
-    """Never given to another image."""
+    """Never moved to another image."""
     moving_tag: str | None = None
     siblings: Mapping[Digest, tuple[Repository, ...]]
-    """Repositories of the same registry that have a blob."""
+    """Repositories on the same registry that have a blob."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Missing:
 
     blobs: tuple[Blob, ...]
     mountable: frozenset[Digest]
-    """Those of the blobs that a sibling has."""
+    """Blobs that a sibling has."""
     manifests: tuple[tuple[Digest, bytes, str], ...]
     attachments: tuple[Attachment, ...]
     tags: tuple[str, ...]
@@ -113,13 +113,13 @@ class _StoppedError(RegistryError):
 
 
 def find_missing(parcel: Parcel, client: Client, store: Store) -> Missing:
-    """Ask the registry. MismatchError when the parcel's own tag leads to something else."""
+    """Ask the registry what is missing. Raises MismatchError if the parcel's own tag points elsewhere."""
     blobs = Blobs(client, parcel.repository, siblings=_list_siblings(parcel))
     manifests = Manifests(client, parcel.repository)
     wanted = {blob.digest: blob for blob in _list_blobs(parcel, store)}
     with work_at_once(client) as pool:
         there = dict(zip(wanted, pool.map(partial(blobs.has, to_write=True), wanted), strict=True))
-        # Those of attachments are only looked for where an attachment is missing.
+        # Blobs of attachments are only looked up if an attachment is missing.
         documents = _list_manifests(parcel.images)
         kept = list(pool.map(manifests.has, [digest for digest, _, _ in documents]))
         attached = list(pool.map(lambda one: _is_attached(manifests, one), parcel.attachments))
@@ -146,7 +146,7 @@ def find_missing(parcel: Parcel, client: Client, store: Store) -> Missing:
 def push(
     parcel: Parcel, missing: Missing, client: Client, progress: Progress, *, sign: Callable[[], None] | None = None
 ) -> Pushed:
-    """Send what is missing, in the order that leaves nothing half-done behind a name."""
+    """Send what is missing, in the order that leaves nothing incomplete behind a tag."""
     blobs = Blobs(client, parcel.repository, siblings=_list_siblings(parcel))
     manifests = Manifests(client, parcel.repository)
     ways = _send_blobs(parcel, missing.blobs, client, progress)
@@ -173,7 +173,7 @@ def push(
 
 
 def _send_blobs(parcel: Parcel, missing: Sequence[Blob], client: Client, progress: Progress) -> dict[Digest, Way]:
-    """Several at once. When one fails, the others end; so they do when somebody interrupts."""
+    """Send several at once. If one fails or the run is interrupted, the others end."""
     if not missing:
         return {}
     blobs = Blobs(client, parcel.repository, siblings=_list_siblings(parcel))
@@ -192,7 +192,7 @@ def _send_blobs(parcel: Parcel, missing: Sequence[Blob], client: Client, progres
         return way
 
     with work_at_once(client) as pool:
-        # The largest first, so that none of them is left alone at the end.
+        # Largest first, so that none of them is left alone at the end.
         futures = {blob.digest: pool.submit(send, blob) for blob in sorted(missing, key=lambda one: -one.size)}
         try:
             ways = {digest: future.result() for digest, future in futures.items()}
@@ -204,7 +204,7 @@ def _send_blobs(parcel: Parcel, missing: Sequence[Blob], client: Client, progres
 
 
 def _read_back(parcel: Parcel, manifests: Manifests) -> None:
-    """Others must get what we have: the same bytes under the same digest."""
+    """Check that others get the same bytes under the same digest."""
     for digest, data, _ in _list_manifests(parcel.images):
         found = manifests.find(str(digest), to_write=True)
         if found is None or found.data != data:
@@ -222,7 +222,7 @@ def _is_attached(manifests: Manifests, attachment: Attachment) -> bool:
 
 
 def _list_manifests(images: ImageSet) -> list[tuple[Digest, bytes, str]]:
-    """In the order in which they go; what the recipe's digest names comes last."""
+    """In the order to push them: what the recipe's digest names comes last."""
     found = [(image.digest, image.manifest, MANIFEST) for image in images.images]
     if images.index is not None:
         found.append((images.digest, images.index, INDEX))
@@ -230,7 +230,7 @@ def _list_manifests(images: ImageSet) -> list[tuple[Digest, bytes, str]]:
 
 
 def _list_blobs(parcel: Parcel, store: Store) -> list[Blob]:
-    """Layers, the configs after them."""
+    """Layers, then configs."""
     layers = {layer.digest: layer for image in parcel.images.images for layer in image.layers}
     found = [
         Blob(digest=digest, size=layer.size, open=partial(_open_layer, store, digest))

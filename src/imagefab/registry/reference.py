@@ -1,4 +1,4 @@
-"""Names of images on registries: `registry/namespace/name`, with a tag, a digest, or neither."""
+"""References to images on registries: `registry/namespace/name`, with a tag, a digest, or neither."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCKER_HUB = "docker.io"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Repository:
-    """Where images of one name are."""
+    """A repository on a registry, without a tag or digest."""
 
     host: str
     path: str
@@ -32,7 +32,7 @@ class Repository:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `registry/namespace/name`. UsageError for anything else, a name without a registry among it."""
+        """Read `registry/namespace/name`. Raises UsageError for anything else, such as a name without a registry."""
         host, _, path = text.partition("/")
         if not is_repository(text):
             raise UsageError(
@@ -43,7 +43,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One image, as its name leads to it."""
+    """A reference to one image."""
 
     repository: Repository
     tag: str | None = None
@@ -56,7 +56,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """What a registry is asked for: the digest where there is one, as it says more."""
+        """What to ask the registry for: the digest if there is one, as it is more specific."""
         return str(self.digest) if self.digest else self.tag or "latest"
 
     @classmethod
@@ -77,19 +77,19 @@ class Reference:
 
 
 def refuse_login(text: str) -> None:
-    """UsageError, which does not repeat it, for a name with something before an `@` that no digest follows."""
+    """Raise UsageError for a name with something before an `@` that no digest follows, without repeating it."""
     if "@" in re.sub(r"@[a-z0-9]+:[0-9a-f]*\Z", "", text):
         raise UsageError("a login does not belong in the name of an image", hint="`docker login` keeps it")
 
 
 def is_repository(text: str) -> bool:
-    """Whether that is `registry/namespace/name`, without a tag and a digest."""
+    """Whether the text is `registry/namespace/name`, without a tag or digest."""
     host, _, path = text.partition("/")
     return _HOST.match(host) is not None and _PATH.match(path) is not None and len(text) <= _MOST
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a registry is on this machine, where plain HTTP is as good as any."""
+    """Whether a registry is on this machine, where plain HTTP is fine."""
     name = host.rpartition(":")[0] if re.search(r":[0-9]+\Z", host) else host
     name = name.strip("[]").lower()
     if name == "localhost" or name.endswith(".localhost"):
@@ -101,5 +101,5 @@ def is_loopback(host: str) -> bool:
 
 
 def api_host(host: str) -> str:
-    """Who answers for a registry's name."""
+    """The host that serves a registry's API."""
     return "registry-1.docker.io" if host == DOCKER_HUB else host

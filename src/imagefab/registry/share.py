@@ -1,10 +1,9 @@
-"""Layers that machines share through a registry: under a layer's key, what somebody built for it.
+"""Share layers between machines through a registry, under each layer's key.
 
 A key says what a layer is made from, not what came out, so whoever can write to that repository is trusted: a project
-names it on purpose. What comes from there is still held against the form that layers have, and against its own record:
-all digests, and that the tar is the one that configs name. What the project has published under a key is what has to
-come, whoever has put something else there. Two machines that build one key make the same bytes; that they did not is
-worth a warning.
+opts in to it. Pulled layers are still checked against the canonical form and their own record: all digests, and that
+the tar is the one that configs name. If the project has published a layer under a key, only that layer is accepted,
+whatever the repository has. Two machines that build one key make the same bytes; a difference is worth a warning.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _MOST_RECORD = 1 << 20
 
 
 class LayerShare:
-    """One repository of layers."""
+    """A repository of shared layers."""
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class LayerShare:
         *,
         published: Callable[[], Mapping[Digest, Set[Digest]]] = dict,
     ) -> None:
-        """`published` reads the digests that a project recorded, by the layers' keys."""
+        """`published` reads the digests on record in the project, by layer key."""
         self._client = client
         self._manifests = Manifests(client, repository)
         self._blobs = Blobs(client, repository)
@@ -62,9 +61,9 @@ class LayerShare:
         self._is_broken = False
 
     def fetch(self, plan: Plan) -> frozenset[Digest]:
-        """Bring into the store what it lacks of a plan, from the lowest layer up to the first that nobody built.
+        """Pull what the store lacks of a plan, from the lowest layer up to the first that is not shared.
 
-        The keys of what came. A registry that does not work is said once, and layers are built.
+        Returns the keys of the pulled layers. If the registry fails, that is reported once, and layers are built.
         """
         lacking = {one.key: one.name for one in plan.layers if not self._has(one.key)}
         with self._guard:
@@ -72,7 +71,7 @@ class LayerShare:
                 return frozenset()
         came: set[Digest] = set()
         try:
-            # All are asked for at once: most often all are there, or none.
+            # Look them all up at once: usually either all or none are there.
             with work_at_once(self._client) as pool:
                 found = list(pool.map(self._find, lacking))
                 given: list[Layer] = []
@@ -99,7 +98,7 @@ class LayerShare:
         return find_layer(self._store, key, self._progress.warn) is not None
 
     def _is_as_published(self, layer: Layer, known: Set[Digest] | None) -> bool:
-        """Whether it is the one that the project's records name, if they name one."""
+        """Whether the layer is the one on record in the project, if any."""
         if known is None or layer.digest in known:
             return True
         names = " or ".join(map(str, sorted(known)))
@@ -110,7 +109,7 @@ class LayerShare:
         return False
 
     def give(self, layers: Sequence[Layer]) -> int:
-        """Put layers there that are not; how many that were."""
+        """Push layers that the repository lacks. Returns how many."""
         wanted = {layer.key: layer for layer in layers}
         with work_at_once(self._client) as pool:
             known = dict(zip(wanted, pool.map(self._find, wanted), strict=True))
@@ -151,7 +150,7 @@ class LayerShare:
         self._manifests.put(layer.key.hex, manifest, MANIFEST)
 
     def _find(self, key: Digest) -> Layer | None:
-        """What somebody built for a key. What makes no sense is said, and is nothing."""
+        """The shared layer for a key. An invalid one gives a warning and counts as none."""
         manifest = self._manifests.find(key.hex)
         if manifest is None:
             return None
@@ -178,7 +177,7 @@ class LayerShare:
         return json.loads(file.getvalue())
 
     def _bring(self, layer: Layer, advance: Callable[[int], None]) -> Layer:
-        """The layer into the store, once it is seen to be what it should. The list of its files is made here."""
+        """Pull a layer into the store once it is verified. Its listing is made here."""
         scratch = self._store.scratch_folder()
         with explain_disk_errors(self._store.root, STORE), tempfile.TemporaryDirectory(dir=scratch) as folder:
             path = Path(folder) / "layer"
