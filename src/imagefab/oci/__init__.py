@@ -1,1 +1,1 @@
-"""Canonical layers, configs, manifests and indexes, and the store on disk that keeps them."""
+"""Canonical layers, configs, manifests and indexes, and how the store keeps layers."""

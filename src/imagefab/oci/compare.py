@@ -1,7 +1,7 @@
-"""What is different about two images: down to the first layer, and the files in it.
+"""Compare two images, down to the first layer that differs and the files in it.
 
-A layer of other bytes may have the same content: then only its compression differs, which is no different image to
-whoever runs it. What a layer has is read from its tar, whoever made it.
+Layers with different bytes may have the same content: then only their compression differs, which makes no difference to
+whoever runs the image. A layer's content is read from its tar, whoever made it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DifferenceKind(StrEnum):
     CONTENT = "content"
     COMPRESSION = "only compression"
     METADATA = "metadata"
-    """Config or manifest; the layers are the same."""
+    """The config or manifest differs; the layers are the same."""
     LAYERS = "number of layers"
 
 
@@ -42,25 +42,25 @@ class FileDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageDifference:
-    """Where two images part."""
+    """Where two images differ."""
 
     kind: DifferenceKind
     layer: int | None = None
-    """The first layer that differs, counted from 0."""
+    """The index of the first layer that differs."""
     name: str = ""
-    """That layer's."""
+    """That layer's name."""
     files: tuple[FileDifference, ...] = ()
     details: tuple[str, ...] = ()
 
 
 Entry = Mapping[str, Any]
-"""What a layer says of one path."""
+"""What a layer says about one path."""
 
 
 def find_difference(one: ImageParts, other: ImageParts) -> ImageDifference | None:
-    """Where two images part, as far as their manifests and configs tell: not yet in which files.
+    """Find where two images differ according to their manifests and configs, without the files.
 
-    A config may say of its layers what it likes, so its diff_ids are to be held to the layers first.
+    A config can claim any diff_ids, so check them against the layers first.
     """
     if one.digest == other.digest:
         return None
@@ -83,7 +83,7 @@ def find_difference(one: ImageParts, other: ImageParts) -> ImageDifference | Non
 
 
 def hash_content(layer: IO[bytes], most: int) -> Digest:
-    """What a layer's diff_id should be."""
+    """The diff_id that the layer should have."""
     found = hashlib.sha256()
     try:
         with gzip.open(layer) as plain:
@@ -96,7 +96,7 @@ def hash_content(layer: IO[bytes], most: int) -> Digest:
 
 
 def compare_layers(one: IO[bytes], other: IO[bytes], *, most: int) -> tuple[FileDifference, ...]:
-    """The files in which two layers differ, by path. `most` bounds what is unpacked of each."""
+    """The files in which two layers differ, by path. `most` limits how many bytes of each are unpacked."""
     return compare_entries(read_entries(one, most), read_entries(other, most))
 
 
@@ -113,7 +113,7 @@ def compare_entries(mine: Mapping[str, Entry], theirs: Mapping[str, Entry]) -> t
 
 
 def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
-    """What a layer's tar says of each path."""
+    """What a layer's tar says about each path."""
     found: dict[str, Entry] = {}
     try:
         with gzip.open(layer) as plain, tarfile.open(fileobj=_Bounded(plain, most), mode="r|") as tar:  # type: ignore[call-overload, arg-type]
@@ -129,7 +129,7 @@ def read_entries(layer: IO[bytes], most: int) -> dict[str, Entry]:
 
 
 def lay_over(tree: dict[str, Entry], layer: Mapping[str, Entry]) -> None:
-    """What a tree becomes with one more layer on it, whose markers say what is gone."""
+    """Apply a layer to a tree, with its whiteouts."""
     for path in layer:
         folder, _, name = path.rpartition("/")
         if name == _OPAQUE:
@@ -173,7 +173,7 @@ def _describe(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
 
 
 class _Bounded:
-    """A stream that ends with an error where it goes on for longer than it can."""
+    """A stream that raises an error if it is longer than allowed."""
 
     def __init__(self, file: IO[bytes], most: int) -> None:
         self._file = file
@@ -206,5 +206,5 @@ def _flatten(value: Any, path: str = "") -> dict[str, str]:
 
 
 def bound_content(mine: LayerPart, theirs: LayerPart) -> int:
-    """Packages compress to a third. What unpacks to a hundred times its size is not one of ours."""
+    """Limit what a layer may unpack to: packages compress to a third, so 100 times its size is no valid layer."""
     return 100 * max(mine.size, theirs.size) + (1 << 30)

@@ -1,10 +1,10 @@
-"""One pinned gzip codec, in members of a fixed size, on all cores.
+"""Compress layers with one pinned gzip codec, in members of a fixed size, on all cores.
 
-A gzip file may consist of several members, one after the other; every reader of layers takes that. Members of a fixed
-size make the result independent of how many cores compressed it. The codec is libdeflate at one level, and its version
-is pinned in pyproject.toml, because the compressed bytes are what a layer's digest names.
+A gzip file may consist of several members, which every reader of layers accepts. Members of a fixed size make the
+result independent of the number of cores. The codec is libdeflate at one level, and its version is pinned in
+pyproject.toml, because a layer's digest names the compressed bytes.
 
-Level 5: a third faster than 6 and as small as zlib's 6, which is what `docker push` uses.
+Level 5 is a third faster than 6, and as small as zlib's 6, which is what `docker push` uses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEVEL = 5
 
 
 class MemberWriter:
-    """Takes a layer's uncompressed bytes, writes gzip members in order, and keeps count of both digests."""
+    """Takes a layer's uncompressed bytes, writes gzip members in order, and computes both digests."""
 
     def __init__(self, out: IO[bytes], executor: Executor, ahead: int = 4) -> None:
         self._out = out
@@ -40,7 +40,7 @@ class MemberWriter:
             del self._buffer[:MEMBER]
 
     def close(self) -> tuple[str, str]:
-        """Finish; the hex digests of the plain bytes and of the compressed ones."""
+        """Finish, and return the hex digests of the plain and the compressed bytes."""
         if self._buffer or not self.plain_size:
             self._submit(bytes(self._buffer))
         while self._pending:
@@ -69,7 +69,7 @@ def compress_member(chunk: bytes) -> bytes:
 
 
 def decompress_member(member: bytes) -> bytes:
-    """ValueError for bytes that are no member."""
+    """Decompress one member. Raises ValueError for anything else."""
     import deflate
 
     try:

@@ -17,11 +17,11 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 LOCAL_NAMESPACE = "localhost/imagefab"
-"""Before the names of images that are loaded into an engine. Engines pull nothing from there."""
+"""Prefix of the names of images loaded into an engine. Engines pull nothing from there."""
 
 
 def local_pin(recipe: str, digest: Digest) -> str:
-    """The name of one loaded image for ever. An engine does not know a digest for what it did not pull."""
+    """A permanent name for one loaded image. Engines know no digest for images that they did not pull."""
     return f"{LOCAL_NAMESPACE}/{recipe}:sha256-{digest.short}"
 
 
@@ -50,14 +50,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSet:
-    """A recipe's images: what one reference pins."""
+    """A recipe's images, which one reference pins."""
 
     recipe: str
     images: tuple[Image, ...]
 
     @property
     def index(self) -> bytes | None:
-        """Only where there are several platforms: an index around one image would give it a second digest."""
+        """None for a single platform: an index around one image would give it a second digest."""
         return make_index(self.images) if len(self.images) > 1 else None
 
     @property

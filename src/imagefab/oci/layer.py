@@ -1,8 +1,8 @@
-"""The canonical layer: written once from a difference, recorded in the store under its key.
+"""The canonical layer, written once from a difference, and recorded in the store under its key.
 
-A layer's record keeps the digest of the compressed file (what manifests name), of the plain tar (the diff id: what
-configs name), and of the listing: every path in the layer with what it is and the hash of its content. The listing
-lets the layers above be compared with it, and differences be named by file, without unpacking anything.
+A layer's record has the digest of the compressed file (which manifests name), of the plain tar (the diff_id, which
+configs name), and of the listing: every path in the layer with its metadata and content hash. With the listing, the
+layers above can be compared with it, and differences named by file, without unpacking anything.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ Reader = Callable[[Node], IO[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What built a layer, for which image, and by which way it came here. It changes nothing that is in it."""
+    """What built a layer, for which image, and where it came from. It doesn't affect the layer's content."""
 
     engine: str | None = None
-    """None where those who had it before do not say."""
+    """None if the layer came without this."""
     version: str | None = None
-    """Of imagefab."""
+    """The version of imagefab."""
     plan: Digest | None = None
     """The key of the plan that it was built for."""
     place: str | None = None
-    """The repository that it came from; None when it was built with this store."""
+    """The repository that it was pulled from; None if it was built with this store."""
 
     def record(self) -> dict[str, str]:
         values = {"engine": self.engine, "version": self.version, "plan": self.plan, "place": self.place}
@@ -69,16 +69,16 @@ class Layer:
     key: Digest
     name: str
     digest: Digest
-    """Of the compressed file."""
+    """The digest of the compressed file."""
     diff_id: Digest
-    """Of the plain tar."""
+    """The digest of the plain tar."""
     size: int
     plain_size: int
     members: tuple[int, ...]
-    """The sizes of the gzip members, so that they can be read in parallel."""
+    """The sizes of the gzip members, which allow reading them in parallel."""
     listing: Digest
     origin: Origin | None = field(default=None, compare=False)
-    """None for layers from before that was written down."""
+    """None for layers from before this was recorded."""
 
     def record(self) -> dict[str, Any]:
         origin = {} if self.origin is None else {"origin": self.origin.record()}
@@ -110,7 +110,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFile:
-    """A layer that has been written to a file and is not in the store yet."""
+    """A layer written to a file, but not in the store yet."""
 
     digest: Digest
     diff_id: Digest
@@ -121,7 +121,7 @@ class LayerFile:
 
 
 def write_layer(difference: LayerDifference, epoch: int, read: Reader, out: IO[bytes], executor: Executor) -> LayerFile:
-    """Write a difference as a compressed canonical tar. Fills in the hashes of the contents that it reads."""
+    """Write a difference as a compressed canonical tar. Fills in the content hashes along the way."""
     writer = MemberWriter(out, executor)
     whiteouts = {_marker(path): path for path in difference.removed}
     first_names: dict[Any, str] = {}
@@ -187,7 +187,7 @@ def decode_listing(data: bytes) -> RawLayer:
 
 
 def read_tree(listings: list[bytes]) -> Tree:
-    """The tree that a chain of layers makes, from their listings, the lowest first."""
+    """Build the tree of a chain of layers from their listings, lowest first."""
     tree: Tree = {}
     for listing in listings:
         tree = apply_layer(tree, decode_listing(listing))
@@ -198,7 +198,7 @@ def read_tree(listings: list[bytes]) -> Tree:
 
 
 def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer | None:
-    """The layer that the store has for a key, if all of it is there and sound. A damaged one is dropped, and said."""
+    """Find the layer for a key in the store, complete and intact. A damaged one is removed, with a warning."""
     record = store.read_record(RECORDS, key)
     if record is None:
         return None
@@ -224,7 +224,7 @@ def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer 
 def record_layer(
     store: Store, key: Digest, name: str, file: LayerFile, path: Path, *, origin: Origin | None = None
 ) -> Layer:
-    """Take a finished layer file into the store."""
+    """Move a finished layer file into the store."""
     layer = Layer(
         key=key,
         name=name,
@@ -241,7 +241,7 @@ def record_layer(
 
 
 def keep_layer(store: Store, layer: Layer, listing: bytes, path: Path) -> None:
-    """Put all of a layer into the store. The record comes last: what has a record is complete."""
+    """Put all of a layer into the store. The record comes last, so whatever has a record is complete."""
     store.write_blob(listing)
     store.adopt_blob(path, layer.digest)
     record = layer.record()

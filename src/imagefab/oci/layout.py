@@ -1,7 +1,7 @@
-"""Images as folders and archives that other tools read: the OCI layout, and what `docker load` takes.
+"""Write images as folders and archives that other tools read: OCI layouts, and what `docker load` takes.
 
-The archive is both at once: an OCI layout with Docker's manifest.json beside it, whose paths lead to the same blobs.
-Old engines read the one, newer engines and Podman the other, and both give the image the config's digest as its id.
+The archive is both: an OCI layout, and Docker's manifest.json whose paths point to the same blobs. Old engines read the
+latter, newer engines and Podman the former, and both use the config's digest as the image's ID.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 def write_layout(images: Sequence[ImageSet], folder: Path, store: Store) -> None:
-    """An OCI layout folder, complete or not there at all. Nothing that is there is replaced."""
+    """Write an OCI layout folder, completely or not at all. Nothing that exists is replaced."""
     folder = Path(os.path.realpath(folder))
     check_is_free(folder)
     make_folder(folder.parent, OUTPUT)
@@ -52,7 +52,7 @@ def write_layout(images: Sequence[ImageSet], folder: Path, store: Store) -> None
 
 
 def check_is_free(folder: Path) -> None:
-    """UsageError unless a layout can be written there: to a folder that is new or empty."""
+    """Raise UsageError unless the folder is new or empty, so that a layout can be written there."""
     with explain_disk_errors(folder, OUTPUT, every=True):
         is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free:
@@ -68,7 +68,7 @@ def _documents(images: ImageSet) -> Iterator[tuple[Digest, bytes]]:
 
 
 def _outer_index(images: Sequence[ImageSet]) -> dict[str, Any]:
-    """The layout's entry point: one descriptor a recipe, named as skopeo and others look for it."""
+    """The layout's entry point: one descriptor for each recipe, named the way skopeo and others expect."""
     return {
         "schemaVersion": 2,
         "mediaType": INDEX,
@@ -85,7 +85,7 @@ def _outer_index(images: Sequence[ImageSet]) -> dict[str, Any]:
 
 
 def write_archive(image: Image, name: str, store: Store, out: IO[bytes]) -> None:
-    """One image as a stream for `docker load` and `podman load`, under a name (`imagefab/aarch64-musl:latest`)."""
+    """Write one image as a stream for `docker load` and `podman load`, with a name (`imagefab/aarch64-musl:latest`)."""
     config = f"blobs/sha256/{image.config_digest.hex}"
     layers = [f"blobs/sha256/{layer.digest.hex}" for layer in image.layers]
     single = ImageSet(recipe=name, images=(image,))

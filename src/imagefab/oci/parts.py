@@ -1,6 +1,6 @@
-"""An image as its parts are known anywhere, ours or a stranger's: its platform, its config, its layers.
+"""The parts of any image, made by imagefab or not: its platform, config and layers.
 
-A Source has the bytes: the store, a registry, the folder of an OCI layout.
+A Source provides the bytes: the store, a registry, or the folder of an OCI layout.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LayerPart:
     diff_id: Digest
     size: int
     name: str
-    """What its maker said of it."""
+    """What the image's maker called the layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,29 +47,29 @@ class ImageParts:
 class Source(Protocol):
     @property
     def name(self) -> str:
-        """For messages."""
+        """The source's name in messages."""
 
     @property
     def digest(self) -> Digest:
-        """What names all of it."""
+        """The digest of the whole."""
 
     @property
     def images(self) -> Mapping[str, ImageParts]:
-        """By host platform."""
+        """Images by host platform."""
 
     def fetch(self, layer: LayerPart, file: IO[bytes]) -> None:
-        """The layer's bytes, which have its digest."""
+        """Write the layer's bytes, verified against its digest."""
 
     def look(self, layer: LayerPart) -> None:
-        """BadImageError, or another FetchError, when the layer is not to be had."""
+        """Raise BadImageError, or another FetchError, if the layer is not available."""
 
 
 class BadImageError(FetchError):
-    """What somebody gives for an image is none."""
+    """Something given as an image is not a valid one."""
 
 
 def read_parts(digest: Digest, manifest: Mapping[str, Any], config: bytes, platform: str | None = None) -> ImageParts:
-    """Put together what a manifest and its config say. BadImageError when they don't fit."""
+    """Combine what a manifest and its config say. Raises BadImageError if they don't match."""
     try:
         value = json.loads(config)
         diff_ids = [Digest.parse(text) for text in value["rootfs"]["diff_ids"]]
@@ -103,7 +103,7 @@ def _read_platform(config: Mapping[str, Any]) -> str:
 
 
 def list_index(value: Mapping[str, Any]) -> dict[str, tuple[Digest, int]]:
-    """The manifests of an index, by host platform. What stands for no platform is left out."""
+    """The manifests of an index by host platform, without those for no platform."""
     found: dict[str, tuple[Digest, int]] = {}
     try:
         for one in value["manifests"]:
@@ -117,14 +117,14 @@ def list_index(value: Mapping[str, Any]) -> dict[str, tuple[Digest, int]]:
 
 
 def read_size(value: object) -> int:
-    """ValueError when it is none."""
+    """Read a size. Raises ValueError if it is not one."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 50:
         raise ValueError(f"{value!r} is no size")
     return value
 
 
 class StoreSource:
-    """Images that were built here."""
+    """Images built in this store."""
 
     def __init__(self, images: ImageSet, store: Store) -> None:
         self._store = store
@@ -143,7 +143,7 @@ class StoreSource:
 
 
 def is_layout(folder: Path) -> bool:
-    """Whether a path leads to an OCI layout; it need not be one that can be."""
+    """Whether a path is an OCI layout; any string is accepted."""
     try:
         return (folder / "oci-layout").is_file()
     except (OSError, ValueError):
@@ -154,7 +154,7 @@ class LayoutSource:
     """An OCI layout folder with one image, or one index of it for several platforms."""
 
     def __init__(self, folder: Path, *, wanted: str | None = None) -> None:
-        """`wanted` is a recipe's name, where there may be several images."""
+        """`wanted` is a recipe's name, to choose from several images."""
         self._folder = folder
         self.name = str(folder)
         descriptor = _choose(self._read_json(folder / "index.json"), folder, wanted)
@@ -230,7 +230,7 @@ def _choose(index: Any, folder: Path, wanted: str | None) -> dict[str, Any]:
 
 
 def _copy(path: Path, digest: Digest, file: IO[bytes] | None) -> None:
-    """The bytes of a blob, which are what its digest says; with no file, they are only looked at."""
+    """Copy a blob and verify its digest; without a file, only verify it."""
     found = hashlib.sha256()
     try:
         source = path.open("rb")

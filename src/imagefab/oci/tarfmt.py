@@ -1,7 +1,7 @@
-"""Tar as canonical layers have it: ustar headers, pax records only where ustar has no room, no names, whole seconds.
+"""The tar format of canonical layers: ustar, pax records only if ustar has no room, no names, whole seconds.
 
-Reading is for canonical layers only; what others wrote is read with the standard library's tarfile. A layer may come
-from another machine, so entries are held to the rules of the canonical form before anybody makes something of them.
+The reader is for canonical layers only; others are read with the standard library's tarfile. A layer may come from
+another machine, so entries are checked against the rules of the canonical form before they are used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def padding(size: int) -> bytes:
 
 
 def encode_node(path: str, node: Node, hard_link: str | None = None) -> bytes:
-    """The header of an entry (with its pax record, when it needs one); content and padding follow it."""
+    """The header of an entry, with its pax record if it needs one. Content and padding follow it."""
     name = path.encode(errors="surrogateescape")
     if node.kind == "folder":
         name += b"/"
@@ -110,7 +110,7 @@ def _encode_record(key: str, value: bytes) -> bytes:
 
 @dataclass(slots=True)
 class TarEntry:
-    """One entry of a canonical tar: what to make, without a file's content."""
+    """One entry of a canonical tar: what to create, without a file's content."""
 
     path: str
     node: Node
@@ -118,14 +118,14 @@ class TarEntry:
 
 
 class TarError(ValueError):
-    """Bytes that are not a canonical tar."""
+    """The bytes are not a canonical tar."""
 
 
 class _Rules:
-    """What the entries of a canonical layer keep to, so that unpacking one touches nothing outside of its folder.
+    """The rules for entries of a canonical layer, so that unpacking one touches nothing outside its folder.
 
-    They are in order, each path once, and every folder above one is an entry before it. So whatever a layer below left
-    there, a link too, is a folder of the new root by the time that something goes into it.
+    Entries are in order, each path occurs once, and its parent folders come before it. So whatever a lower layer left
+    at a parent's path, even a link, has become a folder of the new root by the time something is unpacked into it.
     """
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class _Rules:
         self._removed: set[str] = set()
 
     def check(self, entry: TarEntry) -> None:
-        """ValueError for an entry that no canonical layer has at this place."""
+        """Raise ValueError for an entry that no canonical layer has at this place."""
         parts = entry.path.split("/")
         if "\0" in entry.path or not {"", ".", ".."}.isdisjoint(parts):
             raise ValueError("a path that leads elsewhere")
@@ -175,23 +175,22 @@ class _Rules:
 
 
 class TarReader:
-    """Reads a canonical tar that comes in chunks, of which it holds one at a time."""
+    """Reads a canonical tar from chunks, and holds one at a time."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._chunk = memoryview(b"")
         self._before = 0
-        """How many bytes the chunks before this one had."""
+        """The total length of the previous chunks."""
         self._place = 0
         self._left = 0
-        """How much of the present entry's content has not been read."""
+        """How much of the current entry's content is unread."""
         self._padding = 0
         self.header = b""
-        """What the tar has of the present entry before its content."""
+        """The bytes of the current entry before its content."""
 
     def entries(self) -> Iterator[TarEntry]:
-        """The entries of a layer as they come; TarError at the first that could do harm. What is not read of one's
-        content is passed over."""
+        """Read a layer's entries, skipping unread content. Raises TarError at the first that breaks the rules."""
         rules = _Rules()
         for entry in self.raw_entries():
             try:
@@ -201,7 +200,7 @@ class TarReader:
             yield entry
 
     def raw_entries(self) -> Iterator[TarEntry]:
-        """The entries as they come, whatever they say: nothing is to be made of them."""
+        """Read the entries without checking them, so nothing may be created from them."""
         records: dict[str, bytes] = {}
         before = b""
         while True:
@@ -226,12 +225,12 @@ class TarReader:
             self._read(self._padding)
 
     def finish(self) -> None:
-        """TarError unless what follows the entries is the end, and nothing more."""
+        """Raise TarError if anything but the end follows the entries."""
         if self._read(BLOCK).strip(b"\0") or self._place < len(self._chunk) or any(map(len, self._chunks)):
             raise TarError(f"at byte {self._before + self._place}: goes on after its end")
 
     def content(self) -> Iterator[memoryview]:
-        """What is left of the present entry's content, piece by piece."""
+        """The rest of the current entry's content, piece by piece."""
         while self._left:
             piece = self._take(self._left)
             self._left -= len(piece)
@@ -255,7 +254,7 @@ class TarReader:
         return b"".join(parts)
 
     def _take(self, most: int) -> memoryview:
-        """The next bytes: as many as are asked for, or fewer, but some."""
+        """The next bytes: at least one, and at most as many as asked for."""
         while self._place == len(self._chunk) and most:
             self._before += len(self._chunk)
             self._place = 0

@@ -1,15 +1,14 @@
 """A root file system as a value, and the canonical difference between two of them.
 
-Engines hand back layers in their own dialects: other whiteouts, other markers in new folders, other left-overs of the
-runtime, other times. None of that survives here: a raw layer is applied to the tree below it, and the canonical layer
-is the difference between the tree before and the tree after. Two engines that produce the same files thereby
-produce the same layer, however they wrote it down.
+Engines write layers in their own dialects, with different whiteouts, opaque markers, runtime left-overs and times. None
+of that survives here: a raw layer is applied to the tree below it, and the canonical layer is the difference between
+the trees before and after. So two engines that produce the same files produce the same layer.
 
-What the canonical form leaves out or evens out:
-- times of files and links are clamped to the epoch; folders always have the epoch (their times only say when
-  something in them came and went);
-- volatile paths (logs, caches, what runtimes mount or create) do not exist;
-- sub-second times, user names, and extended attributes other than file capabilities are dropped.
+The canonical form drops or normalises:
+- times: those of files and links are clamped to the epoch, and folders always have the epoch, since their times only
+  say when something in them was added or removed;
+- volatile paths (logs, caches, what runtimes mount or create), which are left out;
+- sub-second times, user names, and extended attributes other than file capabilities, which are dropped.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from imagefab.volatile import is_volatile
 
 Kind = Literal["file", "folder", "link", "char", "block", "fifo"]
 Origin = Any
-"""Where a file's content is to be read; only whoever made the node knows what it means."""
+"""Where to read a file's content; opaque to all but whoever made the node."""
 
 
 @dataclass(slots=True)
 class Node:
-    """One path's entry. `sha` is filled in when the content is first read; the rest never changes."""
+    """One path's entry. `sha` is set when the content is first read; the rest never changes."""
 
     kind: Kind
     mode: int
@@ -38,13 +37,13 @@ class Node:
     size: int = 0
     sha: str = ""
     target: str = ""
-    """Of a symbolic link."""
+    """The target of a symbolic link."""
     device: tuple[int, int] = (0, 0)
     capability: str = ""
     """The security.capability attribute, in hex."""
     origin: Origin = None
     inode: Any = None
-    """Equal for the names of one hard-linked file within a raw layer; None when there is one name only."""
+    """The same for all names of a hard-linked file in a raw layer; None for a file with one name."""
 
     def row(self) -> list[Any]:
         return [
@@ -67,12 +66,12 @@ class Node:
 
 
 Tree = dict[str, Node]
-"""Path without a leading slash → node. The root folder itself is not in it."""
+"""Path without a leading slash → node. The root folder itself is left out."""
 
 
 @dataclass(slots=True)
 class RawLayer:
-    """A layer as an engine left it."""
+    """A layer as an engine wrote it."""
 
     nodes: Tree
     whiteouts: set[str]
@@ -83,14 +82,14 @@ class RawLayer:
 
 @dataclass(slots=True)
 class LayerDifference:
-    """What a canonical layer holds: changed nodes with all folders above them, and removed paths."""
+    """The content of a canonical layer: changed nodes with all their parent folders, and removed paths."""
 
     changed: Tree
     removed: tuple[str, ...]
 
 
 def clamp_time(seconds: int, epoch: int) -> int:
-    """A file's time as a layer has it: none after the epoch, and none that a tar header has no digits for."""
+    """A file's time in a layer: at most the epoch, and within the range of a tar header."""
     return max(0, min(seconds, epoch))
 
 
@@ -99,13 +98,13 @@ def parent_of(path: str) -> str:
 
 
 def parents_of(path: str) -> Iterator[str]:
-    """All folders above a path, the nearest first, without the root."""
+    """All parent folders of a path, nearest first, without the root."""
     while path := parent_of(path):
         yield path
 
 
 def apply_layer(below: Mapping[str, Node], raw: RawLayer) -> Tree:
-    """The tree after a raw layer."""
+    """Apply a raw layer to a tree."""
     replaced = {path for path, node in raw.nodes.items() if node.kind != "folder" and _is_folder(below.get(path))}
     hidden = raw.whiteouts | replaced
     after: Tree = {}
@@ -121,7 +120,7 @@ def apply_layer(below: Mapping[str, Node], raw: RawLayer) -> Tree:
         if is_volatile(path):
             continue
         if node.kind in ("char", "block"):
-            # Some engines let a step make one, others don't, and an ordinary user can't lay out such a layer.
+            # Some engines let a step make one, others don't, and ordinary users can't unpack such a layer.
             raise EngineError(
                 f"a step made a device file at /{path}", hint="images have no devices: the engine provides /dev"
             )
@@ -145,7 +144,7 @@ def same_node(one: Node, other: Node) -> bool:
 
 
 def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch: int) -> LayerDifference:
-    """The canonical layer that leads from one tree to the other. Contents that may be equal must have their sha."""
+    """The canonical layer between two trees. Files that may have equal content must have their `sha` set."""
     changed: Tree = {}
     for path, node in after.items():
         lower = before.get(path)
@@ -167,7 +166,7 @@ def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch
 
 
 def sort_paths(paths: Iterable[str]) -> list[str]:
-    """Parents before children, the same everywhere: by the bytes of the path's parts."""
+    """Sort parents before children, the same everywhere: by the bytes of the path's parts."""
     return sorted(paths, key=lambda path: path.encode(errors="surrogateescape").split(b"/"))
 
 

@@ -1,8 +1,8 @@
-"""Layers from elsewhere, read whole before anything is made of them: are they what their records say, and no more?
+"""Verify layers from other machines before use: they must be exactly what their records say.
 
-A canonical layer has one form, so there is little to trust: members of one size, headers as they are written here,
+A canonical layer has one form, so little is taken on trust: members of one size, headers exactly as written here,
 entries in order, each in a folder of the layer's own. Anything else could mean one thing to the sandbox and another to
-Docker, or lead out of the folder that it is unpacked into. The list of its files is made here, from what it has.
+Docker, or escape the folder that it is unpacked into. The listing is made here, from the layer's content.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from imagefab.oci.tree import LayerDifference, Node, Tree
 
 _MOST_PLAIN = 64 << 30
 _MOST_LISTED = 512 << 20
-"""Bytes that a list takes in memory; an entry's own are counted as `_ENTRY`."""
+"""Bytes of memory that a listing may take; each entry counts as `_ENTRY` plus its header."""
 _ENTRY = 512
 
 
 def verify_layer(layer: Layer, file: IO[bytes]) -> bytes:
-    """The list of a layer's files, as the store keeps it. ValueError when the file is not the layer of that record."""
+    """Verify a layer and return its listing. Raises ValueError if the file doesn't match the record."""
     if sum(layer.members) != layer.size or layer.plain_size > _MOST_PLAIN:
         raise ValueError("its sizes make no sense")
     content = hashlib.sha256()
@@ -37,7 +37,7 @@ def verify_layer(layer: Layer, file: IO[bytes]) -> bytes:
 
 
 def _decompress(layer: Layer, file: IO[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
-    """The members' content. Each but the last has as much as the codec puts into one, and nothing lies between them."""
+    """Decompress the members. All but the last must be full, with nothing between them."""
     left = layer.plain_size
     for packed in layer.members:
         if not 0 < packed <= 2 * MEMBER:
@@ -76,7 +76,7 @@ def _read_difference(reader: TarReader) -> LayerDifference:
 
 
 def _fill_in(entry: TarEntry, node: Node, changed: Tree, reader: TarReader) -> Node:
-    """The node with what a header does not say."""
+    """Add what the header doesn't have to the node."""
     if entry.hard_link is not None:
         first = changed[entry.hard_link]
         node.size, node.sha, node.capability = first.size, first.sha, first.capability
