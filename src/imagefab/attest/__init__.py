@@ -1,1 +1,1 @@
-"""What is said of an image, and signed: what is in it, and how it was made."""
+"""Attest images: what is in them, how they were made, and signatures."""

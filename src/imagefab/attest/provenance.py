@@ -1,7 +1,7 @@
-"""How an image was made, as an in-toto statement with SLSA's predicate: recipe, lock, builder, materials and layers.
+"""Provenance: an in-toto statement with SLSA's predicate, of recipe, lock, builder, materials and layers.
 
-Without dates: the same image of the same store has the same statement. Of each layer it says which engine built it, and
-whether that was for this image, or before, for another one, or on another machine, as far as that was written down.
+It has no dates: the same image from the same store has the same statement. For each layer it says which engine built
+it, and whether that was for this image, earlier for another, or on another machine, as far as that is on record.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ def make_provenance(
     plans: Mapping[str, Digest],
     builder: str = BUILDER,
 ) -> bytes:
-    """`name` is the image's on the registry; `files` are those of the project that say how it is made; `plans` are the
-    keys of what it was built by, of each host platform."""
+    """Make the provenance of a recipe's images.
+
+    `name` is the image's name on the registry; `files` are the project files that define it; `plans` are the keys of
+    the plans it was built from, by host platform.
+    """
     subjects = {str(images.digest): name} | {str(image.digest): name for image in images.images}
     platforms = [image.platform.name for image in images.images]
     return canonical_json(
@@ -81,7 +84,7 @@ def _describe_layer(layer: Layer, platform: str, plans: Mapping[str, Digest]) ->
 
 
 def _list_foreign_layers(images: ImageSet) -> list[dict[str, Any]]:
-    """What other machines built is a material as good as a package, and only as good as who can write there."""
+    """List shared layers as materials, like packages: they are as trustworthy as whoever can write there."""
     found = {}
     for layer in (layer for image in images.images for layer in image.layers):
         if layer.origin is not None and layer.origin.place is not None:
@@ -91,7 +94,7 @@ def _list_foreign_layers(images: ImageSet) -> list[dict[str, Any]]:
 
 
 def read_predicate(statement: bytes) -> bytes:
-    """What a statement says of its subjects, which is what a signer puts into one of its own."""
+    """A statement's predicate, which signers put into a statement of their own."""
     return canonical_json(json.loads(statement)["predicate"])
 
 

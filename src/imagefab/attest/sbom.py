@@ -1,6 +1,6 @@
-"""What is in an image, as an SPDX document: every package with version, source and hash, straight from the lock.
+"""The SBOM of an image as an SPDX document: every package with version, source and hash, from the lock alone.
 
-It is the same text whoever makes it and whenever: its date is the lock's. It names no host, as the lock names none.
+The text is the same whenever and wherever it is made: its date is the lock's. It names no host, as the lock names none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IMAGE = "SPDXRef-image"
 
 
 def make_sbom(lock: Lock, platform: str, target: str) -> bytes:
-    """The document for one host platform's image."""
+    """Make the document for one host platform's image."""
     archives = {archive.name: archive for archive in lock.archives}
     layers = next(one.layers for one in lock.platforms if one.platform == platform)
     installed = _distinct(pin for layer in layers for pin in layer.packages)
@@ -55,7 +55,7 @@ def make_sbom(lock: Lock, platform: str, target: str) -> bytes:
         "packages": packages,
         "relationships": relationships,
     }
-    # Two documents of one name must not say different things.
+    # Different documents must not share a namespace.
     identity = Digest.of_json(value)
     namespace = f"https://spdx.org/spdxdocs/imagefab-{lock.recipe}-{platform.replace('/', '-')}-{identity.hex}"
     return (json.dumps(value | {"documentNamespace": namespace}, indent=1, ensure_ascii=False) + "\n").encode()
@@ -66,7 +66,7 @@ def format_epoch(epoch: int) -> str:
 
 
 def package_url(pin: PackagePin, archive: ArchivePin) -> str:
-    """The name of a Debian package that scanners for vulnerabilities look up."""
+    """The package URL of a Debian package, which vulnerability scanners look up."""
     where = {"arch": pin.architecture, "distro": archive.suite.partition("-")[0]}
     return PackageURL("deb", "debian", pin.name, pin.version, qualifiers=where).to_string()
 
@@ -92,7 +92,7 @@ def _describe_image(lock: Lock, platform: str, target: str) -> dict[str, Any]:
 
 
 def _describe_package(pin: PackagePin, archive: ArchivePin) -> dict[str, Any]:
-    # pool/main/g/gcc-14/… is how archives file packages under what they were built from.
+    # Archives file packages under their source package, as in pool/main/g/gcc-14/….
     source = pin.path.split("/")[-2]
     return {
         "SPDXID": f"SPDXRef-deb-{_identify(pin.name)}-{_identify(pin.architecture)}-{pin.sha256.short}",

@@ -1,9 +1,9 @@
-"""Signatures by cosign, which is a program of its own: it has the key, we have not.
+"""Sign images with cosign, a separate program: only it has the key.
 
-Signed are the image and its provenance. Nothing goes to a public log: what an organisation builds is its own business,
-and whoever has the public key can verify without one (`cosign verify --insecure-ignore-tlog`). The key's password is
-cosign's business too (COSIGN_PASSWORD in the environment). It is given the login that publishing uses, wherever that
-was found, as a file in memory: no disk has it, and no argument.
+The image and its provenance are signed. Nothing goes to a public log: what an organisation builds is its own business,
+and anyone with the public key can verify without one (`cosign verify --insecure-ignore-tlog`). Cosign also handles the
+key's password (COSIGN_PASSWORD in the environment). It gets the login that publishing uses, wherever that was found,
+through a file in memory, so the login is never on disk or in an argument.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _TYPE = ("--type", "slsaprovenance1")
 
 class Signer:
     def __init__(self, key: str, folder: Path, progress: Progress, keyring: Keyring, env: Mapping[str, str]) -> None:
-        """`key` is a file, relative to `folder`, or the address of a key that cosign knows; it runs in `env`."""
+        """`key` is a file, relative to `folder`, or a key URI that cosign supports; cosign runs with `env`."""
         self._key = key if "://" in key else str(folder / key)
         self._progress = progress
         self._keyring = keyring
         self._env = dict(env)
 
     def sign(self, reference: str, predicate: bytes | None) -> None:
-        """An image by its digest, and what its provenance says, where there is one; what is signed already stays."""
+        """Sign an image by digest, and its provenance if it has any, unless they are signed already."""
         login = self._keyring.find(Reference.parse(reference).repository)
         with tempfile.TemporaryDirectory() as folder, _logged_in(login, reference, Path(folder)) as found:
             self._env |= found
@@ -72,7 +72,7 @@ class Signer:
 
     @cached_property
     def _quietly(self) -> tuple[str, ...]:
-        """Without a log, as this version of cosign spells it."""
+        """The options for no transparency log in this version of cosign."""
         help_text = self._run("sign", "--help").stdout
         newer = ("--use-signing-config=false",) if "--use-signing-config" in help_text else ()
         return ("--yes", "--tlog-upload=false", *newer)
@@ -109,7 +109,7 @@ class Signer:
 
 @contextmanager
 def _logged_in(login: Credentials | None, reference: str, folder: Path) -> Iterator[dict[str, str]]:
-    """What leads cosign to a login, as Docker keeps it."""
+    """The environment that gives cosign a login, in Docker's format."""
     if login is None:
         yield {}
         return
@@ -126,7 +126,7 @@ def _logged_in(login: Credentials | None, reference: str, folder: Path) -> Itera
 
 
 def _says(said: str, predicate: bytes) -> bool:
-    """Whether what cosign verified is that predicate."""
+    """Whether cosign verified this predicate."""
     try:
         statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in said.splitlines() if line]
         return any(statement["predicate"] == json.loads(predicate) for statement in statements)
@@ -139,5 +139,5 @@ def _last_line(text: str) -> str:
     if not lines:
         return "it does not say why"
     told = "".join(c if c.isprintable() else " " for c in lines[-1])
-    # What matters stands at the end.
+    # The end of the message matters most.
     return told if len(told) <= _MOST_TOLD else f"…{told[-_MOST_TOLD:]}"
