@@ -1,1 +1,1 @@
-"""What is committed of images that were built: checks and publications."""
+"""Committed records of built images: checks and publications."""

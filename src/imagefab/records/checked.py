@@ -1,6 +1,6 @@
-"""images/<recipe>/checked.toml: what the last check of each host platform's image found.
+"""images/<recipe>/checked.toml: the results of the last check of each host platform's image.
 
-It has no times and no durations, so that checking the same image again changes nothing.
+It has no times or durations, so checking the same image again changes nothing.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _NAME = re.compile(r"[A-Za-z0-9+._-]+\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What was found for one host platform."""
+    """The results for one host platform."""
 
     plan: Digest
-    """The key of the plan that the image was made from: another key means that the record is out of date."""
+    """The key of the plan that the image was made from. If it changes, the record is out of date."""
     manifest: Digest
     size: int
-    """What the image weighs, compressed."""
+    """The image's compressed size."""
     passed: tuple[str, ...]
     failed: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -46,7 +46,7 @@ class Checked:
 
 
 def make_checked(report: Report, *, plan: Digest, manifest: Digest, size: int) -> Checked:
-    """The record is the same on every machine: whether there was a Rust toolchain to try is none of its business."""
+    """Make a record that is the same on every machine: it ignores whether there was a Rust toolchain to try."""
     names = {verdict: [n for n in report.names(verdict) if n != "rust"] for verdict in (Verdict.PASS, Verdict.SKIP)}
     return Checked(
         plan=plan,
@@ -60,13 +60,13 @@ def make_checked(report: Report, *, plan: Digest, manifest: Digest, size: int) -
 
 
 def find_floor(checked: Checked) -> str:
-    """The oldest C library that what the probes linked runs with."""
+    """The oldest C library that programs linked by the probes run with."""
     floor = checked.facts.get("glibc-floor")
     return f"glibc {floor}" if floor else "-"
 
 
 def find_toolchain(checked: Checked) -> str:
-    """The compiler and its version, as it answered."""
+    """The compiler and the version that it reports."""
     return next((f"{name} {checked.facts[name]}" for name in _TOOLCHAINS if name in checked.facts), "-")
 
 
@@ -90,7 +90,7 @@ def print_checked(recipe: str, found: Mapping[str, Checked]) -> str:
 
 
 def read_checked(text: str) -> dict[str, Checked]:
-    """What a record says; nothing where it can't be read or is of another format. Checking again writes it anew."""
+    """Read a record; empty if it is unreadable or in another format, as checking again rewrites it."""
     try:
         record = parse_record(text)
         if record.number("format") != FORMAT:
@@ -124,7 +124,7 @@ def checked_path(project: Project, name: str) -> Path:
 
 
 def find_checked(project: Project, name: str, progress: Progress) -> dict[str, Checked]:
-    """What the last checks found, by host platform; nothing where there is no record."""
+    """The results of the last checks, by host platform; empty if there is no record."""
     path = checked_path(project, name)
     try:
         return read_checked(read_text(path))
@@ -136,7 +136,7 @@ def find_checked(project: Project, name: str, progress: Progress) -> dict[str, C
 
 
 def record_check(project: Project, plan: Plan, checked: Checked, progress: Progress) -> None:
-    """Keep what a check found beside the lock. Outside of a project, and where nothing can be written, it is lost."""
+    """Record a check next to the lock. Outside a project, or if it can't be written, it is not kept."""
     if project.shipped:
         return
     path = checked_path(project, plan.recipe)

@@ -1,6 +1,6 @@
-"""images/<recipe>/published.toml: what was published, where and when. A checkout is enough to pull it, and to compare.
+"""images/<recipe>/published.toml: what was published, where and when. A checkout is enough to pull and compare it.
 
-Only `publish` writes it. It says nothing that changes when the same image is published once more.
+Only `publish` writes it. It has nothing that changes when the same image is published again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedImage:
-    """One host platform's part."""
+    """One host platform's image."""
 
     plan: Digest
     """The key of the plan that it was made from."""
@@ -36,21 +36,21 @@ class PublishedImage:
     config: Digest
     layers: tuple[Digest, ...]
     keys: tuple[Digest, ...] = ()
-    """Of the layers: what each is made from. Not in records that an older imagefab wrote."""
+    """The layers' keys, which say what each is made from. Missing in records that an older imagefab wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     name: str
-    """Registry, namespace and name, without tag and digest."""
+    """Registry, namespace and name, without tag or digest."""
     digest: Digest
-    """The index's when there are several host platforms, else the manifest's."""
+    """The index's digest for several host platforms, else the manifest's."""
     platforms: tuple[HostPlatform, ...]
     tag: str = ""
     """The tag that keeps it on the registry."""
     when: datetime | None = None
     images: tuple[tuple[str, PublishedImage], ...] = ()
-    """By host platform. Not in records that somebody wrote by hand."""
+    """By host platform. Missing in records written by hand."""
 
     @property
     def reference(self) -> str:
@@ -61,7 +61,7 @@ class Published:
         return self.name.partition("/")[0]
 
     def is_of(self, name: str, plans: Mapping[str, Digest]) -> bool:
-        """Whether it was published there, from exactly these plans, which are given by host platform."""
+        """Whether it was published there, from exactly these plans, given by host platform."""
         return self.name == name and {platform: image.plan for platform, image in self.images} == plans
 
 
@@ -84,7 +84,7 @@ def print_published(recipe: str, published: Published) -> str:
 
 
 def parse_published(text: str, *, file: str, recipe: str) -> Published:
-    """Read published.toml. It may say more than is asked here. StaleError when it cannot be believed."""
+    """Read published.toml, ignoring unknown fields. Raises StaleError if it is invalid."""
 
     try:
         record = parse_record(text)
@@ -127,7 +127,7 @@ def _quote_all(names: Any) -> str:
 
 
 def find_published(project: Project, name: str) -> Published | None:
-    """What was published, as images/<recipe>/published.toml says. StaleError when it cannot be believed."""
+    """What images/<recipe>/published.toml says was published. Raises StaleError if it is invalid."""
     path = project.images_dir / name / PUBLISHED_NAME
     shown = project.show(path)
     try:
@@ -141,7 +141,7 @@ def find_published(project: Project, name: str) -> Published | None:
 
 
 def list_published(project: Project, names: Iterable[str], progress: Progress) -> dict[str, Published]:
-    """What was published of some recipes; records that can't be believed are said and left out."""
+    """What was published of some recipes, with a warning for each invalid record, which is left out."""
     found = {}
     for name in names:
         try:

@@ -1,7 +1,7 @@
-"""What a project recorded of images that were built before: what published.toml and checked.toml name by digest.
+"""Images on record in a project: what published.toml and checked.toml name by digest.
 
-Equal keys mean equal bytes, so a layer that another machine built, and an image with such layers, must be what was
-published or checked under its key, where that was.
+Equal keys mean equal bytes. So if a layer or an image was published or checked under its key, a shared layer for the
+same key, and an image with shared layers, must match it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ RECORDS = (PUBLISHED_NAME, CHECKED_NAME)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     layers: Mapping[Digest, Set[Digest]] = field(default_factory=dict)
-    """Layers that were published, by their keys."""
+    """Published layers, by key."""
     images: Mapping[Digest, Set[Digest]] = field(default_factory=dict)
-    """Manifests that were published or checked, by their plans' keys."""
+    """Published or checked manifests, by their plans' keys."""
 
     def has_other(self, plan: Digest, manifest: Digest) -> bool:
         """Whether another image is on record for a plan."""
@@ -33,7 +33,7 @@ class Recorded:
 
 
 def list_recorded(images: Path) -> Iterator[tuple[str, str]]:
-    """The records in a project's folder of images, with their paths. What can't be read says nothing."""
+    """The records in a project's images folder, with their paths. Unreadable ones are skipped."""
     for name in RECORDS:
         for path in sorted(images.glob(f"*/{name}")):
             try:
@@ -43,7 +43,7 @@ def list_recorded(images: Path) -> Iterator[tuple[str, str]]:
 
 
 def read_recorded(texts: Iterable[tuple[str, str]]) -> Recorded:
-    """Read records, by their paths. What can't be believed says nothing."""
+    """Read records with their paths. Invalid ones are skipped."""
     layers: dict[Digest, set[Digest]] = defaultdict(set)
     images: dict[Digest, set[Digest]] = defaultdict(set)
     for name, text in texts:
