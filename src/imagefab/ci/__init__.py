@@ -1,1 +1,1 @@
-"""What runs at services: workflows, their matrix, and reports for people."""
+"""CI: workflows, their matrix, and reports for people."""

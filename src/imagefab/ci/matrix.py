@@ -1,8 +1,8 @@
-"""A CI's jobs: one for each recipe and host platform, in the form that a CI makes a matrix of.
+"""CI jobs, one for each recipe and host platform, in the form that a CI service expands as a matrix.
 
 Each job runs on a machine of its platform, so nothing is emulated. GitHub takes the matrix as one line of JSON through
-`fromJSON`. GitLab takes a child pipeline, and as JSON is YAML, the same data serves: it holds the matrix alone, and
-includes the file in which people read and change what its jobs do.
+`fromJSON`. GitLab takes a child pipeline, for which JSON works since it is YAML: it has only the matrix, and includes
+the file in which people read and edit what the jobs do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RUNNERS: Mapping[str, Mapping[str, str]] = {
     GITHUB: {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"},
     GITLAB: {"linux/amd64": "saas-linux-small-amd64", "linux/arm64": "saas-linux-small-arm64"},
 }
-"""Machines that the two services have for everybody."""
+"""Runners that the two services offer to everyone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Job:
     recipe: str
     platform: str
     runner: str
-    """The label of the machine that it runs on."""
+    """The label of the runner."""
 
     @property
     def fields(self) -> dict[str, str]:
@@ -39,7 +39,7 @@ class Job:
 
 
 def make_jobs(recipes: Mapping[str, Sequence[str]], runners: Mapping[str, str]) -> tuple[Job, ...]:
-    """`recipes` has the host platforms of each; `runners` a label for each platform."""
+    """Make the jobs, given each recipe's host platforms and each platform's runner label."""
     return tuple(
         Job(recipe=recipe, platform=platform, runner=runners[platform])
         for recipe, platforms in recipes.items()
@@ -48,7 +48,7 @@ def make_jobs(recipes: Mapping[str, Sequence[str]], runners: Mapping[str, str]) 
 
 
 def print_github(jobs: Sequence[Job]) -> str:
-    """One line, as a job's output has to be."""
+    """Print the matrix on one line, as a job's output must be."""
     return json.dumps({"include": [job.fields for job in jobs]}, separators=(",", ":")) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""Where the installed imagefab came from: what its installer recorded (PEP 610), else what the index has of it.
+"""Where the installed imagefab came from, according to its installer (PEP 610), or else the package index.
 
-An index is asked under a name that anybody may have registered there. So its wheel counts only when all that is in it
-is what is installed here, file by file.
+Anyone may have registered that name on an index. So its wheel only counts if every file in it is what is installed
+here.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Installation:
 
     version: str
     requirement: str | None = None
-    """What pip has to be asked for, with a hash or a commit; None where that can't be known."""
+    """The requirement for pip, with a hash or a commit; None if that is unknown."""
     is_source: bool = False
-    """pip has to build it."""
+    """Whether pip has to build it."""
     reason: str = ""
-    """Why it can't be known."""
+    """Why the requirement is unknown."""
     needs: tuple[str, ...] = ()
-    """The names of the packages that it depends on."""
+    """The names of its dependencies."""
 
 
 def find_origin(version: str, *, offline: bool) -> Installation:
-    """Of the imagefab that runs."""
+    """The origin of the running imagefab."""
     try:
         found = distribution(_NAME)
     except PackageNotFoundError:
@@ -115,7 +115,7 @@ def _format_subdirectory(value: Mapping[str, Any]) -> str:
 
 
 def _find_wheel(found: Distribution) -> str | None:
-    """The hash of the index's wheel, if it is what is installed."""
+    """The hash of the index's wheel, if that is what is installed."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet",
@@ -132,7 +132,7 @@ def _find_wheel(found: Distribution) -> str | None:
 
 
 def _is_installed(wheel: Path, found: Distribution) -> bool:
-    """Whether all files of a wheel are here, with the hashes that it has for them."""
+    """Whether all files of a wheel are installed, with the same hashes."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
@@ -144,6 +144,6 @@ def _is_installed(wheel: Path, found: Distribution) -> bool:
 
 
 def _read_record(text: str) -> dict[str, str]:
-    """Hashes by paths; a record has none of itself."""
+    """Hashes by path; a RECORD has none for itself."""
     rows = [row for row in csv.reader(io.StringIO(text)) if len(row) == 3]
     return {path: digest for path, digest, _ in rows if digest}

@@ -1,4 +1,4 @@
-"""The table of recipes for a README, out of the records that checks write."""
+"""The table of recipes for a README, from check records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TableRow:
     runner: str
     libc: str
     checked: Checked | None
-    """What the last check found of the image that the lock makes; None when none was done since."""
+    """The last check of the image that the lock makes; None if it was not checked."""
 
 
 def compose_table(entries: Sequence[TableRow]) -> str:
@@ -33,7 +33,7 @@ def compose_table(entries: Sequence[TableRow]) -> str:
 
 
 def replace_table(text: str, table: str) -> str | None:
-    """A file with the table in its place, between two comments; None when it has no such place."""
+    """Replace the table between two comments; None if the text has no such place."""
     pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}\n", re.DOTALL)
     if not pattern.search(text):
         return None
@@ -57,7 +57,7 @@ def _compose_row(entry: TableRow) -> tuple[str, ...]:
 
 
 def write_table(folder: Path, into: Path, table: str, *, only_compare: bool) -> None:
-    """Put the table into a file that has a place for it. StaleError when it is only compared, and differs."""
+    """Write the table into a file that has a place for it. With `only_compare`, raise StaleError if it differs."""
     path = folder / into
     try:
         text = read_text(path)

@@ -1,4 +1,4 @@
-"""What a refresh came to, as Markdown that fits into a pull request."""
+"""The result of a refresh, as Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MOST_PACKAGES = 200
 _MOST_LOG = 200
 _MARKUP = re.compile(r"([|<>`\\*_\[\]])")
 _REFERENCE = re.compile(r"[@#]|(?<=www)(?=\.)|(?<=:)(?=//)", re.IGNORECASE)
-"""What services make links of by themselves, and notify people by: `@name`, `#1`, `www.`, `https://`."""
+"""What services turn into links and notifications: `@name`, `#1`, `www.`, `https://`."""
 _NOTHING = "&#8203;"
-"""A space without a width."""
+"""A zero-width space."""
 _BUILT = "It is built with the new lock, and good, but not published.\n\n"
 
 
@@ -27,7 +27,7 @@ class ImageChange:
     digest: tuple[str | None, str]
     """Before and after."""
     sizes: tuple[tuple[str, int | None, int], ...]
-    """Of each host platform, before and after."""
+    """For each host platform, before and after."""
     probes: tuple[tuple[str, str], ...]
     reference: str | None = None
     """Where it was published."""
@@ -38,7 +38,7 @@ class Failure:
     recipe: str
     log: str
     is_built: bool = False
-    """The image is there and good, with the lock as it is now; only published it is not."""
+    """Whether the image was built from the current lock and is good, but not published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,11 @@ def compose_report(
     silent: Sequence[DeadPin],
     files: Sequence[str],
 ) -> str:
-    """`count` is how many images were looked at; `silent` are pins of which nobody says whether they are there; `files`
-    are those of cross with new pins."""
+    """Compose the report.
+
+    `count` is how many images were considered; `silent` are pins that no registry could be asked about; `files` are the
+    Cross.toml files with new pins.
+    """
     parts = [f"# Images refreshed\n\n{_summarise(count, changes, failures, dead)}\n"]
     parts += [_format_change(change) for change in changes]
     if failures:
@@ -118,18 +121,18 @@ def _size(size: int | None, before: int | None = None) -> str:
 
 
 def _cell(text: str) -> str:
-    """A stranger's text on a line: nothing in it ends a cell, is markup, leads anywhere or calls anybody."""
+    """Escape untrusted text for a table cell: no cell ends, markup, links or mentions."""
     plain = _MARKUP.sub(r"\\\1", make_printable(text).replace("\n", " "))
     return _REFERENCE.sub(lambda found: found[0] + _NOTHING, plain)
 
 
 def _code(text: str) -> str:
-    """A name as code, in a table too. No name that can be one has a backtick."""
+    """A name as code, also in a table. Valid names have no backticks."""
     return f"`{make_line(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def _fence(log: str) -> str:
-    """A log as it is, with a fence that it cannot end."""
+    """A log as it is, in a fence that it can't close."""
     shown = make_printable(log).split("\n")[-_MOST_LOG:]
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", log)), 3)
     return "\n".join([ticks, *shown, ticks])

@@ -1,8 +1,8 @@
-"""The requirements files of workflows: this imagefab, from where it came, and all that it needs, each by its hash.
+"""Requirements files for workflows: this imagefab, from where it came, and its dependencies, each with its hash.
 
-What it needs is what it was tested with: requirements.txt of the source tree, which comes along with the package. pip
-holds everything in such a file against hashes. It has none for what it builds itself, which is a commit of git or an
-archive with a hash; that stands in a file of its own, and is built by a backend that the first one brings.
+The dependencies are those it was tested with: requirements.txt of the source tree, which ships with the package. pip
+verifies hashes for everything in such a file. It has none for what it builds itself, which is a Git commit or an
+archive with a hash; that goes into a file of its own, and is built with a backend from the first one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def choose_pins(text: str, names: Sequence[str]) -> str:
-    """The entries of a requirements file for some packages, and for all that these need."""
+    """The entries of a requirements file for some packages and their dependencies."""
     entries: dict[str, str] = {}
     wanted_by: dict[str, set[str]] = {}
     for match in _ENTRY.finditer(text):
@@ -35,12 +35,12 @@ def choose_pins(text: str, names: Sequence[str]) -> str:
 
 
 def normalise(name: str) -> str:
-    """A package's name as indexes compare it."""
+    """A package's normalised name, as indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def compose_requirements(origin: Installation, pins: str) -> Iterator[tuple[str, str]]:
-    """The names and texts of the files. `pins` is requirements.txt of the source tree."""
+    """Yield the name and text of each file. `pins` is requirements.txt of the source tree."""
     needs = [*origin.needs, *([_BACKEND] if origin.is_source else [])]
     head = (
         f"# Written by `imagefab init`, once: imagefab {origin.version} as whoever ran that has it,\n"
@@ -62,7 +62,7 @@ def compose_requirements(origin: Installation, pins: str) -> Iterator[tuple[str,
 
 
 def list_commands(origin: Installation, folder: str) -> list[str]:
-    """What a job runs to have imagefab."""
+    """The commands that install imagefab in a job."""
     commands = [f"pip install --require-hashes -r {folder}/{PINNED}"]
     if origin.is_source and origin.requirement is not None:
         commands.append(f"pip install --no-deps --no-build-isolation -r {folder}/{BUILT}")
@@ -70,7 +70,7 @@ def list_commands(origin: Installation, folder: str) -> list[str]:
 
 
 def _ask(origin: Installation) -> str:
-    """A line that pip refuses, so that no imagefab is installed until somebody says whose."""
+    """A line that pip rejects, so that no imagefab is installed until a person fills in which."""
     return (
         "# FILL IN where CI gets imagefab, with its hash, in place of the next line that begins with its name.\n"
         f"# It can't be known: {origin.reason}.\n"

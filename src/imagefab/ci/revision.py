@@ -1,8 +1,8 @@
-"""A project as git has it: what changed since a revision, committed or not yet, and files as a revision has them.
+"""A project in Git: what changed since a revision, committed or not, and files at a revision.
 
-A project may be a stranger's, and git believes what it finds: files that look like a repository are one to it, with a
-configuration that names programs to run. So it is told which repository is meant, the one in the next `.git` above,
-which no commit can contain. What a repository's own configuration says is for whoever made the checkout to know.
+A project may be untrusted, and Git trusts what it finds: any files that look like a repository count as one, with
+configuration that can name programs to run. So Git is told which repository to use, the nearest parent's `.git`, which
+no commit can contain. That repository's own configuration is the responsibility of whoever made the checkout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
 
 def list_changed(folder: Path, revision: str) -> frozenset[Path]:
-    """The files below a folder that differ from where this branch left the revision; absolute, also those deleted."""
+    """Files in a folder that differ from the merge base with the revision, as absolute paths, also if deleted."""
     _find_commit(folder, revision)
     changed = _ask(
         folder,
@@ -38,9 +38,9 @@ def list_changed(folder: Path, revision: str) -> frozenset[Path]:
 
 
 def read_at(folder: Path, revision: str, names: Sequence[str], *, below: str = "", most: int) -> dict[str, bytes]:
-    """Files of those names as a revision has them: in a folder, or anywhere `below` it; by their paths from there.
+    """Files with these names at a revision, in a folder or anywhere `below` it, by relative path.
 
-    Links are no files. UsageError for a revision that is not there, or a file of more than `most` bytes.
+    Links don't count as files. Raises UsageError if there is no such revision, or a file has more than `most` bytes.
     """
     commit = _find_commit(folder, revision)
     listed = _ask(folder, "ls-tree", "-r", "-z", "--long", commit, "--", *([f"{below}/"] if below else names))
@@ -57,7 +57,7 @@ def read_at(folder: Path, revision: str, names: Sequence[str], *, below: str = "
 
 
 def has_tracked(folder: Path, below: Path) -> bool:
-    """Whether a commit brought files that are below a path; not where there is no repository."""
+    """Whether any file below a path is committed; False if there is no repository."""
     try:
         return bool(_ask(folder, "ls-files", "-z", "--", str(below)))
     except UsageError:

@@ -1,4 +1,4 @@
-"""The services that workflows are written for."""
+"""The CI services that workflows are written for."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ GITHUB, GITLAB, NONE = "github", "gitlab", "none"
 CHOICES = (GITHUB, GITLAB, NONE)
 
 GITLAB_JOBS = "/.gitlab/images.yml"
-"""What the child pipeline includes: from the top of the repository."""
+"""What the child pipeline includes, from the root of the repository."""
 DEFAULT_REGISTRY = "ghcr.io"

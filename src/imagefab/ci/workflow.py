@@ -1,21 +1,21 @@
-"""What a project's CI runs: workflows for GitHub Actions and GitLab, as `imagefab init` writes them.
+"""A project's CI: workflows for GitHub Actions and GitLab, as `imagefab init` writes them.
 
-They are files in workflows/, so that they read here as they do in a project; words between percent signs stand for what
-differs. What was decided for them:
+They are files in workflows/, so that they read here as they do in a project; words between percent signs are replaced.
+The design:
 
-- A pull request gets builds and checks of what it changes, by a matrix of native machines. What is merged is built in
-  the same way, and published when all of it is good. Layers go from the matrix to the job that publishes through
-  `[publish] layers`, and what checks found as small artifacts: what was tested is what is published.
-- Only merged code gives layers to others. Layers are trusted by their keys, so a pull request must not write there.
-- What has to be built after a merge is what is not published as it is now, not what the last push touched: a job that
-  failed is made up for by the next.
-- No engine is named: `auto` takes the sandbox where the machine allows it, and else the Docker that is there.
+- Pull requests build and check what they change, in a matrix of native machines. Merged code is built the same way, and
+  published if all of it is good. Layers go from the matrix to the publishing job through `[publish] layers`, and check
+  results as small artifacts: what was tested is what is published.
+- Only merged code shares layers. Layers are trusted by key, so a pull request must not write there.
+- A merge builds whatever is not published as it is now, not what the last push touched, so the next job makes up for
+  one that failed.
+- No engine is named: `auto` uses the sandbox if the machine allows it, and else the Docker that is there.
 - A job's token goes to GitHub's own registry and to no other.
-- imagefab is what whoever ran `init` has, by its hash, with all that it needs: an index gives whatever somebody put
-  there under that name.
-- Whom to trust is read from the branch that a pull request goes into, never from the change itself.
-- Nobody else's actions: pull requests are the work of a script, so the only code that is trusted is GitHub's own.
-  Actions are pinned by commit. Logins are written with a builtin of the shell, so that no token is an argument.
+- imagefab and its dependencies are pinned by hash to what the person who ran `init` has: on an index, that name may be
+  anyone's.
+- Whom to trust is read from the target branch of a pull request, never from the change itself.
+- No third-party actions: a script makes the pull requests, so the only trusted code is GitHub's own. Actions are pinned
+  by commit. Logins are written with a shell builtin, so that no token is an argument.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ _FILES = {
 def compose_workflows(
     services: Sequence[str], *, origin: Installation, pins: str, registry: str
 ) -> Iterator[tuple[str, str]]:
-    """Paths from the top of the repository, and texts. `registry` is the host that images are published to.
+    """Yield the path from the root of the repository and the text of each file.
 
-    `origin` is where imagefab came from, and `pins` what it needs, as requirements.txt of the source tree has it.
+    `registry` is the host to publish to, `origin` is where imagefab came from, and `pins` has its dependencies, as in
+    requirements.txt of the source tree.
     """
     words = {"REGISTRY": registry, **_name_login(registry)}
     for service in dict.fromkeys(services):
@@ -62,14 +63,14 @@ def compose_workflows(
 
 
 def _install(text: str, commands: Sequence[str]) -> str:
-    """A line for each command where one stands for them."""
+    """Replace the placeholder line by a line for each command."""
     return re.sub(
         "^(.*)%INSTALL%$", lambda found: "\n".join(found[1] + command for command in commands), text, flags=re.MULTILINE
     )
 
 
 def _name_login(registry: str) -> dict[str, str]:
-    """Where a job finds it. The job's token writes to the project, so nobody but its maker is sent it."""
+    """Where a job finds the login. Its token can write to the project, so only GitHub's own registry gets it."""
     if registry == DEFAULT_REGISTRY:
         return {"NAME": "github.actor", "TOKEN": "github.token"}
     return {"NAME": "secrets.REGISTRY_NAME", "TOKEN": "secrets.REGISTRY_TOKEN"}
