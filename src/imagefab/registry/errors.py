@@ -14,7 +14,7 @@ class DeniedError(RegistryError):
 
 
 class PassingError(RegistryError):
-    """A transient error, raised once retries are exhausted."""
+    """A transient error. It is final once retries are exhausted."""
 
     def __init__(self, problem: str, *, hint: str | None = None, wait: float = 0) -> None:
         super().__init__(problem, hint=hint)
