@@ -1,7 +1,7 @@
-"""Release files: what an archive signs, and so the root of all trust in its packages.
+"""Release files, which an archive signs: the root of all trust in its packages.
 
-The archives' keys ship with imagefab (keys/, as the debian-archive-keyring package has them), so that locking works
-on any system. Only the bytes that the signature covers are ever read, and only signatures in clear text are taken.
+The archives' keys ship with imagefab (keys/, from the debian-archive-keyring package), so that locking works on any
+system. Only bytes that the signature covers are ever read, and only clear-text signatures are accepted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Release:
     valid_until: datetime | None
     architectures: tuple[str, ...]
     has_own_index_for_all: bool
-    """Whether packages for all architectures are in an index of their own only."""
+    """Whether packages for all architectures are only in an index of their own."""
     by_hash: bool
     file_list: str
     digest: Digest
@@ -57,7 +57,8 @@ def shipped_keys() -> tuple[bytes, ...]:
 
 
 def verify_release(data: bytes, *, now: datetime, keys: tuple[bytes, ...] | None = None) -> bytes:
-    """The signed content of an InRelease file; FetchError unless one of the keys, which still holds, signed it."""
+    """Return the signed content of an InRelease file; FetchError unless it is signed by one of the keys that has not
+    expired."""
     import pysequoia
 
     certificates = [cert for key in keys or shipped_keys() for cert in pysequoia.Cert.split_bytes(key)]
@@ -83,7 +84,7 @@ def verify_release(data: bytes, *, now: datetime, keys: tuple[bytes, ...] | None
 
 
 def _find_end(certificate: Any, signing_key: str) -> datetime | None:
-    """When a key of a certificate expires, or the certificate. The library only asks whether it held when it signed."""
+    """Return when a signing key or its certificate expires. The library only checks validity at the time of signing."""
     from pysequoia.packet import PacketPile, SignatureType
 
     ends: list[datetime | None] = [certificate.expiration]
@@ -101,7 +102,7 @@ def _find_end(certificate: Any, signing_key: str) -> datetime | None:
 
 
 def read_release(data: bytes, *, suite: str, now: datetime, keys: tuple[bytes, ...] | None = None) -> Release:
-    """An InRelease file, verified: its signature, that it is of that suite, and that it is still valid."""
+    """Read and verify an InRelease file: its signature, that it is for that suite, and that it is still valid."""
     content = verify_release(data, now=now, keys=keys)
     try:
         release = _parse_release(content.decode(), Digest.of_bytes(data))
