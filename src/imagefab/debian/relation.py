@@ -1,7 +1,7 @@
 """Relations between packages: the contents of the Depends, Conflicts and Provides fields.
 
-A dependency field is a sequence of groups of alternatives, each alternative a `Relation`. The same texts occur again and
-again in an archive, so parsed fields are cached.
+A dependency field is a sequence of groups of alternatives, each alternative a `Relation`. The same texts occur again
+and again in an archive, so parsed fields are cached.
 """
 
 from __future__ import annotations
