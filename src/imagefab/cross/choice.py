@@ -20,8 +20,10 @@ T = TypeVar("T", bound=ForTarget)
 
 
 def choose_one_each(found: Sequence[T], used: Mapping[str, str], *, file: str) -> tuple[T, ...]:
-    """Return one for each target, in order. Among rivals, the one that the file already uses wins, by triple in `used`;
-    UsageError if it uses none of them."""
+    """Return one for each target, in their order.
+
+    Among rivals, the one that the file already uses wins, by triple in `used`; UsageError if it uses none of them.
+    """
     chosen: list[T] = []
     for triple in dict.fromkeys(one.triple for one in found):
         rivals = [one for one in found if one.triple == triple]

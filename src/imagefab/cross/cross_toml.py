@@ -1,5 +1,4 @@
-"""Cross.toml: pins each target's image, in the form that a version of cross accepts. The rest of the file is the
-user's.
+"""Cross.toml: pins each target's image, in the form that a version of cross accepts, and keeps everything else.
 
 The release only accepts an image's name. Main also accepts a table with the image's host platforms; without it main
 runs the image for linux/amd64, so only an image for that platform alone needs no table. A table with the right

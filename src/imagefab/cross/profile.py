@@ -123,8 +123,11 @@ PROFILES: dict[str, Profile] = {profile.name: profile for profile in (RELEASE, M
 
 
 def guess_profile(data: Mapping[str, Any]) -> Profile:
-    """Return the version that a file is written for: main if it uses features that only main has, else the release,
-    whose form of an image main accepts too."""
+    """Return the version that a file is written for.
+
+    It is main if the file uses features that only main has, else the release, whose form of an image main reads as
+    well.
+    """
     tables = [data.get("build"), *_tables(data.get("target"))]
     for table in tables:
         if not isinstance(table, dict):

@@ -60,8 +60,7 @@ class ArchiveReader:
     def __init__(
         self, fetcher: Fetcher, *, now: datetime, keys: tuple[bytes, ...] | None = None, is_past: bool = False
     ) -> None:
-        """`is_past` is for historical states, which are not kept or compared with what was seen; `now` is then their
-        time."""
+        """`is_past` is for states of long ago, which are not kept or compared with later ones; `now` is their time."""
         self.fetcher = fetcher
         self._now = now
         self._keys = keys
@@ -73,8 +72,7 @@ class ArchiveReader:
         """Suites and architectures whose index no mirror has."""
 
     def open_universe(self, archives: Sequence[Archive], architectures: Sequence[str]) -> Universe:
-        """Return everything that a machine of the first architecture can install, with the others as foreign
-        architectures."""
+        """Return all that a machine of the first architecture can install, with the others as foreign architectures."""
         suites = [self.open_suite(archive) for archive in archives]
         for architecture in architectures:
             if not any(architecture in suite.release.architectures for suite in suites):
@@ -105,8 +103,7 @@ class ArchiveReader:
         return Universe(pins=(suite.pin,), native=architecture, indexes=indexes)
 
     def open_past(self, archive: ArchivePin, moment: datetime) -> ArchiveReader:
-        """Return a reader for an archive's state at that time, from the snapshot archive, with signatures verified as
-        of then."""
+        """Return a reader for an archive's past state, from the snapshot archive, verified as of that time."""
         key = archive.archive, f"{moment:%Y%m%dT%H%M%SZ}"
         if key not in self._pasts:
             fetcher = self.fetcher.through(self.fetcher.mirrors.of_snapshot(*key))

@@ -57,8 +57,7 @@ def shipped_keys() -> tuple[bytes, ...]:
 
 
 def verify_release(data: bytes, *, now: datetime, keys: tuple[bytes, ...] | None = None) -> bytes:
-    """Return the signed content of an InRelease file; FetchError unless it is signed by one of the keys that has not
-    expired."""
+    """Return the signed content of an InRelease file; FetchError unless one of the keys, not expired, signed it."""
     import pysequoia
 
     certificates = [cert for key in keys or shipped_keys() for cert in pysequoia.Cert.split_bytes(key)]

@@ -224,8 +224,7 @@ class _Search:
         return agenda
 
     def _jump_back(self, nogood: Nogood) -> _Agenda:
-        """Undo everything since the newest package of the nogood was chosen, and return the agenda from before that
-        choice."""
+        """Undo every choice since the nogood's newest package, and return the agenda from before that package."""
         free = nogood.packages - self.fixed
         if not free:
             raise UnsatisfiableError(nogood)

@@ -120,8 +120,7 @@ class Universe:
         )
 
     def excludes(self, one: Package, other: Package) -> bool:
-        """Return whether two packages of one name exclude each other: by version, or by architectures that can't be
-        mixed."""
+        """Return whether two packages of one name exclude each other, by version or by architecture."""
         if self.architecture_of(one) == self.architecture_of(other):
             return one is not other
         return not (one.multi_arch == other.multi_arch == "same" and one.version == other.version)

@@ -1,5 +1,4 @@
-"""Fetches what a lock names into the store: in parallel, from several mirrors, with every byte verified whatever its
-source.
+"""Fetches what a lock names into the store: in parallel, from several mirrors, and with every byte verified.
 
 A file in the store is verified before it counts as present. A missing file is requested from each mirror in turn; a
 package that has left the pool is fetched from the snapshot archive. All missing files are reported at once.
@@ -150,8 +149,7 @@ class Fetcher:
             raise _gather(errors)
 
     def read_unpinned(self, archive: str, path: str, *, most: int, accept: Callable[[bytes], _T]) -> _T:
-        """Return a small, unpinned file from the first mirror whose answer `accept` takes (it raises FetchError if
-        not)."""
+        """Return a small unpinned file from the first mirror whose answer `accept` does not reject with FetchError."""
         if self.offline:
             raise FetchError(f"{path} of {archive} is not in the store", hint="run once without --offline")
         problems: list[str] = []
@@ -271,8 +269,8 @@ class Fetcher:
 
     @contextmanager
     def _open_part(self, digest: Digest) -> Iterator[tuple[Path, IO[bytes]]]:
-        """Open the partial file of an earlier attempt, or a new one, exclusively. Interrupted downloads are kept and
-        resumed."""
+        """Open the partial file of an earlier attempt, or a new one, exclusively. What is interrupted is kept for the
+        next."""
         path = self.store.folder(_PARTIAL) / f"{digest.hex}.part"
         while (file := _lock_part(path)) is None:
             if self._transport.stop.wait(_WAIT):

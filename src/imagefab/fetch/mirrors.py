@@ -28,6 +28,8 @@ class Mirrors:
 
 
 def _quote_path(path: str) -> str:
-    """Quote a pool path for a URL. Debian's file names contain `+` and `~`, which stay as they are, and a literal
-    `%3a`, which must be quoted."""
+    """Quote a pool path for a URL.
+
+    Debian's file names contain `+` and `~`, which stay as they are, and a literal `%3a`, which must be quoted.
+    """
     return quote(path, safe="/+~-._")

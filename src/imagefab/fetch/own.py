@@ -134,8 +134,7 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
 
 
 def _is_vendors(spec: OwnFileSpec, real: Path) -> bool:
-    """Return whether it is a vendor's SDK, which may be anywhere: its name, and the top folder it must have, fit no
-    other file."""
+    """Return whether it is a vendor's SDK, which may be anywhere: no other file has its name and its top folder."""
     return bool(spec.tops) and real.name == spec.name
 
 

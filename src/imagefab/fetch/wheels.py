@@ -28,8 +28,7 @@ _OLD_TAGS = ("manylinux1", "manylinux2010", "manylinux2014", "linux")
 
 
 def pin_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform) -> Digest:
-    """Download the wheel and return its digest. An earlier download is reused, since the files of a version never
-    change."""
+    """Download the wheel and return its digest. A stored one is reused, since the files of a version never change."""
     note = fetcher.store.folder("wheels") / f"{spec.project}-{spec.version}-{platform.debian_arch}"
     try:
         known = Digest.parse(note.read_text())

@@ -44,8 +44,7 @@ _FOLDERS = {"armv7": "arm-linux-androideabi"}
 _CLANG = {"armv7": "armv7a-linux-androideabi"}
 """The same for the names of its compilers."""
 _RUNTIMES = {"armv7": ("arm", "arm"), "i686": ("i386", "i686")}
-"""clang's runtime folder and the architecture in the runtimes' file names, where they differ from the triple's first
-part."""
+"""clang's runtime folder and the architecture in its file names, where they differ from the triple's first part."""
 _ABIS = {"aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "i686": "x86", "x86_64": "x86_64"}
 _TOOLS = ("ar", "nm", "objcopy", "objdump", "ranlib", "readelf", "strings", "strip")
 

@@ -97,8 +97,10 @@ def _list_opened_archives(recipe: Recipe, layers: Iterable[LayerSpec]) -> tuple[
 
 
 def _base_layers(recipe: Recipe, platform: HostPlatform) -> Iterator[LayerSpec]:
-    """Yield the bases' layers. Their scripts see the variables of the bases so far but not the recipe's, because
-    recipes share these layers."""
+    """Yield the bases' layers.
+
+    Recipes share them, so their scripts see the variables of the bases so far but none of the recipe's.
+    """
     env: dict[str, str] = {}
     for number, base in enumerate(recipe.bases):
         env |= dict(base.additions.env)

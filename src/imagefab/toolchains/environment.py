@@ -94,11 +94,11 @@ def make_build_systems_layer(recipe: Recipe, toolchain: Toolchain, runner: Runne
 
 
 def make_cargo_file(target: Target, runner: tuple[str, ...]) -> str:
-    """Return a runner for kernels with a custom target, whose triple no variable in the image covers; empty for other
-    systems.
+    """Return cargo's configuration of a runner for kernels, or an empty text for other systems.
 
-    A project's own runner under the same name wins. Microcontrollers have no custom targets, and their projects set
-    runners under other names, next to which cargo does not accept a second one.
+    Kernels have custom targets, whose triples no variable in the image covers. A project's own runner under the same
+    name wins. Microcontrollers have no custom targets, and their projects set runners under other names, next to which
+    cargo does not accept a second one.
     """
     if target.os != "none" or not runner or target.stem not in ("x86_64", "aarch64"):
         return ""

@@ -49,8 +49,7 @@ def include_multiarch(target: Target) -> tuple[str, ...]:
 
 
 def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
-    """Return the layer with GCC for the target, shared by kinds that build on it. It is empty on the target's own
-    platform."""
+    """Return the layer with GCC, shared by kinds that build on it; empty on the target's own platform."""
     target, suite = recipe.target, find_suite(recipe)
     native = is_native(target, platform)
     strip = RunSpec(

@@ -75,8 +75,7 @@ def _is_static_pie(target: Target) -> bool:
 
 
 def make_cache_layer(target: Target, name: str, commands: dict[str, str]) -> LayerSpec:
-    """Return the layer with Zig's libraries. `commands` are the compilers by language; `name` is Zig's name for the
-    target."""
+    """Return the layer with Zig's libraries. `commands` are the compilers by language; `name` is Zig's target."""
     links = "".join(
         f"{commands[language]} {options} {language}.c{'c' if language == 'c++' else ''} -o out\n"
         for language, options in list_links(target)

@@ -87,8 +87,10 @@ def _zigbuild() -> Probe:
 def make_cmake_probe(
     subject: Subject, *, cxx: bool, suffix: str = "", product: str = "", cxx_program: str = "hello.cc"
 ) -> Probe:
-    """Return the probe of CMake. `suffix` is that of the target's programs. `product` is the file for the target, if it
-    is not the one that runs."""
+    """Return the probe of CMake.
+
+    `suffix` is that of the target's programs. `product` is the file for the target, if it is not the one that runs.
+    """
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = place(
         "CMakeLists.txt",

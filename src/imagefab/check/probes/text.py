@@ -9,8 +9,8 @@ from imagefab.check.subject import Subject
 
 
 def run(subject: Subject, program: str, said: str) -> str:
-    """Return a script that runs a product as cargo would, and again with an empty environment. Windows ends lines with
-    CR LF."""
+    """Return a script that runs a product as cargo would, and again with an empty environment. Windows adds a CR to
+    lines."""
     runner = subject.find_cargo("RUNNER")
     if not runner and subject.runs_with in ("none", ""):
         return ""
