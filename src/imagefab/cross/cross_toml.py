@@ -38,7 +38,7 @@ class Update:
     text: str
     differences: tuple[ValueDifference, ...]
     remarks: tuple[Remark, ...]
-    """On the new text."""
+    """Remarks on the new text."""
 
     @property
     def is_refused(self) -> bool:

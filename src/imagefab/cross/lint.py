@@ -182,7 +182,7 @@ def _check_triples(data: Mapping[str, Any], custom: Collection[str]) -> Iterator
 
 
 def _check_triple(triple: str, path: Keys, custom: Collection[str], *, on_key: bool) -> Iterator[Remark]:
-    from difflib import get_close_matches  # on the way to a warning only
+    from difflib import get_close_matches  # only needed for a warning
 
     if triple in TRIPLES or triple in custom:
         return

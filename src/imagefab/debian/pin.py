@@ -18,7 +18,7 @@ class ArchivePin:
     date: str
     """The Release file's Date as `YYYYMMDDTHHMMSSZ`, which names that time in the snapshot archive."""
     release: Digest
-    """Of the InRelease file, which names the indexes by hash."""
+    """The digest of the InRelease file, which names the indexes by hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class PackagePin:
     version: str
     architecture: str
     archive: str
-    """The ArchivePin's name."""
+    """The name of the ArchivePin."""
     path: str
     """The path in the archive: `pool/main/…`."""
     size: int

@@ -25,7 +25,7 @@ class IndexFile:
     """A file that a Release file names."""
 
     path: str
-    """Under dists/<suite>/."""
+    """The path under dists/<suite>/."""
     sha256: Digest
     size: int
 
@@ -42,7 +42,7 @@ class Release:
     by_hash: bool
     file_list: str
     digest: Digest
-    """Of the whole InRelease file."""
+    """The digest of the whole InRelease file."""
 
     def find_file(self, path: str) -> IndexFile | None:
         for match in re.finditer(rf"^ ?([0-9a-f]{{64}})[ \t]+([0-9]+)[ \t]+{re.escape(path)}$", self.file_list, re.M):

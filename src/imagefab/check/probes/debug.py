@@ -13,8 +13,8 @@ _DEBUGGER = "CROSS_DEBUGGER"
 
 
 def make_debug_probe(subject: Subject, build: str, program: str, said: str) -> Iterator[Probe]:
-    """Yield the probe, given a debugger and a runner. `build` is a script that makes the program, which prints `said`.
-    """
+    """Yield the probe if a debugger and a runner exist. `build` is a script that makes the program, which prints
+    `said`."""
     debugger = words(subject.env.get(_DEBUGGER, ""))
     runner = words(subject.find_cargo("RUNNER"))
     if debugger and runner:

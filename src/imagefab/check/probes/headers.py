@@ -68,8 +68,7 @@ def _parse(subject: Subject, header: str) -> str:
 
 
 def _compare_rust(subject: Subject) -> str:
-    """Compare with the crate itself if the toolchain has its source (rustup's rust-src), else with its rule for time.
-    """
+    """Compare with the crate if the toolchain has its source (rustup's rust-src), else with its rule for time."""
     size = find_time_size(subject)
     is_known = '[ -d "$vendor" ]' if size is None else _KNOWS_TIME
     measure = (
@@ -81,8 +80,7 @@ def _compare_rust(subject: Subject) -> str:
 
 
 def find_time_size(subject: Subject) -> int | None:
-    """Return the size of time_t in Rust's libc crate, or None if it does not depend on variables of the build script.
-    """
+    """Return time_t's size in Rust's libc crate, by the variables of its build script; None if it depends on none."""
     if subject.os != "linux" or pointer_bits(subject.triple) != 32 or subject.triple.startswith("riscv32"):
         return None
     names, wide = (MUSL_VARIABLES, "1") if "musl" in subject.triple else (GNU_VARIABLES, "64")
