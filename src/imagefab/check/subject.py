@@ -1,4 +1,4 @@
-"""The subject of a check: an image's target and config, whoever built it.
+"""The subject of a check: an image's target and config, from any builder.
 
 Everything that probes use is read from the image's own variables, in the order in which cargo and the crates look them
 up, so that users get what passes here.
