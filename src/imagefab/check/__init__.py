@@ -1,1 +1,1 @@
-"""Is it a good cross image? The contract that cross relies on, and probes that run inside exactly the built image."""
+"""Checks that an image works for cross: the contract that cross relies on, and probes that run in the built image."""

@@ -1,4 +1,4 @@
-"""Checking one image: probes for its subject, run in it, judged."""
+"""Checks one image: runs its subject's probes in it and judges the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imagefab.plan.model import Plan
 from imagefab.platforms import HostPlatform
 
 Binds = tuple[tuple[str, str], ...]
-"""What of the host is where in the image, read-only."""
+"""Host paths and where they are mounted in the image, read-only."""
 
 
 def subject_of_plan(plan: Plan) -> Subject:
@@ -33,7 +33,7 @@ def subject_of_image(
 def check_image(
     subject: Subject, platform: HostPlatform, folder: Path, execute: Execute, *, rust: Path | None, binds: Binds = ()
 ) -> Report:
-    """`folder` is scratch space; `execute` runs a command in the image."""
+    """Check an image and return a report. `folder` is scratch space; `execute` runs a command in the image."""
     subject = replace(subject, bound=frozenset(inside for _, inside in binds))
     without = None if rust is None else lacks_std(rust, subject.triple, platform)
     with_rust = rust is not None and without is None and bool(subject.triple)

@@ -1,4 +1,4 @@
-"""The first bytes of programs that are not ELF files: Windows', Apple's, and WebAssembly."""
+"""The headers of programs that are not ELF files: Windows', Apple's, and WebAssembly."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BITS = {
     (MACH_O, "x86_64"): 64,
     (WASM, "wasm32"): 32,
 }
-"""Format and a triple's first part → how many bits a pointer has."""
+"""Format and a triple's first part → the size of a pointer in bits."""
 
 _MOST = 4096
-"""How far into a file the header may lie."""
+"""How many bytes of a file may contain the header."""
 
 
 class UnreadableError(Exception):
@@ -31,7 +31,7 @@ class UnreadableError(Exception):
 class Header:
     format: str
     machine: str
-    """As triples spell it."""
+    """The machine's name in triples."""
 
     @property
     def bits(self) -> int:
@@ -39,7 +39,7 @@ class Header:
 
 
 def read_header(file: BinaryIO) -> Header | None:
-    """None for a file of another format. The file is where it was before."""
+    """Read the header, or return None for a file of another format. The file's position is reset to its start."""
     start = file.read(_MOST)
     file.seek(0)
     if start.startswith(b"MZ"):

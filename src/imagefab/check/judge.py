@@ -1,4 +1,4 @@
-"""From what an image says and what its probes did to rows, facts and a verdict."""
+"""Turns an image's labels, environment and probe results into rows, facts and a verdict."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
 GLIBC_FLOOR = "glibc-floor"
 _LINKED_BY_RUSTC = ("none", "unknown", "wasi")
-"""Systems for which cargo needs no linker of the image's: rustc has its own."""
+"""Systems for which cargo needs no linker from the image, because rustc has its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How one image did."""
+    """The result of checking one image."""
 
     name: str
     triple: str
@@ -48,7 +48,7 @@ def judge(subject: Subject, probes: Sequence[Probe], ran: Mapping[str, Ran], ski
             rows.append(row)
             floors[probe.name] = [binary.glibc for binary in binaries if binary.glibc]
     facts = dict(_read_facts(ran[FACTS])) if FACTS in ran else {}
-    # The fact is the same wherever the image is checked, with a Rust toolchain or without one.
+    # The Rust probe is left out, so that the fact does not depend on whether a Rust toolchain is there.
     if floor := max((one for name, found in floors.items() if name != "rust" for one in found), default=None):
         facts[GLIBC_FLOOR] = print_version(floor)
     rows += _judge_glibc(subject, facts, [one for found in floors.values() for one in found])
@@ -70,7 +70,7 @@ def _judge_labels(subject: Subject) -> Row:
 
 
 def _judge_environment(subject: Subject) -> Row:
-    """What cargo and the crates must find set."""
+    """Judge whether the variables for cargo and the crates are set."""
     if not subject.triple:
         return failed("environment", "the image's target is not known")
     free = subject.is_for_zigbuild
@@ -90,7 +90,7 @@ def _judge_environment(subject: Subject) -> Row:
 
 
 def _judge_glibc(subject: Subject, facts: Mapping[str, str], floors: Sequence[tuple[int, ...]]) -> list[Row]:
-    """Whether the image is as good as its claim, where it makes one."""
+    """Judge the image's claim about glibc, if it makes one."""
     claim = subject.labels.get(GLIBC_CLAIM)
     if claim is None:
         return []
@@ -128,7 +128,7 @@ def _judge_probe(subject: Subject, probe: Probe, ran: Ran) -> tuple[Row, list[Bi
 
 
 def _reason(ran: Ran) -> str:
-    """The last thing that was said is mostly why."""
+    """Return the last line of output, which usually is the reason."""
     lines = [line.strip() for line in ran.output if line.strip()]
     return lines[-1][:200] if lines else f"exit code {ran.code}"
 

@@ -1,4 +1,4 @@
-"""Probes, which are scripts that run inside the image, and rows, which say how they went."""
+"""Probes, which are scripts that run in the image, and rows, which are their results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A file that a probe makes, below its own folder."""
+    """A file that a probe creates, below its own folder."""
 
     path: str
     static: bool = False
@@ -24,12 +24,12 @@ class Product:
 class Probe:
     name: str
     what: str
-    """What is true when it passes; one line."""
+    """What is true if it passes; one line."""
     script: str
     products: tuple[Product, ...] = ()
-    """Each must be for the target."""
+    """Files that must be for the target."""
     root: bool = False
-    """Runs as root on a root file system that can be written to, as cross runs pre-build steps."""
+    """Whether it runs as root on a writable root file system, like cross's pre-build steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Row:
     detail: str
     """What is true, what failed, or why it was skipped."""
     output: tuple[str, ...] = ()
-    """The last lines of what it said, when it failed."""
+    """The last lines of output, if it failed."""
 
 
 def passed(name: str, detail: str) -> Row:

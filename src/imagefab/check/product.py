@@ -1,6 +1,6 @@
-"""What a compiled file is: for which machine, whether it stands alone, and which C library it needs at least.
+"""Inspects a compiled file: its machine, whether it is static, and the C library that it needs.
 
-The files come out of an image that may be anybody's, so nothing about them is believed: what can't be read is told.
+The files may come from an untrusted image, so nothing about them is trusted: unreadable files are reported.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ELF_MACHINES = {
     "riscv32imac": ("EM_RISCV", 32, True),
     **dict.fromkeys(("thumbv6m", "thumbv7m", "thumbv7em", "thumbv8m.base", "thumbv8m.main"), ("EM_ARM", 32, True)),
 }
-"""A triple's first part → what is in the ELF headers of its programs: machine, bits, little-endian."""
+"""A triple's first part → the ELF headers of its programs: machine, bits, little-endian."""
 
 _FORMATS = {"windows": PE, "darwin": MACH_O, "wasi": WASM, "unknown": WASM, "emscripten": WASM}
 """By system; ELF for all others."""
@@ -47,9 +47,9 @@ _ARM_ARCHITECTURES = {
     1: "v4", 2: "v4T", 3: "v5T", 4: "v5TE", 5: "v5TEJ", 6: "v6", 7: "v6KZ", 8: "v6T2", 9: "v6K", 10: "v7",
     11: "v6-M", 12: "v6S-M", 13: "v7E-M", 14: "v8", 15: "v8-R", 16: "v8-M.base", 17: "v8-M.main",
 }  # fmt: skip
-"""What Tag_CPU_arch stands for, in the ABI's own order."""
+"""The values of Tag_CPU_arch, in the ABI's order."""
 _NEWEST_ARM = {"arm": 6}
-"""The newest of them that a target's programs may have, by a triple's first part. Others say nothing of it."""
+"""The newest architecture that a target's programs may need, by a triple's first part. Other targets have no limit."""
 _MOST_ATTRIBUTES = 100
 
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
@@ -63,11 +63,11 @@ class Binary:
     bits: int
     little: bool
     static: bool
-    """It needs neither a dynamic linker nor a library."""
+    """Whether it needs neither a dynamic linker nor a library."""
     glibc: tuple[int, ...]
-    """The newest version of the GNU C library's symbols that it needs; empty for none."""
+    """The newest glibc symbol version that it needs; empty for none."""
     arm: int | None = None
-    """For 32-bit Arm: the architecture that it needs, as its attributes number them; None where they say nothing."""
+    """For 32-bit Arm: the number of the architecture in its attributes; None if they do not contain one."""
 
     @property
     def architecture(self) -> str:
@@ -150,7 +150,7 @@ def _read_elf(file: BinaryIO) -> Binary:
 
 
 def _find_arm_architecture(elf: ELFFile) -> int | None:
-    """Of the attributes only the first ones of the whole file: pyelftools goes in circles where lengths are lies."""
+    """Return Tag_CPU_arch. Only the file's first attributes are read, because pyelftools loops if lengths are wrong."""
     from elftools.elf.sections import ARMAttributesSection
 
     for section in elf.iter_sections():
@@ -164,7 +164,7 @@ def _find_arm_architecture(elf: ELFFile) -> int | None:
 
 
 def find_fault(binary: Binary, triple: str, *, static: bool) -> str | None:
-    """Why a binary is not one for the target; None when it is."""
+    """Return why a binary is not for the target, or None if it is."""
     wanted = _find_format(triple) or "ELF"
     if binary.format != wanted:
         return f"it is a file of format {binary.format}, not {wanted}"

@@ -1,4 +1,4 @@
-"""The small programs that probes compile and boot in the image, and the scripts they run: files in `programs`."""
+"""The programs that probes compile and boot in the image, and the scripts that they run: files in `programs`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Running probes: a folder is laid out, one command in the image works through it, and what it left is read.
+"""Runs probes: lays out a folder, processes it with one command in the image, and reads the results.
 
-All probes of a kind run in one go, because starting a command costs more than most probes do. Each has a time limit
-and a process group of its own, and what one leaves behind does not hinder the next.
+All probes of a kind run in one command, because starting a command costs more than most probes do. Each has its own
+time limit and process group, and what it leaves behind does not affect the next.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from imagefab.engines.engine import Command
 
 INSIDE = "/project"
 USER = 12345
-"""No user that an image knows."""
+"""A user that does not exist in images."""
 LIMIT = 300
-"""Seconds that a probe may take. The longest are a Rust crate under emulation, and C++ by Zig, which compiles its
-library, on a machine that has more to do."""
+"""The time limit of a probe in seconds. The slowest are a Rust crate under emulation, and C++ with Zig, which compiles
+its library, on a busy machine."""
 _MOST_OUTPUT = 1 << 20
 
 Execute = Callable[[Command], str]
-"""Runs a command in the image within its time limit; what it and its engine said."""
+"""Runs a command in the image within its time limit, and returns the output of the command and its engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """How a probe's script ended."""
+    """The result of a probe's script."""
 
     folder: Path
     code: int | None
-    """None when it never ended, or never began."""
+    """None if it never started or did not end."""
     output: tuple[str, ...]
     began: bool
     """Whether the image could run anything at all."""
@@ -51,7 +51,7 @@ def run_probes(
     *,
     read_only_binds: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Ran]:
-    """Run probes, as any user or as root, whichever they are for. Those that did not end have no exit code."""
+    """Run probes, each as an arbitrary user or as root. Those that did not end have no exit code."""
     found: dict[str, Ran] = {}
     for root in (False, True):
         chosen = [probe for probe in probes if probe.root == root]
@@ -91,7 +91,7 @@ def _read(place: Path, name: str, said: Sequence[str], *, began: bool) -> Ran:
 
 
 def _read_text(path: Path) -> str:
-    """What a stranger's program wrote: perhaps nothing, perhaps far too much, perhaps no plain file at all."""
+    """Read the output of an untrusted program: it may be missing, huge, or not a regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

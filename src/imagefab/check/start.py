@@ -1,7 +1,7 @@
-"""What a program needs around it on no system, to be booted under a runner.
+"""What a program needs in order to boot under a runner without an operating system.
 
-Each such program has a `main`, and says what it says through `say`. With a C library that is all; elsewhere a start of
-its own, in assembler and C, is linked along: it has a stack, says lines, and ends the machine with `main`'s exit code.
+Each such program has a `main`, and prints with `say`. With a C library that is all; elsewhere startup code in assembler
+and C is linked in: it sets up a stack, prints lines, and stops the machine with `main`'s exit code.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What a program needs beside its `main`."""
+    """What a program needs besides its `main`."""
 
     sources: tuple[tuple[str, str], ...]
-    """Names that they get, and the programs."""
+    """File names, and the programs that become these files."""
     options: tuple[str, ...] = ()
-    """For the linker, through the compiler."""
+    """Linker options, passed to the compiler."""
     has_libc: bool = False
 
 
 _STARTS = {
     "aarch64": Start(
         sources=(("start.S", "bare-start-aarch64.S"), ("say.c", "bare-say-aarch64.c")),
-        # The machine's memory; its first part has the device tree.
+        # The start of the machine's memory is taken by the device tree.
         options=("-Wl,--image-base=0x40100000",),
     ),
     "x86_64": Start(sources=(("start.S", "bare-start-x86.S"), ("say.c", "bare-say-x86.c"))),
 }
-"""By the first part of a triple."""
+"""By a triple's first part."""
 _WITH_LIBC = Start(sources=(("say.c", "bare-say-libc.c"),), has_libc=True)
 
 

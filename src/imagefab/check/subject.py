@@ -1,7 +1,7 @@
-"""What is judged: an image's target and what its config says, whoever built it.
+"""The subject of a check: an image's target and config, from any builder.
 
-Everything that probes use is read from the image's own variables, in the order in which cargo and the crates look for
-them: so what passes here is what users get.
+Everything that probes use is read from the image's own variables, in the order in which cargo and the crates look them
+up, so that users get what passes here.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ RUNS_WITH = "org.cross-rs.runs-with"
 class Subject:
     name: str
     triple: str
-    """What it should be an image for; empty when neither a recipe nor a label says it."""
+    """The expected target; empty if neither a recipe nor a label specifies it."""
     env: Mapping[str, str]
     labels: Mapping[str, str]
     entrypoint: tuple[str, ...] = ()
     architecture: str = ""
-    """The image's own, as OCI calls it."""
+    """The image's architecture, by its OCI name."""
     bound: frozenset[str] = frozenset()
-    """Where something of the host's is put into the image for the check."""
+    """Paths in the image where the check mounts something from the host."""
 
     @property
     def target(self) -> Target | None:
-        """What imagefab knows of the target; None for one that it has no line for."""
+        """The target, or None if imagefab does not know it."""
         return TARGETS.get(self.triple)
 
     @property
     def os(self) -> str:
-        """What the target's programs run on, as far as that is known."""
+        """The target's system, as far as it is known."""
         return self.target.os if self.target else "linux"
 
     @property
@@ -43,14 +43,14 @@ class Subject:
         return self.triple.replace("-", "_")
 
     def find(self, stem: str) -> str:
-        """A variable as the cc and cmake crates look for it, the most particular first; empty when none is set."""
+        """Return a variable as the cc and cmake crates look it up, the most specific first; empty if none is set."""
         for name in (f"{stem}_{self.triple}", f"{stem}_{self.underscored}", f"TARGET_{stem}"):
             if self.env.get(name):
                 return self.env[name]
         return ""
 
     def find_cargo(self, what: str) -> str:
-        """A variable as cargo looks for it: LINKER, RUNNER."""
+        """Return a variable as cargo looks it up: LINKER, RUNNER."""
         upper = self.underscored.replace(".", "_").upper()
         return self.env.get(f"CARGO_TARGET_{upper}_{what}", "")
 
@@ -60,7 +60,7 @@ class Subject:
 
     @property
     def is_for_zigbuild(self) -> bool:
-        """It leaves compiler and linker to cross's zig mode, as that asks for."""
+        """Whether it sets no compiler or linker, as cross's zig mode requires."""
         return self.has_zig and not self.find("CC")
 
     @property
@@ -69,7 +69,7 @@ class Subject:
 
 
 def guess_triple(env: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    """What a strange image is for, by its label, or by the one linker that it names for cargo."""
+    """Return the triple of an unknown image, from its label or from the only linker that it sets for cargo."""
     if labels.get(FOR_TARGET):
         return labels[FOR_TARGET]
     linkers = [name[len("CARGO_TARGET_") : -len("_LINKER")] for name in env

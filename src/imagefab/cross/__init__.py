@@ -1,1 +1,1 @@
-"""The files of cross and cargo: pins, profiles and what is wrong in them."""
+"""The files of cross and cargo: pins, profiles and a linter."""

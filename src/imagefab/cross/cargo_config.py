@@ -1,6 +1,6 @@
-""".cargo/config.toml: linker and runner of each target, for people who run cargo inside an image without cross.
+""".cargo/config.toml: the linker and runner of each target, for running cargo in an image without cross.
 
-What a target has there besides, like rustflags, and everything else in the file stays as it is.
+A target's other settings, like rustflags, and everything else in the file stay unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Stanza:
 
 
 def make_stanza(recipe: str, triple: str, environments: Iterable[Mapping[str, str]]) -> Stanza:
-    """What the image's environment says to cargo. It has to say the same on all of its host platforms."""
+    """Return what the image's environment sets for cargo, if all of its host platforms agree."""
     upper = triple.upper().replace("-", "_").replace(".", "_")
     found = list(environments)
 
@@ -34,7 +34,7 @@ def make_stanza(recipe: str, triple: str, environments: Iterable[Mapping[str, st
 
 
 def update_cargo_config(text: str, stanzas: Iterable[Stanza]) -> tuple[str, tuple[ValueDifference, ...]]:
-    """The text with the stanzas, and where it differs. EditError when a value cannot be put in."""
+    """Return the text with the stanzas, and where it differs. EditError if a value cannot be inserted."""
     data = read_data(text)
     changes = list(_make_changes(data, stanzas))
     return change_text(text, changes), list_differences(data, changes)
@@ -44,6 +44,6 @@ def _make_changes(data: Mapping[str, Any], stanzas: Iterable[Stanza]) -> Iterato
     for stanza in stanzas:
         for key, value in (("linker", stanza.linker), ("runner", stanza.runner)):
             path = ("target", stanza.triple, key)
-            # Cargo takes a command as one string or as an array of words.
+            # Cargo accepts a command as one string or as an array of words.
             if value is not None and find_value(data, path) not in (value, value.split()):
                 yield Change(path, value)

@@ -1,4 +1,4 @@
-"""One recipe for each target: a file has one place for a target, and several recipes may be for it."""
+"""Chooses one recipe for each target: a file has one entry per target, and several recipes may be for it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ T = TypeVar("T", bound=ForTarget)
 
 
 def choose_one_each(found: Sequence[T], used: Mapping[str, str], *, file: str) -> tuple[T, ...]:
-    """One for each target, in their order. Of rivals the one is taken that the file uses already, by triple in `used`;
-    UsageError where it uses none of them."""
+    """Return one for each target, in their order.
+
+    Among rivals, the one that the file already uses wins, by triple in `used`; UsageError if it uses none of them.
+    """
     chosen: list[T] = []
     for triple in dict.fromkeys(one.triple for one in found):
         rivals = [one for one in found if one.triple == triple]

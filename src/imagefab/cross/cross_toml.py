@@ -1,10 +1,10 @@
-"""Cross.toml: for each target the image, pinned, in the form that a version of cross takes. The rest is the user's.
+"""Cross.toml: pins each target's image, in the form that a version of cross accepts, and keeps everything else.
 
-The release takes an image's name and nothing else. Main also takes, in a table, the host platforms that the image has;
-without it main runs the image for linux/amd64, so only an image for that platform alone goes without a table. A table
-that names the right platforms is left as it is, since which Rust toolchain runs on them is its writer's choice.
+The release only accepts an image's name. Main also accepts a table with the image's host platforms; without it main
+runs the image for linux/amd64, so only an image for that platform alone needs no table. A table with the right
+platforms is left unchanged, since the user chooses which Rust toolchain runs on them.
 
-`runner` and `env` are not written: our images choose a runner and carry their environment themselves.
+`runner` and `env` are not written: imagefab's images choose a runner and contain their environment.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from imagefab.toml.edit import Change, EditError, ValueDifference, change_text, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What Cross.toml is to say of one target."""
+    """A target's entry in Cross.toml."""
 
     recipe: str
     triple: str
     pin: Pin
     runners: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By host platform: what CROSS_RUNNER can be."""
+    """By host platform: the values that CROSS_RUNNER accepts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """What becomes of a file, and what is to be said of it."""
+    """The result of an update, and remarks on it."""
 
     text: str
     differences: tuple[ValueDifference, ...]
     remarks: tuple[Remark, ...]
-    """On the new text."""
+    """Remarks on the new text."""
 
     @property
     def is_refused(self) -> bool:
@@ -46,9 +46,9 @@ class Update:
 
 
 def update_cross_toml(text: str, entries: Sequence[Entry], profile: Profile, *, custom: Collection[str] = ()) -> Update:
-    """The text with the images of the entries. `custom` are the user's own triples.
+    """Return the text with the images of the entries. `custom` are the user's own triples.
 
-    EditError when an image cannot be put in without touching something else, and no remark says why.
+    EditError if an image cannot be inserted without changing something else and no remark explains why.
     """
     data = read_data(text)
     ours = {entry.triple: Ours(recipe=entry.recipe, runners=entry.runners) for entry in entries}
@@ -71,12 +71,12 @@ def update_cross_toml(text: str, entries: Sequence[Entry], profile: Profile, *, 
 
 
 def compose_cross_toml(entries: Sequence[Entry], profile: Profile) -> str:
-    """A file with nothing but the entries."""
+    """Return a file with only the entries."""
     return update_cross_toml("", entries, profile).text
 
 
 def list_images(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where the file names an image for a target, and how; zig's own too."""
+    """Yield the keys and name of each image in the file, including those for zig."""
     targets = data.get("target")
     for triple in targets if isinstance(targets, dict) else ():
         for way in (("image",), ("zig", "image")):
@@ -86,12 +86,12 @@ def list_images(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]
 
 
 def list_references(data: Mapping[str, Any]) -> dict[str, str]:
-    """For each target its image, as the file names it."""
+    """Return each target's image, as the file names it."""
     return {keys[1]: name for keys, name in list_images(data) if keys[2:] == ("image",)}
 
 
 def list_used(data: Mapping[str, Any]) -> dict[str, str]:
-    """For each target the last part of its image's name, which for images of ours is the recipe."""
+    """Return the last part of each target's image name, which for imagefab's images is the recipe."""
     return {triple: name_of(name) for triple, name in list_references(data).items()}
 
 
@@ -117,12 +117,12 @@ def _make_changes(data: Mapping[str, Any], entry: Entry, profile: Profile) -> It
 
 
 def _write_platforms(pin: Pin) -> list[str]:
-    """In full: older states of main read a platform alone as a triple, and refuse it."""
+    """Return the platforms in full: older commits of main parse a bare platform as a triple and reject it."""
     return [f"{platform.name}={platform.rust_host}" for platform in pin.platforms]
 
 
 def _read_platforms(toolchain: object) -> frozenset[HostPlatform | None]:
-    """The host platforms that an image is said to have; None for one that we do not know."""
+    """Return the host platforms listed for an image; None stands for an unknown one."""
     entries = toolchain if isinstance(toolchain, list) else []
     return frozenset(_read_platform(entry) for entry in entries)
 

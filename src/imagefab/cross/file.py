@@ -1,6 +1,6 @@
-"""The user's own files, on disk: read with the place of what is wrong, and written whole or not at all.
+"""The user's own files: read with positions for error messages, and written atomically.
 
-A file that is replaced keeps its mode and, where we may, its owner. A link stays a link; what it leads to is written.
+A replaced file keeps its mode and, if permitted, its owner. A link stays a link, and its target is written.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _USER_FILE = Remedy(
 class UserFile:
     path: Path
     shown: str
-    """As messages name it."""
+    """The path as shown in messages."""
     text: str = ""
-    """With its own line ends; empty for a file that is not there."""
+    """With its own line endings; empty if the file does not exist."""
     data: dict[str, Any] = field(default_factory=dict)
     exists: bool = True
 
 
 def read_user_file(path: Path) -> UserFile:
-    """An error with its place for a file that cannot be read or is not TOML; one that is not there is empty."""
+    """Read a file, which is empty if it does not exist; ConfigError with its position if it can't be read or parsed."""
     shown = escape(str(path))
     try:
         path.lstat()
@@ -61,7 +61,7 @@ def read_user_file(path: Path) -> UserFile:
 
 
 def write_user_file(file: UserFile, text: str) -> UserFile:
-    """Put a new text in the file's place; DiskError when that is not possible, with the file as it was."""
+    """Replace the file's text; DiskError if that is not possible, leaving the file unchanged."""
     try:
         path = file.path.resolve()
     except RuntimeError:
@@ -81,7 +81,7 @@ def write_user_file(file: UserFile, text: str) -> UserFile:
 
 
 def locate(file: UserFile, path: Keys, *, on_key: bool = False) -> Position:
-    """Where a value, or a key, stands in the file: the nearest thing around it when it is not there."""
+    """Return the position of a value or a key, or of the nearest thing around it if it is not there."""
     return _locate(_outline(file), file, path, on_key=on_key)
 
 
@@ -94,7 +94,7 @@ def _locate(outline: Outline, file: UserFile, path: Keys, *, on_key: bool) -> Po
 
 
 def place_remarks(file: UserFile, remarks: Iterable[Remark]) -> list[tuple[Remark, ConfigError]]:
-    """Each remark as a message with its place, in their order in the file."""
+    """Return each remark with its message and position, in their order in the file."""
     outline = _outline(file)
     placed = [(one, _locate(outline, file, one.path, on_key=one.on_key)) for one in remarks]
     placed.sort(key=lambda pair: (pair[1].line or 0, pair[1].column or 0))

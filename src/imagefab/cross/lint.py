@@ -1,7 +1,7 @@
-"""What is wrong with a Cross.toml, as a version of cross reads it: remarks, each at the key or value that it is about.
+"""A linter for Cross.toml, as a version of cross reads it: remarks, each at the key or value that it is about.
 
-Most remarks are warnings: the file works, but not as its writer may think. Some are fatal: cross refuses the whole
-file, or one of the targets that are ours cannot work. With a fatal one nothing is written.
+Most remarks are warnings: the file works, but maybe not as intended. Some are fatal: cross rejects the whole file, or a
+target with an image from imagefab cannot work. Nothing is written if there is a fatal one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imagefab.toml.positions import Outline, Path
 _PLATFORM = re.compile(r"linux/(amd64|arm64|arm64/v8)\Z|[a-z]+/[a-z0-9_]+(/[a-z0-9]+)?=[A-Za-z0-9_.-]+\Z")
 _TRIPLE = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.]+){1,3}\Z")
 _ALIKE = 0.75
-"""How alike two triples are, of 1, for one to be taken for a misspelling of the other."""
+"""The similarity, up to 1, above which one triple counts as a misspelling of another."""
 
 _ELSEWHERE = {
     ("build", "image"): "an image is one target's: write it under `[target.TRIPLE]`",
@@ -33,7 +33,7 @@ _ELSEWHERE = {
     ("target", "default-target"): "it belongs under `[build]`",
     ("target", "toolchain"): 'it belongs to the image: image = { name = "…", toolchain = ["…"] }',
 }
-"""Keys that people write where they do nothing → what to do instead."""
+"""Misplaced keys → what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """What is known of a target's image that we write."""
+    """What is known of an image that imagefab writes for a target."""
 
     recipe: str
     runners: Mapping[str, frozenset[str]]
-    """What the image can run programs with, by host platform; empty when it runs none."""
+    """The runners that the image has, by host platform; empty if there are none."""
 
 
 def check_cross_toml(
     data: Mapping[str, Any], profile: Profile, *, ours: Mapping[str, Ours], custom: Collection[str] = ()
 ) -> tuple[Remark, ...]:
-    """Remarks on a document. `custom` are the user's own triples, which no list has."""
+    """Return remarks on a document. `custom` are the user's own triples, which are in no list."""
     remarks = [*_check_keys(data, profile), *_check_triples(data, custom)]
     for triple, table in _targets(data):
         remarks += _check_image(triple, table, profile)
@@ -75,7 +75,7 @@ def _targets(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def check_form(text: str, profile: Profile) -> tuple[Remark, ...]:
-    """Remarks on how a document is written: what is TOML is not always so for the older reader that the release has."""
+    """Return remarks on a document's form: the release's older TOML parser does not accept all of TOML."""
     if profile.mixes_forms:
         return ()
     statements = Outline(text.removeprefix("\ufeff")).statements
@@ -122,7 +122,7 @@ def _check_table(table: Mapping[str, Any], shape: Shape, path: Keys, profile: Pr
             )
     for key, value in table.items():
         if key in shape.keys:
-            # What is in the table of targets goes by each target.
+            # The contents of the table of targets are checked target by target.
             if not (path == () and key == "target" and isinstance(value, dict)):
                 yield from _check_value(value, shape.keys[key], (*path, key), profile)
         else:
@@ -182,7 +182,7 @@ def _check_triples(data: Mapping[str, Any], custom: Collection[str]) -> Iterator
 
 
 def _check_triple(triple: str, path: Keys, custom: Collection[str], *, on_key: bool) -> Iterator[Remark]:
-    from difflib import get_close_matches  # on the way to a warning only
+    from difflib import get_close_matches  # only needed for a warning
 
     if triple in TRIPLES or triple in custom:
         return
@@ -236,7 +236,7 @@ def _check_toolchain(entries: object, path: Keys) -> Iterator[Remark]:
 def _check_dockerfile(
     triple: str, table: Mapping[str, Any], data: Mapping[str, Any], our: Ours | None
 ) -> Iterator[Remark]:
-    """Cross builds the Dockerfile, of all targets or of this one, and calls the result by the image's name."""
+    """Warn about a Dockerfile for a target with an image: cross builds it and tags the result with the image's name."""
     image = table.get("image")
     name = image.get("name") if isinstance(image, dict) else image
     if not isinstance(name, str):

@@ -1,8 +1,8 @@
-"""Pins: an image's name that cannot mean another image tomorrow.
+"""Pins: image references that always mean the same image.
 
-There are two kinds. `registry/namespace/recipe@sha256:…` is what others can pull. An image that is only loaded into
-the local engine has no such name: engines know a digest for what they pulled, and nothing else. It goes by a tag that
-`build --load` makes of its digest and that is never given to another image.
+There are two forms. `registry/namespace/recipe@sha256:…` can be pulled by others. An image that is only loaded into the
+local engine has no such reference, because engines know a digest only for images that they pulled. It is pinned by a
+tag that `build --load` derives from its digest and never gives to another image.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _LOCAL = re.compile(rf"{re.escape(LOCAL_NAMESPACE)}/[^:@]+:sha256-[0-9a-f]{{12,6
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     reference: str
-    """What goes into Cross.toml."""
+    """The value for Cross.toml."""
     digest: Digest
-    """The index's when there are several host platforms, else the manifest's."""
+    """The index's digest if there are several host platforms, else the manifest's."""
     platforms: tuple[HostPlatform, ...]
     is_there: bool = True
-    """Whether it is known to be where the reference leads."""
+    """Whether the image is known to exist at the reference."""
 
 
 def is_fixed(reference: str) -> bool:
-    """Whether a reference means one image for ever: by digest, by id, or by a tag that `build --load` made."""
+    """Return whether a reference always means the same image: by digest, by id, or by a tag from `build --load`."""
     return any(pattern.match(reference) for pattern in (BY_DIGEST, _BY_ID, _LOCAL))
 
 
 def name_of(reference: str) -> str:
-    """The last part of an image's name, which for our images is the recipe."""
+    """Return the last part of an image's name, which for imagefab's images is the recipe."""
     return reference.partition("@")[0].rsplit("/", 1)[-1].partition(":")[0]

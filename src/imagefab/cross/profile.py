@@ -1,8 +1,8 @@
-"""What each version of cross takes in a Cross.toml: its keys and what they may hold, as data.
+"""What each version of cross accepts in a Cross.toml: its keys and their types, as data.
 
-There are two profiles: `0.2.5`, the last release, which `cargo install cross` gives, and `main`, the branch that many
-install from git. A key that a version does not know is ignored with a warning, and main makes a failure of any warning
-in CI. A value of another type than expected fails the whole file.
+There are two profiles: `0.2.5`, the last release, which `cargo install cross` installs, and `main`, the branch that
+many install from git. Unknown keys are ignored with a warning, and main turns any warning into a failure in CI. A value
+of the wrong type fails the whole file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Shape:
     """A table with these keys."""
     required: tuple[str, ...] = ()
     free: bool = False
-    """A table of strings under keys of the user's."""
+    """A table of strings with arbitrary keys."""
 
     def accepts(self, value: object) -> bool:
-        """Whether the value is of a type that fits; what is in a table is another question."""
+        """Return whether the value's type fits; a table's contents are checked separately."""
         if isinstance(value, dict):
             return self.keys is not None or self.free
         if isinstance(value, list):
@@ -40,18 +40,18 @@ class Shape:
 class Profile:
     name: str
     says: str
-    """In a sentence."""
+    """The name in messages."""
     document: Shape
     target: Shape
-    """Of each target."""
+    """The table of each target."""
     image_tables: bool
-    """Whether an image may name the host platforms that it has."""
+    """Whether an image may list its host platforms."""
     host_words: tuple[str, ...] | None
-    """A target with none of these words in its triple is left to the host's cargo; None when that is not known."""
+    """A target with none of these words in its triple uses the host's cargo; None if that is not known."""
     strict: bool
-    """Whether a warning is a failure in CI."""
+    """Whether warnings are failures in CI."""
     mixes_forms: bool
-    """Whether its reader of TOML takes a table that is given by dotted keys and by headers."""
+    """Whether its TOML parser accepts a table that is defined by both dotted keys and headers."""
 
 
 _TEXT = Shape(says="a string", text=True)
@@ -123,8 +123,11 @@ PROFILES: dict[str, Profile] = {profile.name: profile for profile in (RELEASE, M
 
 
 def guess_profile(data: Mapping[str, Any]) -> Profile:
-    """The version that a file is written for: main when it has what only main takes, else the release, whose form of
-    an image main reads as well."""
+    """Return the version that a file is written for.
+
+    It is main if the file uses features that only main has, else the release, whose form of an image main reads as
+    well.
+    """
     tables = [data.get("build"), *_tables(data.get("target"))]
     for table in tables:
         if not isinstance(table, dict):
@@ -135,7 +138,7 @@ def guess_profile(data: Mapping[str, Any]) -> Profile:
 
 
 def knows(shape: Shape, path: tuple[str, ...]) -> bool:
-    """Whether there is a key of that name."""
+    """Return whether the shape has a key at that path."""
     for key in path:
         if shape.keys is None or key not in shape.keys:
             return False

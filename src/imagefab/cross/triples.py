@@ -1,7 +1,7 @@
-"""All target triples that rustc knows, to tell a misspelt one from one of the user's own.
+"""All target triples that rustc knows, to tell misspelt ones from the user's own.
 
-The list is what `rustc --print target-list` says (1.95), and three names that older compilers had. Only hints are made
-of it: a triple that is not in it may still be right.
+The list is the output of `rustc --print target-list` (1.95), plus three names from older compilers. It is only used for
+hints: a triple that is not in it may still be valid.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Debian's archives: releases, indexes, packages, and which of them go together."""
+"""Debian's archives: releases, indexes, packages, and dependency resolution."""

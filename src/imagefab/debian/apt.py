@@ -1,4 +1,4 @@
-"""Which mirrors this machine uses: the project's settings say, else what its apt uses, else the defaults."""
+"""The mirrors for this machine: from the project's settings, else from its apt configuration, else the defaults."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "snapshot": ("https://snapshot.debian.org",),
 }
 _ONE_LINE = re.compile(r"deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+(.*)")
-# A third party's archive may also live in a folder named debian; its suites or components then look different.
+# A third-party archive may also be in a folder named debian; its suites or components then look different.
 _SUITE = re.compile(r"[a-z]+(?:[-/](?:updates|security|backports|proposed-updates))?\Z")
 
 
 def find_mirrors(settings: Mapping[str, Sequence[str]] | None = None, *, apt: Path = Path("/etc/apt")) -> Mirrors:
-    """The mirrors for this project on this machine; `settings` is imagefab.toml's [mirrors] table."""
+    """Return the mirrors for this project on this machine; `settings` is imagefab.toml's [mirrors] table."""
     settings = settings or {}
     host = _read_apt_sources(apt)
     bases = {}
@@ -68,7 +68,7 @@ def _read_apt_sources(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _list_apt_sources(folder: Path) -> Iterable[tuple[str, list[str], list[str], str]]:
-    """URI, suites, components and the signing key of every source; what cannot be read is left out."""
+    """Yield URI, suites, components and the signing key of every source, skipping sources that cannot be parsed."""
     parts = folder / "sources.list.d"
     for path in (folder / "sources.list", *sorted(parts.glob("*.list"))):
         for line in _read_text(path).splitlines():

@@ -1,4 +1,4 @@
-"""The outer shell of a .deb: an ar archive of three members. Read strictly, because strangers made it."""
+"""The container format of a .deb: an ar archive of three members. Parsed strictly, because it is untrusted input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_MEMBERS = 16
 
 
 class DebError(FetchError):
-    """Bytes that are no .deb, or one that must not be unpacked."""
+    """Not a .deb, or one that must not be unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def list_members(file: IO[bytes]) -> list[Member]:
 
 
 def find_member(members: Sequence[Member], stem: str) -> Member:
-    """The one member of a name, whatever it is compressed with: `data.tar`."""
+    """Return the only member with that name, whatever its compression: `data.tar`."""
     found = [m for m in members if m.name == stem or m.name.startswith(f"{stem}.")]
     if len(found) != 1:
         raise DebError(f"not a Debian package: {len(found)} members {stem}")
@@ -63,7 +63,7 @@ def find_member(members: Sequence[Member], stem: str) -> Member:
 
 
 def open_member(file: IO[bytes], member: Member, *, decode: bool) -> IO[bytes]:
-    """A member's bytes, decompressed when asked for. The caller bounds how much it reads."""
+    """Open a member, decompressed if `decode` is set. The caller limits how much it reads."""
     raw = io.BufferedReader(_Slice(file, member.offset, member.size), 1 << 20)
     suffix = member.name.rpartition(".tar")[2]
     if not decode or suffix == "":

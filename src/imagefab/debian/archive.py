@@ -1,8 +1,8 @@
-"""Reading archives over the network: signed Release files, and the indexes that they name by hash.
+"""Reads archives over the network: signed Release files, and the indexes that they name by hash.
 
-Indexes are kept in the store in their compact form, under the digest that the Release file gives, so that an archive
-that has not moved is not read again. The last verified Release file of each suite is kept too: it serves
-offline, and shows when a mirror has fallen behind what was already seen.
+Indexes are kept in the store in their compact form, under the digest from the Release file, so that an unchanged
+archive is not read again. The last verified Release file of each suite is kept too: it is used offline, and shows when
+a mirror is older than what was already seen.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class OpenSuite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """An index to open, with the files that the Release file names for it."""
+    """An index to open, with its files in the Release file."""
 
     suite: OpenSuite
     architecture: str
@@ -55,12 +55,12 @@ class _Wanted:
 
 
 class ArchiveReader:
-    """Opens suites and indexes, each once in a run. `now` is what the clock says."""
+    """Opens suites and indexes, each once per run. `now` is the current time."""
 
     def __init__(
         self, fetcher: Fetcher, *, now: datetime, keys: tuple[bytes, ...] | None = None, is_past: bool = False
     ) -> None:
-        """`is_past` is for states of long ago, which are not kept and were never seen; `now` is then."""
+        """`is_past` is for states of long ago, which are not kept or compared with later ones; `now` is their time."""
         self.fetcher = fetcher
         self._now = now
         self._keys = keys
@@ -72,7 +72,7 @@ class ArchiveReader:
         """Suites and architectures whose index no mirror has."""
 
     def open_universe(self, archives: Sequence[Archive], architectures: Sequence[str]) -> Universe:
-        """Everything that a machine of the first architecture can install, with the others as foreign ones."""
+        """Return all that a machine of the first architecture can install, with the others as foreign architectures."""
         suites = [self.open_suite(archive) for archive in archives]
         for architecture in architectures:
             if not any(architecture in suite.release.architectures for suite in suites):
@@ -82,7 +82,7 @@ class ArchiveReader:
                     hint=f"it has {', '.join(suites[0].release.architectures)}",
                 )
         wanted = [w for suite in suites for w in _list_indexes(suite, architectures)]
-        # Many mirrors carry few architectures. The machine's own must be complete; of the others, the base suite.
+        # Many mirrors carry few architectures. The native one must be complete; of the others, only the base suite.
         required = [w for w in wanted if w.suite is suites[0] or w.architecture == architectures[0]]
         self._load(required)
         wanted = [w for w in wanted if w in required or self._load_optional(w)]
@@ -95,7 +95,7 @@ class ArchiveReader:
         )
 
     def open_archive(self, archive: Archive, architecture: str) -> Universe:
-        """One suite's packages of an architecture, and those for all; nothing where it has none."""
+        """Return one suite's packages for an architecture, and those for all; empty if there are none."""
         suite = self.open_suite(archive)
         wanted = list(_list_indexes(suite, [architecture]))
         self._load(wanted)
@@ -103,7 +103,7 @@ class ArchiveReader:
         return Universe(pins=(suite.pin,), native=architecture, indexes=indexes)
 
     def open_past(self, archive: ArchivePin, moment: datetime) -> ArchiveReader:
-        """For an archive as it was, as the snapshot archive has it; it is signed as it was."""
+        """Return a reader for an archive's past state, from the snapshot archive, verified as of that time."""
         key = archive.archive, f"{moment:%Y%m%dT%H%M%SZ}"
         if key not in self._pasts:
             fetcher = self.fetcher.through(self.fetcher.mirrors.of_snapshot(*key))
@@ -116,7 +116,7 @@ class ArchiveReader:
             try:
                 self._suites[key] = self._read_suite(archive)
             except FetchError as error:
-                # Every recipe asks for it, and what did not help once does not help a minute later.
+                # Every recipe opens it, and a failure is unlikely to go away within a run.
                 self._suites[key] = error
         release = self._suites[key]
         if isinstance(release, FetchError):
@@ -239,7 +239,7 @@ class ArchiveReader:
         scratch = self.fetcher.store.scratch_file(path.suffix)
         try:
             scratch.write_bytes(data)
-            # Others may share the store, and read what is in it.
+            # Other users may share the store and need to read its files.
             scratch.chmod(0o644)
             scratch.replace(path)
         finally:
@@ -247,7 +247,7 @@ class ArchiveReader:
 
 
 def list_stale_indexes(folder: Path) -> Iterator[Path]:
-    """Files in the store's `indexes` folder that no Release file seen last names any more."""
+    """Yield files in the store's `indexes` folder that none of the latest Release files names."""
     releases = (path for path in list_files(folder) if path.suffix == ".InRelease")
     named = "".join(path.read_text("utf-8", "replace") for path in releases)
     for path in list_files(folder):
@@ -256,7 +256,7 @@ def list_stale_indexes(folder: Path) -> Iterator[Path]:
 
 
 def _key(wanted: _Wanted) -> tuple[str, str]:
-    """Two archives may be called differently by two recipes, and packages know their archive's name."""
+    """Return the key of an index. It includes the archive's name, which recipes choose and packages refer to."""
     return wanted.suite.pin.name, wanted.packed.sha256.hex
 
 

@@ -1,7 +1,7 @@
-"""Clear-text signatures, as InRelease files have them, told from all else that OpenPGP data can be.
+"""Clear-text signatures, as in InRelease files, told apart from any other OpenPGP data.
 
-An OpenPGP library takes whatever comes: packets inside packets, compressed ones among them, of which two megabytes
-unpack to thousands. So it is only given what was seen here to be a text and signatures of it, and nothing more.
+An OpenPGP library accepts any input: nested packets, even compressed ones, of which two megabytes unpack to thousands.
+So it is only given data that is verified here to be a text with its signatures and nothing more.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _ARMOR = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}\Z")
 _MOST_ARMOR = 64 << 10
 _MOST_SIGNATURES = 16
 _SIGNATURE = 2
-"""The tag of such a packet."""
+"""The tag of a signature packet."""
 
 
 def check_clear_signed(data: bytes) -> None:
-    """ValueError unless data is one text with a clear-text signature, from its first byte to its last."""
+    """Raise ValueError unless data is one text with a clear-text signature, from its first byte to its last."""
     lines = iter(data.split(b"\n"))
     if _strip(next(lines)) != _BEGIN:
         raise ValueError("it has no clear-text signature")
@@ -65,7 +65,7 @@ def _read_armor(lines: Iterator[bytes]) -> bytes:
     if any(lines):
         raise ValueError("data follows the signature")
     if found and re.fullmatch(rb"=[A-Za-z0-9+/]{4}", found[-1]):
-        # The armor's checksum, which says nothing that the signature does not say better.
+        # The armor's checksum is redundant: the signature covers more.
         found.pop()
     if not all(map(_ARMOR.match, found)):
         raise ValueError("the signature is not in base 64")
@@ -76,7 +76,7 @@ def _read_armor(lines: Iterator[bytes]) -> bytes:
 
 
 def _check_packets(data: bytes) -> None:
-    """Only signatures, each with its length before it."""
+    """Raise ValueError unless all packets are signatures with an explicit length."""
     count = place = 0
     while place < len(data):
         tag, start, length = _read_header(data, place)
@@ -89,7 +89,7 @@ def _check_packets(data: bytes) -> None:
 
 
 def _read_header(data: bytes, place: int) -> tuple[int, int, int]:
-    """A packet's tag, where its body begins, and how long that is; by RFC 9580, 4.2."""
+    """Return a packet's tag, where its body begins, and the body's length; see RFC 9580, 4.2."""
     first, rest = data[place], data[place + 1 : place + 6]
     if first & 0xC0 == 0xC0:
         tag, one = first & 0x3F, rest[0] if rest else 255

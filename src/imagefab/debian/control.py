@@ -8,7 +8,7 @@ _FIELD = re.compile(r"(?![-#])([!-9;-~]+):[ \t]*(.*)\Z")
 
 
 def parse_stanza(text: str) -> dict[str, str]:
-    """One stanza. Lines that go on are kept with their line breaks; ValueError for anything that is no stanza."""
+    """Parse one stanza, keeping the line breaks of continued lines; ValueError if it is not a stanza."""
     fields: dict[str, str] = {}
     name = ""
     for line in text.splitlines():

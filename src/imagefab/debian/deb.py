@@ -1,7 +1,7 @@
-"""What is inside a .deb, read as strictly as if a stranger had made it.
+"""Reads the contents of a .deb strictly, as untrusted input.
 
-It may be a bomb or try to climb out: sizes are bounded by the caller, whatever the package declares; names are
-normalised and stay inside; nothing lies beneath a link, and no link is followed.
+It may be a decompression bomb or attempt path traversal: callers limit sizes, whatever the package declares; names are
+normalised and stay inside; nothing may be below a link, and no link is followed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _LONG_HEADERS = (
 
 
 def limit_data(path: Path) -> int:
-    """No package unpacks to more, unless the caller says so. Debian's own seldom unpack to thirty times their size."""
+    """Return the default limit of what a package unpacks to. Debian's own seldom unpack to thirty times their size."""
     return _LEAST_LIMIT + _LARGEST_RATIO * path.stat().st_size
 
 
 def read_control(path: Path) -> dict[str, str]:
-    """The fields of the package's control file."""
+    """Return the fields of the package's control file."""
     with _open_tar(path, "control.tar", MOST_CONTROL) as tar:
         for member in tar:
             if member.name in ("control", "./control"):
@@ -57,17 +57,17 @@ def read_control(path: Path) -> dict[str, str]:
 def iter_data(
     path: Path, *, most: int | None = None, devices: bool = False
 ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    """The package's files in its order, each with its content when it is a plain file.
+    """Yield the package's files in their order, each with its content if it is a regular file.
 
-    Names have neither a leading nor a trailing slash; the root folder itself is left out. A content must be read
-    before the next file is asked for.
+    Names have neither a leading nor a trailing slash; the root folder itself is left out. Content must be read before
+    the next file is requested.
     """
     with _open_tar(path, "data.tar", limit_data(path) if most is None else most) as tar:
         yield from _iter_members(tar, devices=devices)
 
 
 def iter_tarball(data: bytes, name: str, *, most: int) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    """The files of a compressed tar that was inside a package, as `iter_data` gives them."""
+    """Yield the files of a compressed tar from inside a package, as `iter_data` does."""
     try:
         with (
             _DECODERS[name.rpartition(".")[2]](io.BytesIO(data)) as content,
@@ -95,7 +95,7 @@ def _iter_members(
 
 
 def extract_member(path: Path, member: str, *, most: int | None = None) -> bytes:
-    """The content of one plain file of a package, reading no further than to its end. * stands for part of a name."""
+    """Return the content of one regular file, reading no further than its end. * matches part of a name."""
     wanted = _inner_path(member)
     for found, content in iter_data(path, most=most):
         if fnmatchcase(found.name, wanted) and found.name.count("/") == wanted.count("/"):
@@ -137,7 +137,7 @@ def _refuse_links(folder: str, links: set[str]) -> None:
 
 @contextmanager
 def _open_tar(path: Path, stem: str, most: int) -> Iterator[tarfile.TarFile]:
-    """The tar inside the package whose name begins with `stem`, as a stream of at most that many bytes."""
+    """Open the tar in the package whose name begins with `stem`, as a stream of at most that many bytes."""
     with path.open("rb") as file:
         try:
             members = list_members(file)
@@ -163,7 +163,7 @@ def _check_parts(file: IO[bytes], members: Sequence[Member]) -> None:
 
 
 class Bounded(io.RawIOBase):
-    """A stream that ends in an error when there is more of it than is allowed."""
+    """A stream that raises an error when it exceeds its limit."""
 
     def __init__(self, inner: IO[bytes], most: int) -> None:
         self._inner = inner
@@ -178,7 +178,7 @@ class Bounded(io.RawIOBase):
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """Refuses long headers before they are read: tarfile would hold them in memory, whatever their size."""
+    """Rejects long headers before they are read: tarfile would hold them in memory, whatever their size."""
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
         if self.type in _LONG_HEADERS and self.size > _MOST_HEADER:

@@ -1,4 +1,4 @@
-"""Why no set of packages does: the proof that the search leaves behind, seen from the request downwards."""
+"""Explains why no set of packages works: the search's proof, from the request downwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_VERSIONS = 4
 
 
 def explain_failure(nogood: Nogood, universe: Universe) -> str:
-    """Lines, one for each link of the chain, indented by depth."""
+    """Return the explanation, one line for each link of the chain, indented by depth."""
     lines: list[str] = []
     for line in _format_nogood(nogood, universe, 0, set()):
         if len(lines) == _MOST_LINES:
@@ -26,7 +26,7 @@ def explain_failure(nogood: Nogood, universe: Universe) -> str:
 
 
 def packages_involved(nogood: Nogood) -> frozenset[Package]:
-    """Every package that the proof speaks of."""
+    """Return every package in the proof."""
     found: set[Package] = set()
     todo, seen = [nogood], {nogood}
     while todo:
@@ -41,7 +41,7 @@ def packages_involved(nogood: Nogood) -> frozenset[Package]:
 
 
 def suggest_names(name: str, universe: Universe) -> str | None:
-    """A hint for a name that no package has."""
+    """Return a hint for a name that no package has."""
     near = [known for known in universe.names() if known[:1] == name[:1] and abs(len(known) - len(name)) <= 3]
     matches = difflib.get_close_matches(name, sorted(near), n=3, cutoff=0.8)
     return f"did you mean {' or '.join(f'`{match}`' for match in matches)}?" if matches else None

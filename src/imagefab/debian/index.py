@@ -1,10 +1,10 @@
-"""Packages indexes in a compact form that opens in no time.
+"""Packages indexes in a compact form that opens instantly.
 
-An index has some 70,000 stanzas in 56 MB of text, of which locking reads a few hundred. So a new index is cut down
-once to the fields that matter, sorted by name, and written with tables of names and of provided names. Opening it
-again checks a checksum and reads the tables; stanzas are parsed when asked for.
+An index has some 70,000 stanzas in 56 MB of text, of which locking reads a few hundred. So a new index is reduced once
+to the fields that matter, sorted by name, and written with tables of names and of provided names. Opening it again
+verifies a checksum and reads the tables; stanzas are parsed on demand.
 
-The file is a CRC of all that follows, a line of JSON (format, the index's own digest, the sections' lengths) and the
+The file is a CRC of everything after it, a line of JSON (format, the index's own digest, the sections' lengths) and the
 sections: names, ends of records, provided names, essential names, records.
 """
 
@@ -26,7 +26,7 @@ from imagefab.debian.package import Package, read_package
 from imagefab.digest import Digest
 
 FORMAT = 3
-"""Goes up whenever the file or what is kept of a stanza changes; older files are then built again."""
+"""Increases whenever the file, or what is kept of a stanza, changes; older files are then rebuilt."""
 
 _CHECKSUM = 9
 _KEPT = (
@@ -34,7 +34,7 @@ _KEPT = (
     "Conflicts|Breaks|Filename|Size|SHA256"
 )
 _FIELDS = re.compile(rf"^(?:{_KEPT}):.*(?:\n[ \t].*)*".encode(), re.MULTILINE)
-# In the order in which apt reads them.
+# In apt's order.
 _MENTIONING = (
     *(b"Pre-Depends", b"Depends", b"Conflicts", b"Breaks", b"Recommends"),
     *(b"Suggests", b"Replaces", b"Enhances", b"Provides"),
@@ -47,7 +47,7 @@ _PROVIDED_NAME = re.compile(r"\s*([A-Za-z0-9+.\-]+)")
 
 
 class BadIndexError(ValueError):
-    """The data is not that of an index: build it again, or do not believe where it came from."""
+    """The data is not an index: rebuild it, or do not trust its source."""
 
 
 class Index:
@@ -71,14 +71,14 @@ class Index:
         return tuple(self._places)
 
     def packages(self, name: str) -> tuple[Package, ...]:
-        """All versions of that name, in the index's order."""
+        """Return all versions of that name, in the index's order."""
         found = self._packages.get(name)
         if found is None:
             found = self._packages[name] = self._read_packages(name)
         return found
 
     def providers(self, name: str) -> tuple[str, ...]:
-        """The names of packages that provide that name."""
+        """Return the names of the packages that provide that name."""
         return tuple(self._providers.get(name, "").split())
 
     def _read_packages(self, name: str) -> tuple[Package, ...]:
@@ -104,7 +104,7 @@ class Index:
 
 
 def build_index(packages: bytes, *, source: Digest) -> bytes:
-    """The compact form of a Packages file."""
+    """Return the compact form of a Packages file."""
     records: dict[bytes, list[bytes]] = {}
     provided: dict[str, list[str]] = {}
     essential: list[bytes] = []
@@ -139,7 +139,7 @@ def build_index(packages: bytes, *, source: Digest) -> bytes:
 
 
 def _read_header(data: bytes | mmap.mmap, source: Digest) -> tuple[int, list[int]]:
-    """Where the header ends, and the lengths of the sections after it."""
+    """Return where the header ends, and the lengths of the sections after it."""
     with memoryview(data) as view, view[_CHECKSUM:] as content:
         if data[:_CHECKSUM] != b"%08x " % zlib.crc32(content):
             raise BadIndexError("it is damaged or cut off")
@@ -162,10 +162,10 @@ def _provider_lines(provided: Mapping[str, Iterable[str]], ranks: Mapping[str, i
 
 
 def _rank_mentions(packages: bytes, provided: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """When each provider is first spoken of in the index, by itself or by another package.
+    """Return the order in which providers are first mentioned in the index, by themselves or by another package.
 
-    apt numbers packages in that order and, where nothing else decides between two providers, takes the higher number.
-    The record has no other meaning, but a build must not choose otherwise than apt would.
+    apt numbers packages in that order and, if nothing else decides between two providers, takes the higher number. The
+    order has no other meaning, but a build must not choose differently from apt.
     """
     unranked = {provider.encode() for providers in provided.values() for provider in providers}
     ranks: dict[str, int] = {}
@@ -183,7 +183,7 @@ def _rank_mentions(packages: bytes, provided: Mapping[str, Iterable[str]]) -> di
 
 
 def decompress_index(packed: Path, *, size: int, sha256: Digest) -> bytes:
-    """The Packages file out of a Packages.xz; never more than the size that the Release file gives."""
+    """Return the Packages file from a Packages.xz; never more than the size in the Release file."""
     unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=256 << 20)
     try:
         data = unpacker.decompress(packed.read_bytes(), max_length=size + 1)
@@ -195,7 +195,7 @@ def decompress_index(packed: Path, *, size: int, sha256: Digest) -> bytes:
 
 
 def open_index(path: Path, *, source: Digest, archive: str) -> Index:
-    """The index in that file; BadIndexError when it must be built again, FileNotFoundError when there is none."""
+    """Open the index in that file; BadIndexError if it must be rebuilt, FileNotFoundError if there is none."""
     with path.open("rb") as file:
         try:
             data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

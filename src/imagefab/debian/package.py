@@ -1,4 +1,4 @@
-"""A package version as an archive offers it: what the resolver needs to know, and where its file is."""
+"""A package version as an archive offers it: what the resolver needs, and where the file is."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PATH = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9][!-~]*\.deb\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Package:
-    """Each is made once and known by its identity, so that sets of packages are cheap."""
+    """Each is created once and compared by identity, so that sets of packages are cheap."""
 
     name: str
     version: str
     architecture: str
-    """As the archive says; `all` for packages that fit every machine."""
+    """As the archive says; `all` for packages that fit every architecture."""
     multi_arch: str
     """`same`, `foreign`, `allowed` or `no`."""
     essential: bool
@@ -31,14 +31,14 @@ class Package:
     priority: int
     dependencies: tuple[Alternatives, ...]
     conflicts: tuple[Relation, ...]
-    """Conflicts and Breaks: the resolver need not tell them apart."""
+    """Conflicts and Breaks, which the resolver treats alike."""
     provides: tuple[Relation, ...]
     archive: str
     path: str
     size: int
     sha256: Digest
     seen: str | None = None
-    """When the archive no longer has it: see PackagePin."""
+    """Set if the archive no longer has it: see PackagePin."""
     key: VersionKey = field(repr=False)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Package:
 def read_package(
     fields: Mapping[str, str], *, archive: str, path: str, size: int, sha256: Digest, seen: str | None = None
 ) -> Package:
-    """A package from its control fields; ValueError when they are not those of one."""
+    """Return a package from its control fields; ValueError if they are not a package's."""
     name, version, architecture = fields["Package"], fields["Version"], fields["Architecture"]
     if not _NAME.match(name) or not _NAME.match(architecture) or not _PATH.match(path) or size <= 0:
         raise ValueError(f"package {name!r} has a bad name, architecture, path or size")

@@ -1,8 +1,8 @@
-"""Packages decoded once: a .deb whose members are no longer compressed.
+"""Decodes packages once: into a .deb whose members are uncompressed.
 
-dpkg takes it like any other and installs the same files, but needs no time for decompressing, which is most of an
-installation's work. The sandbox decodes packages on all cores while other steps run. What a package unpacks to is
-bounded, so that a small one can't fill a disk or memory.
+dpkg installs the same files from it without decompressing, which is most of an installation's work. The sandbox decodes
+packages on all cores while other steps run. The unpacked size is limited, so that a small package can't fill a disk or
+memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imagefab.debian.deb import MOST_CONTROL, Bounded, limit_data
 
 
 def decode_package(source: Path, target: Path) -> None:
-    """Write a .deb again with its members plain. DebError, which names the target, for what can't be decoded."""
+    """Write a .deb with its members uncompressed; DebError, which names the target, if it can't be decoded."""
     try:
         with source.open("rb") as file, target.open("wb") as out:
             members = list_members(file)

@@ -1,4 +1,4 @@
-"""What was read of an archive, and what is taken from it: named so that the same bytes can be had again."""
+"""Pins: which state of an archive was read and what was taken from it, so that the same bytes can be fetched again."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from imagefab.digest import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivePin:
-    """The state of one suite that was read."""
+    """The state in which a suite was read."""
 
     name: str
     archive: str
     suite: str
     components: tuple[str, ...]
     date: str
-    """The Release file's Date as `YYYYMMDDTHHMMSSZ`: the name of that moment in the snapshot archive."""
+    """The Release file's Date as `YYYYMMDDTHHMMSSZ`, which names that time in the snapshot archive."""
     release: Digest
-    """Of the InRelease file, which names the indexes by hash."""
+    """The digest of the InRelease file, which names the indexes by hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ class PackagePin:
     version: str
     architecture: str
     archive: str
-    """The ArchivePin's name."""
+    """The name of the ArchivePin."""
     path: str
-    """Inside the archive: `pool/main/…`."""
+    """The path in the archive: `pool/main/…`."""
     size: int
     sha256: Digest
     seen: str | None = None
-    """When the archive has moved on without it: the date at which the suite last had it."""
+    """If the archive no longer has it, the date at which the suite last had it."""
 
     @property
     def file_name(self) -> str:

@@ -1,4 +1,4 @@
-"""Packages out of an archive's pool, or out of the snapshot archive once the pool has moved on."""
+"""Fetches packages from an archive's pool, or from the snapshot archive if the pool no longer has them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagefab.fetch.mirrors import Mirrors
 
 
 def fetch_packages(fetcher: Fetcher, archives: Iterable[ArchivePin], pins: Iterable[PackagePin], *, hint: str) -> None:
-    """Bring pinned packages into the store. The hint is for those that are gone."""
+    """Fetch pinned packages into the store. The hint is for those that are gone."""
     by_name = {archive.name: archive for archive in archives}
     downloads = (package_download(fetcher.mirrors, by_name, pin) for pin in pins)
     with hinting(hint):

@@ -1,9 +1,9 @@
-"""Which candidate comes first: apt's order, so that a layer holds what `apt-get install` would choose.
+"""The order of candidates: apt's, so that a layer contains what `apt-get install` would choose.
 
-Alternatives are tried as they stand. For each, what bears the name comes before what only provides it, then siblings
-of installed `Multi-Arch: same` packages, essential packages, the native architecture, the higher priority. Only the
-version that would be chosen by itself counts at first: the pinned one, else the newest. Where apt knows nothing
-else, the other versions come after all of them.
+Alternatives are tried in their order. For each, packages of that name come before those that only provide it, then
+siblings of installed `Multi-Arch: same` packages, essential packages, the native architecture, the higher priority. At
+first only the version that would be chosen by itself counts: the pinned one, else the newest. The other versions, which
+apt would not consider, come after all of these.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imagefab.debian.relation import Alternatives, Relation
 from imagefab.debian.universe import Universe
 
 PinnedVersions = Mapping[tuple[str, str], str]
-"""By name and architecture (a package's own, so `all` where it is that)."""
+"""By name and architecture (the package's own, so `all` for those packages)."""
 
 
 class Preference:
@@ -28,7 +28,7 @@ class Preference:
         self._ranked: dict[tuple[Alternatives, str], tuple[Package, ...]] = {}
 
     def versions(self, name: str, architecture: str) -> tuple[Package, ...]:
-        """All versions of a package, the preferred one first."""
+        """Return all versions of a package, the preferred one first."""
         found = self._universe.versions(name, architecture)
         pinned = [package for package in found if self._pins.get((name, package.architecture)) == package.version]
         return (*pinned, *(package for package in found if package not in pinned))

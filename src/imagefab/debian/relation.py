@@ -1,7 +1,7 @@
-"""Relations between packages: what the Depends, Conflicts and Provides fields say.
+"""Relations between packages: the contents of the Depends, Conflicts and Provides fields.
 
-A dependency field is a sequence of alternatives, and each of them a `Relation`. The same field texts come up again
-and again in an archive, so parsed fields are kept.
+A dependency field is a sequence of groups of alternatives, each alternative a `Relation`. The same texts occur again
+and again in an archive, so parsed fields are cached.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _OLD_OPERATORS = {"<": "<=", ">": ">="}
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One name in a field, with what the field says about its architecture and version."""
+    """One name in a field, with its constraints on architecture and version."""
 
     name: str
     architecture: str | None = None
-    """`any`, `native` or an architecture, when the field has one."""
+    """`any`, `native` or an architecture, if the field has one."""
     operator: str | None = None
     version: str | None = None
 
     def admits(self, version: str | None) -> bool:
-        """Whether a package, or a provided name, of that version will do. Only a versioned Provides has one."""
+        """Return whether a package or a provided name of that version fits. Only a versioned Provides has a version."""
         if self.operator is None or self.version is None:
             return True
         return version is not None and satisfies(version, self.operator, self.version)
@@ -51,7 +51,7 @@ def describe_alternatives(alternatives: Alternatives) -> str:
 
 @cache
 def parse_relation(text: str) -> Relation:
-    """`name`, `name:arch`, `name (>= 1.0)`; ValueError for anything else."""
+    """Parse `name`, `name:arch` or `name (>= 1.0)`; ValueError for anything else."""
     match = _RELATION.match(text.strip())
     if match is None:
         raise ValueError(f"not a relation between packages: {text.strip()!r}")
@@ -68,10 +68,10 @@ def parse_alternatives(text: str) -> Alternatives:
 
 
 def parse_dependencies(field: str) -> tuple[Alternatives, ...]:
-    """A Depends field: all of its groups must be satisfied, each by one of its alternatives."""
+    """Parse a Depends field: all of its groups must be satisfied, each by one of its alternatives."""
     return tuple(parse_alternatives(part) for part in field.split(",") if part.strip())
 
 
 def parse_relations(field: str) -> tuple[Relation, ...]:
-    """A field without alternatives: Conflicts, Breaks, Provides."""
+    """Parse a field without alternatives: Conflicts, Breaks, Provides."""
     return tuple(parse_relation(part) for part in field.split(",") if part.strip())

@@ -1,7 +1,7 @@
-"""Release files: what an archive signs, and so the root of all trust in its packages.
+"""Release files, which an archive signs: the root of all trust in its packages.
 
-The archives' keys ship with imagefab (keys/, as the debian-archive-keyring package has them), so that locking works
-on any system. Only the bytes that the signature covers are ever read, and only signatures in clear text are taken.
+The archives' keys ship with imagefab (keys/, from the debian-archive-keyring package), so that locking works on any
+system. Only bytes that the signature covers are ever read, and only clear-text signatures are accepted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class IndexFile:
     """A file that a Release file names."""
 
     path: str
-    """Under dists/<suite>/."""
+    """The path under dists/<suite>/."""
     sha256: Digest
     size: int
 
@@ -38,11 +38,11 @@ class Release:
     valid_until: datetime | None
     architectures: tuple[str, ...]
     has_own_index_for_all: bool
-    """Whether packages for all architectures are in an index of their own only."""
+    """Whether packages for all architectures are only in an index of their own."""
     by_hash: bool
     file_list: str
     digest: Digest
-    """Of the whole InRelease file."""
+    """The digest of the whole InRelease file."""
 
     def find_file(self, path: str) -> IndexFile | None:
         for match in re.finditer(rf"^ ?([0-9a-f]{{64}})[ \t]+([0-9]+)[ \t]+{re.escape(path)}$", self.file_list, re.M):
@@ -57,7 +57,7 @@ def shipped_keys() -> tuple[bytes, ...]:
 
 
 def verify_release(data: bytes, *, now: datetime, keys: tuple[bytes, ...] | None = None) -> bytes:
-    """The signed content of an InRelease file; FetchError unless one of the keys, which still holds, signed it."""
+    """Return the signed content of an InRelease file; FetchError unless one of the keys, not expired, signed it."""
     import pysequoia
 
     certificates = [cert for key in keys or shipped_keys() for cert in pysequoia.Cert.split_bytes(key)]
@@ -83,7 +83,7 @@ def verify_release(data: bytes, *, now: datetime, keys: tuple[bytes, ...] | None
 
 
 def _find_end(certificate: Any, signing_key: str) -> datetime | None:
-    """When a key of a certificate expires, or the certificate. The library only asks whether it held when it signed."""
+    """Return when a signing key or its certificate expires. The library only checks validity at the time of signing."""
     from pysequoia.packet import PacketPile, SignatureType
 
     ends: list[datetime | None] = [certificate.expiration]
@@ -101,7 +101,7 @@ def _find_end(certificate: Any, signing_key: str) -> datetime | None:
 
 
 def read_release(data: bytes, *, suite: str, now: datetime, keys: tuple[bytes, ...] | None = None) -> Release:
-    """An InRelease file, verified: its signature, that it is of that suite, and that it is still valid."""
+    """Read and verify an InRelease file: its signature, that it is for that suite, and that it is still valid."""
     content = verify_release(data, now=now, keys=keys)
     try:
         release = _parse_release(content.decode(), Digest.of_bytes(data))

@@ -1,10 +1,10 @@
-"""The search for packages that satisfy a request, on top of packages that are there already.
+"""The search for packages that satisfy a request, on top of those already installed.
 
-It goes as apt goes: all that is asked for first, then dependencies depth first in the order in which they stand,
-the first alternative that can be installed. Where apt would give up or improvise, this search learns: when every
-candidate for a dependency is refused, the packages that caused the refusals can never be together (a nogood), and
-the newest of them is taken back. A nogood also refuses candidates from then on, so no dead end is entered twice,
-and the last one, which rests on nothing that could be taken back, explains why there is no solution.
+It follows apt: first all requested packages, then dependencies depth first in their order, the first alternative that
+can be installed. Where apt would give up or improvise, this search learns: if every candidate for a dependency is
+refused, the packages that caused the refusals can never be installed together (a nogood), and the newest of them is
+removed again. From then on a nogood also refuses candidates, so no dead end is entered twice, and the last one, which
+involves nothing that could be removed, explains why there is no solution.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from imagefab.debian.relation import Alternatives, Relation
 from imagefab.debian.universe import Universe
 
 MOST_DEAD_ENDS = 20_000
-"""Real archives need a handful. The problem is hard in theory, so there is an end to it."""
+"""Real archives need a handful. The problem is hard in theory, so there is a limit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """A package that is asked for by name: one of its versions, the preferred one first."""
+    """A package requested by name: one of its versions, the preferred one first."""
 
     text: str
     choices: tuple[Package, ...]
@@ -31,12 +31,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dependency:
-    """One thing that a package depends on."""
+    """One dependency of a package."""
 
     owner: Package
     alternatives: Alternatives
     architecture: str
-    """The owner's, which decides what satisfies it."""
+    """The owner's architecture, which decides what satisfies it."""
 
 
 Goal: TypeAlias = Request | Dependency
@@ -48,11 +48,11 @@ class Refusal:
 
     candidate: Package
     culprits: tuple[Package, ...]
-    """The packages that are there and rule it out."""
+    """The installed packages that rule it out."""
     nogood: Nogood | None = None
-    """What was learnt about them together, when they do not conflict by themselves."""
+    """What was learnt about them together, if none of them conflicts by itself."""
     reason: Goal | None = None
-    """What the first culprit was chosen for; None when it was there before."""
+    """What the first culprit was chosen for; None if it was already installed before the search."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,7 @@ class UnsatisfiableError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Follow:
-    """The place in the order where the dependencies of what a request chose have their turn."""
+    """The place in the agenda for the dependencies of what a request chose."""
 
     request: Request
 
@@ -88,17 +88,17 @@ class _Step:
     package: Package
     goal: Goal
     agenda: _Agenda
-    """As it was before the choice, the goal first."""
+    """The agenda before the choice, the goal first."""
 
 
 def solve(universe: Universe, rank: Ranking, requests: Sequence[Request], fixed: Iterable[Package]) -> list[Package]:
-    """The packages to add to `fixed`, in the order in which they were chosen; UnsatisfiableError if there is no way."""
+    """Return the packages to add to `fixed`, in the order of their choice; UnsatisfiableError if no solution exists."""
     return _Search(universe, rank, tuple(fixed)).run(requests)
 
 
 @dataclass(slots=True)
 class _Installed:
-    """The packages that are there at one moment of the search, by everything that conflicts ask for."""
+    """The packages installed at one moment of the search, indexed by everything that conflicts look up."""
 
     universe: Universe
     positions: dict[Package, int] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class _Installed:
             self.forbidden.setdefault(relation.name, []).append((package, relation))
 
     def remove_last(self, package: Package) -> None:
-        """Take back the package that was added last."""
+        """Remove the package that was added last."""
         del self.positions[package]
         self.named[package.name].pop()
         for relation in package.provides:
@@ -137,7 +137,7 @@ class _Installed:
         return None
 
     def find_enemy(self, candidate: Package) -> Package | None:
-        """The package that was there first of those with which the candidate cannot be."""
+        """Return the earliest installed package that conflicts with the candidate."""
         enemies = [other for other in self.named.get(candidate.name, ()) if self.universe.excludes(candidate, other)]
         for relation in candidate.conflicts:
             enemies += [p for p in self.bearing(relation.name) if self.universe.forbids(candidate, relation, p)]
@@ -224,7 +224,7 @@ class _Search:
         return agenda
 
     def _jump_back(self, nogood: Nogood) -> _Agenda:
-        """Take back all since the newest package of the nogood, and give the order of things as it was before it."""
+        """Undo every choice since the nogood's newest package, and return the agenda from before that package."""
         free = nogood.packages - self.fixed
         if not free:
             raise UnsatisfiableError(nogood)

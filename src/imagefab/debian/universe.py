@@ -1,8 +1,8 @@
 """The Universe: all packages that one host platform can install, and which of them satisfy what.
 
-The rules are those of apt and dpkg for several architectures. A plain dependency wants a package of the dependent's
-own architecture, or one that is `Multi-Arch: foreign`; `:any` wants `Multi-Arch: allowed`; packages for all
-architectures count as native.
+The rules are those of apt and dpkg for multiple architectures. A plain dependency is satisfied by a package of the
+dependent's own architecture, or one that is `Multi-Arch: foreign`; `:any` requires `Multi-Arch: allowed`; packages for
+all architectures count as native.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Universe:
         extra: Iterable[Package] = (),
         incomplete: Iterable[str] = (),
     ) -> None:
-        """`indexes` are pairs of an architecture and its index; `extra` are packages that no index has any more;
-        `incomplete` are architectures of which an index could not be read."""
+        """`indexes` are pairs of an architecture and its index; `extra` are packages that are no longer in any index;
+        `incomplete` are architectures with an index that could not be read."""
         self.pins = pins
         self.native = native
         self.architectures = tuple(dict.fromkeys((native, *foreign)))
@@ -38,7 +38,7 @@ class Universe:
         self._providers: dict[str, tuple[Package, ...]] = {}
 
     def restrict(self, foreign: Sequence[str], *, extra: Iterable[Package] = ()) -> Universe:
-        """The same archives seen with those foreign architectures only."""
+        """Return the same archives with only those foreign architectures."""
         return Universe(
             pins=self.pins,
             native=self.native,
@@ -52,7 +52,7 @@ class Universe:
         return self.native if package.architecture == "all" else package.architecture
 
     def essential_packages(self) -> tuple[str, ...]:
-        """Names of the native packages that every system has."""
+        """Return the names of the native packages that every system has."""
         names = dict.fromkeys(name for arch, index in self._indexes if arch == self.native for name in index.essential)
         return tuple(name for name in names if any(p.essential for p in self.versions(name, self.native)[:1]))
 
@@ -60,7 +60,7 @@ class Universe:
         return {name for _, index in self._indexes for name in index.names}
 
     def packages(self, name: str) -> tuple[Package, ...]:
-        """Every version of a name in every architecture, the newest first."""
+        """Return every version of a name in every architecture, the newest first."""
         found = self._packages.get(name)
         if found is None:
             found = self._packages[name] = self._collect_packages(name)
@@ -70,7 +70,7 @@ class Universe:
         return tuple(p for p in self.packages(name) if self.architecture_of(p) == architecture)
 
     def providers(self, name: str) -> tuple[Package, ...]:
-        """Every package that provides the name, whatever the architecture; not those that bear it."""
+        """Return every package that provides the name, in any architecture; not those with that name."""
         found = self._providers.get(name)
         if found is None:
             names = dict.fromkeys(owner for _, index in self._indexes for owner in index.providers(name))
@@ -84,7 +84,7 @@ class Universe:
         return found
 
     def satisfies(self, package: Package, relation: Relation, architecture: str) -> bool:
-        """Whether a package satisfies what a package of that architecture depends on."""
+        """Return whether a package satisfies a dependency of a package of that architecture."""
         if (
             package.name == relation.name
             and self._fits(package, relation.architecture, architecture)
@@ -99,10 +99,10 @@ class Universe:
         )
 
     def forbids(self, owner: Package, relation: Relation, package: Package) -> bool:
-        """Whether `owner`, which conflicts with `relation`, cannot be installed together with `package`.
+        """Return whether `owner`, which conflicts with `relation`, cannot be installed together with `package`.
 
-        A plain conflict is with every architecture. No package conflicts with itself, with what it provides itself,
-        or, when it is `Multi-Arch: same`, with its siblings.
+        A plain conflict applies to every architecture. No package conflicts with itself, with what it provides itself,
+        or, if it is `Multi-Arch: same`, with its siblings.
         """
         if not self._is_meant(package, relation.architecture):
             return False
@@ -120,13 +120,13 @@ class Universe:
         )
 
     def excludes(self, one: Package, other: Package) -> bool:
-        """Whether two packages of one name cannot be there at once: versions, or architectures that do not mix."""
+        """Return whether two packages of one name exclude each other, by version or by architecture."""
         if self.architecture_of(one) == self.architecture_of(other):
             return one is not other
         return not (one.multi_arch == other.multi_arch == "same" and one.version == other.version)
 
     def candidates(self, relation: Relation, architecture: str) -> list[Package]:
-        """Every package that satisfies a relation, in no order of preference; real ones before providers."""
+        """Return every package that satisfies a relation, in no order of preference; real ones before providers."""
         found = [p for p in self.packages(relation.name) if self.satisfies(p, relation, architecture)]
         found += [
             p
@@ -136,7 +136,7 @@ class Universe:
         return found
 
     def known_versions(self, alternatives: Alternatives) -> list[Package]:
-        """What there is of the names in a dependency, whether it satisfies it or not: for messages."""
+        """Return all packages of the names in a dependency, whether they satisfy it or not: for messages."""
         return [p for relation in alternatives for p in (*self.packages(relation.name), *self.providers(relation.name))]
 
     def _collect_packages(self, name: str) -> tuple[Package, ...]:
@@ -151,7 +151,7 @@ class Universe:
         return tuple(sorted(found.values(), key=lambda package: package.key, reverse=True))
 
     def _fits(self, package: Package, wanted: str | None, architecture: str) -> bool:
-        """Whether a package's architecture will do where `wanted` stands behind the name, if anything does."""
+        """Return whether a package's architecture fits the `wanted` qualifier of the name, if there is one."""
         if wanted is None:
             return package.multi_arch == "foreign" or self.architecture_of(package) == architecture
         if wanted == "any":
@@ -166,7 +166,7 @@ class Universe:
         return provided.architecture == (self._named_architecture(wanted) if wanted else architecture)
 
     def _is_meant(self, package: Package, wanted: str | None) -> bool:
-        """As `_fits`, for conflicts: a plain one means every architecture."""
+        """Like `_fits`, for conflicts: a plain one applies to every architecture."""
         return wanted in (None, "any") or self.architecture_of(package) == self._named_architecture(wanted)
 
     def _named_architecture(self, wanted: str | None) -> str | None:

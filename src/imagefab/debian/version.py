@@ -1,6 +1,6 @@
-"""Debian version numbers: their order, as dpkg defines it.
+"""Debian version numbers and their order, as dpkg defines it.
 
-A version becomes a key once, and keys compare as plain tuples. Text parts compare letters before other characters
+A version is converted to a key once, and keys compare as plain tuples. Text parts sort letters before other characters
 and `~` before everything, even the end; so every text part ends with 0, and `~` is -1.
 """
 
@@ -27,7 +27,7 @@ _OPERATORS: dict[str, Callable[[VersionKey, VersionKey], bool]] = {
 
 @cache
 def version_key(text: str) -> VersionKey:
-    """What versions sort by; equal keys are equal versions, as `1.0` and `1.00` are."""
+    """Return the key that versions sort by; equal keys are equal versions, as with `1.0` and `1.00`."""
     epoch, colon, rest = text.partition(":")
     if not colon:
         epoch, rest = "0", text

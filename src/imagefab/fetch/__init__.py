@@ -1,1 +1,1 @@
-"""Bytes by hash, from mirrors, through pip, or from the user's files."""
+"""Fetches files by digest: from mirrors, through pip, or from the user's files."""

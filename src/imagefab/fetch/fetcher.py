@@ -1,7 +1,7 @@
-"""Bringing what a lock names into the store: in parallel, from several mirrors, every byte checked whoever served it.
+"""Fetches what a lock names into the store: in parallel, from several mirrors, and with every byte verified.
 
-A file in the store is checked before it counts as there. A file that is not there is asked of each mirror in turn;
-a package that has left the pool is looked for in the snapshot archive. All that could not be had is reported at once.
+A file in the store is verified before it counts as present. A missing file is requested from each mirror in turn; a
+package that has left the pool is fetched from the snapshot archive. All missing files are reported at once.
 """
 
 from __future__ import annotations
@@ -40,38 +40,38 @@ from imagefab.progress import Progress, Task
 from imagefab.store.store import Store
 
 _MOST_SOURCE = 16 << 30
-"""For sources that a recipe names by address: nobody says how large they are."""
+"""For sources that a recipe names by URL, whose size is unknown."""
 _WAIT = 0.05
-"""Seconds between two looks at a file that somebody else is bringing."""
+"""Seconds between checks for a file that another process is fetching."""
 _PARTIAL = "partial"
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file to bring, by what it must be and where it may come from."""
+    """A file to fetch: its expected content, and where it may be found."""
 
     label: str
     digest: Digest
     size: int | None
     urls: tuple[str, ...]
     fallbacks: tuple[str, ...] = ()
-    """Where it may still be when it is in none of the places where it should be."""
+    """Where to look if none of `urls` has it."""
 
 
 class NotServedError(FetchError):
-    """No place gave the file."""
+    """No URL served the file."""
 
     def __init__(self, problem: str, *, is_gone: bool, is_answered: bool, hint: str | None = None) -> None:
         super().__init__(problem, hint=hint)
         self.is_gone = is_gone
-        """Every place where the file should be says that it is not there."""
+        """Whether every regular URL answered that the file does not exist."""
         self.is_answered = is_answered
-        """Every place answered, so that it is no matter of the network."""
+        """Whether every URL answered, so that the network is not the problem."""
 
 
 class Fetcher:
-    """Shared by everything in one run; knows the mirrors, the store and whether the network may be used."""
+    """Shared by everything in a run; knows the mirrors, the store and whether the network may be used."""
 
     def __init__(
         self,
@@ -106,13 +106,13 @@ class Fetcher:
         self._transport.close()
 
     def through(self, mirrors: Mirrors) -> Fetcher:
-        """The same with other mirrors. It goes with this one."""
+        """Return the same fetcher with other mirrors. It is closed with this one."""
         other = copy.copy(self)
         other.mirrors = mirrors
         return other
 
     def fetch_blobs(self, downloads: Iterable[Download], *, label: str) -> None:
-        """Bring files into the store."""
+        """Fetch files into the store."""
         distinct = {download.digest: download for download in downloads}
         missing = [download for download in distinct.values() if not self._is_held(download)]
         self.fetch_files(
@@ -130,15 +130,15 @@ class Fetcher:
         label: str,
         is_there: Callable[[Download], bool] = lambda _: False,
     ) -> None:
-        """Bring files, verified, and hand each to `keep`, which may move it away; called from several threads.
+        """Fetch and verify files, and pass each to `keep`, which may move it away; called from several threads.
 
-        Whoever finds somebody else at the same file waits for them; `is_there` tells whether that was enough.
+        If another process is fetching the same file, this one waits; `is_there` then says whether the file is present.
         """
         if not downloads:
             return
         if self.offline:
             raise _make_missing_error(downloads)
-        # A store that takes no files is reasons once, before any is asked for.
+        # Report a store that is not writable once, before requesting any file.
         self.store.scratch_file().unlink()
         self.store.folder(_PARTIAL)
         total = sum(download.size or 0 for download in downloads)
@@ -149,7 +149,7 @@ class Fetcher:
             raise _gather(errors)
 
     def read_unpinned(self, archive: str, path: str, *, most: int, accept: Callable[[bytes], _T]) -> _T:
-        """A small file that nothing pins, from the first mirror whose answer is accepted (raise FetchError if not)."""
+        """Return a small unpinned file from the first mirror whose answer `accept` does not reject with FetchError."""
         if self.offline:
             raise FetchError(f"{path} of {archive} is not in the store", hint="run once without --offline")
         problems: list[str] = []
@@ -204,7 +204,7 @@ class Fetcher:
         with ThreadPoolExecutor(min(self._jobs, len(downloads)), thread_name_prefix="fetch") as pool:
             futures: list[Future[None]] = [pool.submit(self._fetch_one, d, keep, is_there, task) for d in downloads]
             try:
-                # A file that cannot be had does not stop the others: all that is missing is reasons in one run.
+                # A missing file does not stop the others: one run reports everything that is missing.
                 wait(futures)
                 found = [future.exception() for future in futures]
             except BaseException:
@@ -269,22 +269,23 @@ class Fetcher:
 
     @contextmanager
     def _open_part(self, digest: Digest) -> Iterator[tuple[Path, IO[bytes]]]:
-        """The unfinished file of an earlier attempt, or a new one; ours alone. What breaks off stays for the next."""
+        """Open the partial file of an earlier attempt, or a new one, exclusively. What is interrupted is kept for the
+        next."""
         path = self.store.folder(_PARTIAL) / f"{digest.hex}.part"
         while (file := _lock_part(path)) is None:
             if self._transport.stop.wait(_WAIT):
                 raise StoppedError("stopped")
-        # Closing writes what is still in the file's buffer.
+        # Closing flushes the file's buffer.
         with explaining_full_disk(), file:
             yield path, file
-            # There may be somebody else's file by now, if ours has been moved to its place.
+            # If this file was moved into place, there may be another process's file at its path by now.
             if _is_at(path, file):
                 path.unlink()
 
 
 @contextmanager
 def hinting(hint: str) -> Iterator[None]:
-    """Say what to do about files that are gone."""
+    """Add a hint to errors about files that are gone."""
     try:
         yield
     except ImagefabError as error:
@@ -295,7 +296,7 @@ def hinting(hint: str) -> Iterator[None]:
 
 
 def _lock_part(path: Path) -> IO[bytes] | None:
-    """The file, opened and locked; None when another process is at it."""
+    """Open and lock the file; None if another process has locked it."""
     while True:
         with explain_disk_errors(path, STORE):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -307,7 +308,7 @@ def _lock_part(path: Path) -> IO[bytes] | None:
             return None
         if _is_at(path, file):
             return file
-        # Between opening and locking, another process finished it and moved it into place.
+        # Another process finished the file and moved it into place between opening and locking.
         file.close()
 
 
@@ -319,7 +320,7 @@ def _is_at(path: Path, file: IO[bytes]) -> bool:
 
 
 def _gather(errors: Sequence[ImagefabError]) -> ImagefabError:
-    # A disk that is full is full for all that write to it.
+    # A full disk fails every download with the same error.
     errors = list({str(error): error for error in errors}.values())
     gone = [error for error in errors if isinstance(error, NotServedError) and error.is_gone]
     others = [error for error in errors if error not in gone]

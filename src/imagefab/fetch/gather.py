@@ -1,4 +1,4 @@
-"""Bringing a recipe's sources into the store: from the web, through pip, or from where the user has them."""
+"""Fetches a recipe's sources into the store: from the web, through pip, or from the user's files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class WantedSource:
     source: AnySource
     platform: HostPlatform
     digest: Digest
-    """What the lock says that it is."""
+    """The digest in the lock."""
 
 
 def fetch_sources(fetcher: Fetcher, wanted: Iterable[WantedSource]) -> None:

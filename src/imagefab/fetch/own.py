@@ -1,8 +1,8 @@
-"""Files that the user has: copied into the store when a lock is made, so that builds find them like all others.
+"""The user's own files, copied into the store when a lock is made, so that builds find them like all others.
 
-A recipe may be a stranger's, and what it names ends in an image that the stranger can pull, or is waited for in vain.
-So a file is taken from inside the project, or from where whoever runs imagefab allows it, whatever links lead there;
-and it is a regular one.
+A recipe may be untrusted: a file that it names ends up in an image that its author can pull, or could block forever. So
+a file must be inside the project or a location that the person running imagefab allows, after resolving links, and it
+must be a regular file.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from imagefab.recipe.model import OwnFileSpec
 from imagefab.store.store import Store
 
 _MADE_UP = ("/proc", "/sys")
-"""Where files look regular, and are neither that nor anybody's own."""
+"""File systems where files look regular but are not, and belong to no user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFiles:
-    """Where files of the user's may be."""
+    """Where the user's own files may be."""
 
     project: Path | None = None
     allowed: tuple[Path, ...] = ()
-    """Files, and folders with all in them, that whoever runs imagefab names."""
+    """Files, and folders including their contents, that the person running imagefab allows."""
 
     def has(self, real: Path) -> bool:
-        """Whether a file may be taken, by its path without links."""
+        """Return whether a file may be used, by its path without links."""
         places = [os.path.realpath(place) for place in (self.project, *self.allowed) if place is not None]
         return any(map(real.is_relative_to, places))
 
 
 class MissingFileError(OwnFileError):
-    """There is no such file here."""
+    """The file does not exist."""
 
 
 def pin_own_file(store: Store, spec: OwnFileSpec, old: Digest | None, files: OwnFiles) -> Digest:
-    """What is there now; where nothing is, what the lock has already."""
+    """Copy the file into the store and return its digest; if it does not exist, return the lock's digest."""
     try:
         with _open(spec, files) as file:
             digest = _digest(file)
@@ -81,7 +81,7 @@ def fetch_own_file(store: Store, spec: OwnFileSpec, digest: Digest, files: OwnFi
 
 
 def has_changed(spec: OwnFileSpec, digest: Digest, files: OwnFiles) -> bool:
-    """Whether another file lies there than the one that was pinned. To have none is fine where the store has it."""
+    """Return whether the file differs from the pinned one. A missing file is fine if the store has it."""
     try:
         with _open(spec, files) as file:
             return _digest(file) != digest
@@ -109,7 +109,7 @@ def _open(spec: OwnFileSpec, files: OwnFiles) -> Iterator[IO[bytes]]:
 
 
 def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
-    """What is opened is what was looked at: nothing is waited for, and no device notices anything."""
+    """Open exactly the file that was checked, without blocking and without side effects on devices."""
     real = Path(os.path.realpath(spec.path, strict=True))
     if any(map(real.is_relative_to, _MADE_UP)):
         raise OwnFileError(f"{spec.path} is not a regular file", path=spec.path)
@@ -134,7 +134,7 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
 
 
 def _is_vendors(spec: OwnFileSpec, real: Path) -> bool:
-    """An SDK may lie anywhere: its name, and what it must begin with, are those of no other file."""
+    """Return whether it is a vendor's SDK, which may be anywhere: no other file has its name and its top folder."""
     return bool(spec.tops) and real.name == spec.name
 
 
@@ -177,7 +177,7 @@ def _find_top_of_zip(file: IO[bytes], path: Path) -> str:
 
 
 def _find_top(names: Iterable[str]) -> str:
-    """The first folder. Macs put files of their own beside others', with what only they know of those."""
+    """Return the first top folder, skipping the metadata files that macOS adds to archives."""
     tops = (name.partition("/")[0] for name in names)
     return next((top for top in tops if top not in {".", "__MACOSX"} and not top.startswith("._")), "")
 

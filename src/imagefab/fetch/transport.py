@@ -1,8 +1,8 @@
-"""One file over HTTP into one local file: bounded, resumable, patient where that helps and never where it does not.
+"""Downloads one file over HTTP into one local file: bounded, resumable, and retried only where that helps.
 
-Connection errors, stalls and a server's own troubles (5xx, 408, 429) are tried again after a pause, going on where
-the connection was lost; a plain no (404 and the like) is believed at once. What arrives is hashed on the way, and only
-a file of exactly the wanted size and digest is a success. All of it is done within a time that grows with the size.
+Connection errors, stalls and server errors (5xx, 408, 429) are retried after a pause, resuming where the connection was
+lost; a definite answer (404 and the like) is final. The content is hashed on arrival, and only a file of exactly the
+expected size and digest is a success. All of this happens within a time limit that grows with the size.
 """
 
 from __future__ import annotations
@@ -41,48 +41,48 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)\Z")
 
 
 class TransferError(FetchError):
-    """This address did not give the file, after all attempts that make sense; another may."""
+    """This URL did not serve the file, after all sensible attempts; another may."""
 
 
 class NotThereError(TransferError):
-    """The server says that it does not have the file."""
+    """The server does not have the file."""
 
 
 class UnreachableError(TransferError):
-    """It is no use to ask the host: there is no connection, no answer, or next to nothing comes."""
+    """The host is not worth asking again: it does not connect, does not answer, or sends next to nothing."""
 
 
 class WrongBytesError(TransferError):
-    """The server gave something else. Worth a warning even when another mirror gives the right bytes."""
+    """The server sent something else. Worth a warning even if another mirror has the right bytes."""
 
 
 class FullDiskError(FetchError):
-    """No other address can help. It ends like every full disk, wherever that is noticed."""
+    """The disk is full, so no other URL can help. The exit code is the same as for any full disk."""
 
     exit_code = 5
 
 
 class StoppedError(FetchError):
-    """Other work that this was a part of failed or was interrupted."""
+    """The work that this is part of failed or was interrupted."""
 
 
 MIRROR_PATIENCE = Patience(read=30, attempts=4, whole=120)
-"""There are other mirrors. `whole` is for all attempts at one file together."""
+"""Short, since there are other mirrors. `whole` is for all attempts at one file together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a transfer must come to."""
+    """What a transfer must result in."""
 
     digest: Digest | None
     size: int | None
     most: int
-    """Never read more, whatever the server says."""
+    """The most to read, whatever the server says."""
 
 
 @dataclass(slots=True)
 class Transport:
-    """A client that many threads share."""
+    """A client shared by many threads."""
 
     patience: Patience = field(default_factory=Patience)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -90,7 +90,7 @@ class Transport:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def download(self, url: str, file: IO[bytes], expected: Expected, advance: Callable[[int], None]) -> None:
-        """Bring the file to its expected content, going on from what it holds; one of the errors above if not."""
+        """Download the file, resuming from what it contains; one of the errors above if it can't be completed."""
         size = expected.size if expected.size is not None else expected.most
         with within(compute_limit(self.patience.whole, size, self.patience.slowest)) as deadline:
             self._insist(url, file, expected, advance, deadline)
@@ -121,7 +121,7 @@ class Transport:
             _restart(file, advance)
             if not was_resumed:
                 raise WrongBytesError(f"{name_host(url)} sent bytes that do not match the expected digest")
-            # What was there before may have been wrong; what this server gives has not been seen whole yet.
+            # The earlier bytes may have been wrong; this server has not yet sent the whole file.
             problem, reason = TransferError, "the transfer could not be continued"
         raise problem(f"{name_host(url)}: {reason}")
 
@@ -164,7 +164,7 @@ class Transport:
             with explaining_full_disk():
                 file.flush()
             if expected.size is not None and held < expected.size and not length:
-                # Without a length, an end that comes too early cannot be told from a broken connection.
+                # Without a length, a premature end cannot be told from a broken connection.
                 raise _BrokenOffError("the connection was lost")
 
     def _chunks(self, response: httpx.Response, slowest: int) -> Iterator[bytes]:
@@ -184,7 +184,7 @@ class Transport:
 
     @contextmanager
     def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        """The answer at the end of redirects, which never lead from https to http."""
+        """Yield the response after following redirects, which never lead from https to http."""
         import httpx
 
         for _ in range(MOST_REDIRECTS):
@@ -252,7 +252,7 @@ def _continues(response: httpx.Response, held: int) -> bool:
 
 
 def _measure(file: IO[bytes], expected: Expected) -> int:
-    """How much of the file is there already; nothing when that is too much. Leaves the position at the end."""
+    """Return how much of the file is there already; 0 if that is too much. Leaves the position at the end."""
     held = file.seek(0, 2)
     if held > (expected.size if expected.size is not None else expected.most):
         file.seek(0)
@@ -293,7 +293,7 @@ def explaining_full_disk() -> Iterator[None]:
 
 
 def name_host(url: str) -> str:
-    """Whom to name in a message: the address's host and port, without credentials. It need not be a good address."""
+    """Return the host and port to name in a message, without credentials. The URL need not be valid."""
     return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
 
 

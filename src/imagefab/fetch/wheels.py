@@ -1,6 +1,6 @@
-"""Wheels of the Python package index, brought by pip: it knows the index, its mirrors and who may read them.
+"""Wheels from the Python package index, downloaded by pip: it knows the index, its mirrors and credentials.
 
-pip chooses the wheel for the image's host platform, not for this machine. What it brings is checked against the lock
+pip chooses the wheel for the image's host platform, not for this machine. Its download is verified against the lock
 like everything else.
 """
 
@@ -21,14 +21,14 @@ from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import WheelSpec
 
 _LARGE = 100 << 20
-"""Bytes of a wheel for which there is time."""
+"""The size in bytes of the largest wheel that the time limit allows for."""
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _TAGS = ("manylinux_2_5", "manylinux_2_12", "manylinux_2_17", "manylinux_2_28", "manylinux_2_31", "manylinux_2_34")
 _OLD_TAGS = ("manylinux1", "manylinux2010", "manylinux2014", "linux")
 
 
 def pin_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform) -> Digest:
-    """Bring what the index has; its digest. What was brought once is known by its version, whose files never change."""
+    """Download the wheel and return its digest. A stored one is reused, since the files of a version never change."""
     note = fetcher.store.folder("wheels") / f"{spec.project}-{spec.version}-{platform.debian_arch}"
     try:
         known = Digest.parse(note.read_text())
@@ -42,7 +42,7 @@ def pin_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform) -> Dige
 
 
 def fetch_wheel(fetcher: Fetcher, spec: WheelSpec, platform: HostPlatform, digest: Digest) -> None:
-    """Bring the wheel that a lock names."""
+    """Fetch the wheel that a lock names."""
     if not (fetcher.store.has_blob(digest) and fetcher.store.check_blob(digest)):
         _bring(fetcher, spec, platform, digest)
 

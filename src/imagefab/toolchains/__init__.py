@@ -1,1 +1,1 @@
-"""One module a kind of toolchain: what to install, which wrappers and environment, how to run programs. Pure."""
+"""Kinds of toolchain, one module each: what to install, which wrappers and environment, how to run programs. Pure."""

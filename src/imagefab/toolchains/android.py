@@ -1,25 +1,26 @@
-"""Kind android: Debian's clang and lld over the C library, libc++ and runtimes of Google's NDK.
+"""Kind android: Debian's clang and lld with the C library, libc++ and runtimes of Google's NDK.
 
-Of the NDK an image takes what is Android's own: headers and libraries for the target's architecture, of all API levels,
-and clang's runtimes. The compiler is Debian's, for three reasons. The NDK's programs are for amd64 alone, so with them
-there would be no images for arm64. They would be in each image, where other kinds' images share one layer with the same
-compiler. And bindgen's libclang, which is Debian's, then agrees with the compiler. What is lost are Google's patches to
-clang. A libc++ much newer than the compiler refuses it; `version` chooses a newer one where the base has it. The names
-are the NDK's: aarch64-linux-android21-clang, with the API level that `api` says.
+An image takes only Android's own parts from the NDK: headers and libraries for the target's architecture, at all API
+levels, and clang's runtimes. The compiler is Debian's, for three reasons. The NDK's programs are amd64 only, so there
+would be no images for arm64. Every image would carry its own copy, whereas images of other kinds share one layer with
+the compiler. And bindgen's libclang, which is Debian's, matches the compiler. The price is Google's patches to clang. A
+libc++ much newer than the compiler rejects it; `version` selects a newer one if the base has it. Program names are the
+NDK's: aarch64-linux-android21-clang, with the API level from `api`.
 
-Google's licence lets nobody pass the NDK on, so it is the user's own file (`ndk`), or pinned by URL and sha256. Without
-one the image is complete but for it, and whoever uses the image mounts two folders of an NDK's
+Google's licence forbids redistributing the NDK, so it is the user's own file (`ndk`), or pinned by URL and sha256.
+Without one the image is complete except for the NDK, and its users mount two folders of an NDK's
 toolchains/llvm/prebuilt/linux-x86_64:
 
     sysroot                  at /opt/android/NDK/sysroot
     lib/clang/<n>/lib/linux  at /opt/android/NDK/clang/lib/linux
 
-clang finds its runtimes in a resource folder, next to headers that belong to the compiler. So the image's has Debian's
-headers and the NDK's runtimes. NDKs before r23 have GCC's runtime instead, and are not for this kind.
+clang finds its runtimes in its resource folder, next to headers that belong to the compiler. So the image's resource
+folder combines Debian's headers with the NDK's runtimes. NDKs before r23 have GCC's runtime instead, and are not
+supported.
 
-CMake has ideas of its own about Android, for which it wants a whole NDK. It drops them when the system's version is 1.
+CMake has its own support for Android, which needs a whole NDK. Setting the system version to 1 turns it off.
 
-Android's programs need Android's dynamic linker, which no NDK has, so there is no runner.
+Android programs need Android's dynamic linker, which no NDK contains, so there is no runner.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ NDK_FOLDER = f"{_HOME}/NDK"
 _FILE = r"android-ndk-r(2[3-9]|[3-9][0-9])[a-z]?(-beta[0-9]+)?-linux\.zip"
 
 _FOLDERS = {"armv7": "arm-linux-androideabi"}
-"""How the NDK calls an architecture's folders, where that is not the triple."""
+"""The NDK's folder names for architectures, where they differ from the triple."""
 _CLANG = {"armv7": "armv7a-linux-androideabi"}
-"""And its compilers."""
+"""The same for the names of its compilers."""
 _RUNTIMES = {"armv7": ("arm", "arm"), "i686": ("i386", "i686")}
-"""clang's folder of runtimes, and what they have in their names."""
+"""clang's runtime folder and the architecture in its file names, where they differ from the triple's first part."""
 _ABIS = {"aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "i686": "x86", "x86_64": "x86_64"}
 _TOOLS = ("ar", "nm", "objcopy", "objdump", "ranlib", "readelf", "strings", "strip")
 
@@ -137,7 +138,7 @@ def _ndk_layer(target: Target, api: int, ndk: VendorArchive, folder: str) -> Lay
 
 
 def _name_top(file: str) -> str:
-    """The folder in an NDK's archive."""
+    """Return the top folder of an NDK's archive."""
     return file.partition("-linux")[0]
 
 

@@ -1,11 +1,11 @@
-"""Kind baremetal: compilers for programs that run on no system, with picolibc where the archive has it.
+"""Kind baremetal: compilers for programs that run without an operating system, with picolibc where the archive has it.
 
-- Arm's microcontrollers and RISC-V have Debian's GCC with picolibc. Its packages have libraries for dozens of
-  processor variants; only those that our targets name are unpacked. Programs without a linker script of their own fit
-  the machine that the runner has, and speak and end through semihosting.
-- 64-bit Arm and x86 have clang and lld, and no C library: their programs bring a linker script, and what they call.
+- Arm microcontrollers and RISC-V use Debian's GCC with picolibc. The packages contain libraries for dozens of processor
+  variants; only those that targets use are unpacked. Programs without a linker script of their own are laid out for the
+  runner's machine, and do I/O and exit through semihosting.
+- 64-bit Arm and x86 use clang and lld, without a C library: programs bring a linker script and everything they call.
 
-cargo is not told of a linker: rustc's own links such programs, with the linker script that the crate brings.
+cargo gets no linker: rustc's own links such programs, with the crate's linker script.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from imagefab.toolchains.toolchain import Kind, Toolchain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gcc:
-    """What of a GCC's packages an image has."""
+    """The parts of a GCC's packages that go into an image."""
 
     variants: str
-    """The folders of the libraries for all processor variants, as a pattern below those of GCC and of picolibc."""
+    """A pattern for the library folders of all processor variants, below those of GCC and picolibc."""
     kept: tuple[str, ...]
-    """Those that are unpacked."""
+    """The variants that are unpacked."""
     default: str = ""
-    """The variant whose libraries lie at the top, where GCC does not look for them when it is named."""
+    """The variant whose libraries are at the top, where GCC does not look when the variant is selected explicitly."""
 
 
 _GCCS = {
@@ -52,7 +52,7 @@ _GCCS = {
     ),
     "riscv64-unknown-elf": _Gcc(variants="rv*", kept=("rv32imac/ilp32",), default="rv64imafdc/lp64d"),
 }
-"""By the prefix of their programs."""
+"""By program prefix."""
 
 _FLAGS = {
     "thumbv6m-none-eabi": "-mthumb -march=armv6s-m -mfloat-abi=soft",
@@ -67,20 +67,20 @@ _FLAGS = {
     "aarch64-unknown-none": "--target=aarch64-none-elf -mstrict-align",
     "aarch64-unknown-none-softfloat": "--target=aarch64-none-elf -march=armv8-a+nofp -mabi=aapcs-soft -mstrict-align",
     "x86_64-unknown-none": (
-        # For none-elf, clang would have the host's gcc link.
+        # For none-elf, clang would call the host's gcc to link.
         "--target=x86_64-linux-gnu -fuse-ld=lld -Xclang -triple -Xclang x86_64-unknown-none-elf "
         "-mno-red-zone -mno-mmx -mno-sse -mno-sse2 -mno-avx "
         "-msoft-float -mcmodel=kernel -fPIC"
     ),
 }
-"""As rustc compiles for the target: what decides whether objects fit together."""
+"""Flags that match rustc's code generation for the target, which decides whether objects are compatible."""
 
 _NO_CXX = "/opt/baremetal/libstdc++.a"
 _EMPTY_ARCHIVE = b"!<arch>\n"
-"""A C++ library with nothing in it, for a g++ that can't be told to do without."""
+"""An empty C++ library, for versions of g++ that have no option to link without it."""
 
 _DISK_TOOLS = {"x86_64": ("mtools", "xorriso")}
-"""For disks that boot, where programs come on disks; by the first part of a triple."""
+"""Tools that make bootable disks, by the triple's first part."""
 
 
 def make_baremetal(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -93,7 +93,7 @@ def _make_with_gcc(target: Target, suite: Suite) -> Toolchain:
     picolibc = f"/usr/lib/picolibc/{gnu}"
     memory = MACHINES[target.stem].memory
     flags = f"{_FLAGS[own]} --specs=picolibc.specs --crt0=semihost --oslib=semihost{_place(memory)}"
-    # Without the C++ library, what needs it is off until somebody asks for it.
+    # There is no C++ library, so features that need it are off unless requested.
     without = "-nostdlib++" if suite.has_nostdlibcxx else f"-L{_NO_CXX.rpartition('/')[0]}"
     wrappers = {
         "gcc": f"{gnu}-gcc {flags}",
@@ -114,7 +114,7 @@ def _make_with_gcc(target: Target, suite: Suite) -> Toolchain:
 
 
 def _place(memory: Memory | None) -> str:
-    """What picolibc's linker script asks for; a linker script of the program's own does not look at it."""
+    """Return the symbols that picolibc's linker script expects; a program's own linker script ignores them."""
     if memory is None:
         return ""
     values = {
@@ -167,7 +167,7 @@ def _make_with_clang(target: Target) -> Toolchain:
         ar=f"{gnu}-ar",
         prefix=f"{gnu}-",
         sysroot="/usr",
-        # clang knows no such environment as softfloat.
+        # clang does not know the softfloat environment.
         bindgen=(
             *(["--target=aarch64-none-elf"] if target.stem == "aarch64" else []),
             "-ffreestanding",
@@ -209,7 +209,7 @@ def _make_toolchain(
         sysroot=sysroot,
         pkg_config=f"/usr/lib/{own}/pkgconfig",
         bindgen=bindgen,
-        # A program to try would need a linker script.
+        # CMake's test program would need a linker script.
         cmake=(("CMAKE_TRY_COMPILE_TARGET_TYPE", "STATIC_LIBRARY"),),
     )
 

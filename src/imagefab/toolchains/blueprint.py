@@ -1,7 +1,7 @@
-"""The Blueprint: a recipe for one host platform, spelt out as layers that ask for packages, files and steps.
+"""The Blueprint: a recipe for one host platform, expanded into layers that ask for packages, files and steps.
 
-It is what locking resolves and what planning turns into steps. Layers run from the most shared to the least, and
-a layer asks only for what the layers below it do not have.
+Locking resolves it and planning turns it into steps. Layers run from the most shared to the least, and a layer asks
+only for what the layers below it lack.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import AnySource, Archive, FileSpec, OwnFileSpec, RunSpec, WheelSpec
 
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where programs are found in an image, and in the steps that build it."""
+"""PATH in an image, and in the steps that build it."""
 
 GLIBC_CLAIM = "imagefab.glibc"
-"""The label of an image that claims that what it links needs no newer version of glibc than this."""
+"""The label that claims the newest glibc that binaries linked in the image need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractSpec:
-    """One file out of a package that is not installed: an emulator out of a package of all emulators."""
+    """A single file from a package that is not installed, such as one emulator from a package of all emulators."""
 
     package: str
     member: str
-    """The path inside the package, absolute."""
+    """The absolute path in the package."""
     path: str
-    """The path inside the image, absolute."""
+    """The absolute path in the image."""
     mode: int = 0o755
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TarballSpec:
-    """Files of a package, or of a tarball in it, without the package being installed: for the layer's steps."""
+    """Files from a package, or from a tarball in it, for the layer's steps. The package is not installed."""
 
     name: str
-    """What steps call it: $SOURCES/<name>. It is a plain tar, without the tarball's top folder."""
+    """Steps read it as $SOURCES/<name>: a plain tar, without the tarball's top folder."""
     package: str
     member: str = ""
-    """The tarball's path inside the package, absolute; * stands for what changes with the version. Empty: the files are
-    the package's own."""
+    """The tarball's absolute path in the package; * matches what changes with the version. If empty, the files are the
+    package's own."""
     keep: tuple[str, ...]
-    """Patterns of paths inside it, of which one must match; * does not stand for a slash, ** does."""
+    """Patterns of paths, of which one must match; * does not match a slash, ** does."""
     drop: tuple[str, ...] = ()
 
 
@@ -51,7 +51,7 @@ class TarballSpec:
 class LayerSpec:
     name: str
     comment: str
-    """What a reader of the Dockerfile should know; one line."""
+    """One line for readers of the Dockerfile."""
     architectures: tuple[str, ...] = ()
     """Foreign Debian architectures that the layer adds."""
     packages: tuple[str, ...] = ()
@@ -59,18 +59,18 @@ class LayerSpec:
     extracts: tuple[ExtractSpec, ...] = ()
     tarballs: tuple[TarballSpec, ...] = ()
     opened_from: str | None = None
-    """The suite that has the packages of which something is taken, where it is none of the image's own."""
+    """The suite of the opened packages, if it is not one of the image's own."""
     folders: tuple[str, ...] = ()
-    """Folders that must be there, empty or not."""
+    """Folders that must exist, empty or not."""
     files: tuple[FileSpec, ...] = ()
     sources: tuple[AnySource, ...] = ()
     run: tuple[RunSpec, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
-    """What the scripts of `run` find in their environment; empty where there are none."""
+    """The environment of the scripts in `run`; empty if there are none."""
 
     @property
     def opened(self) -> tuple[str, ...]:
-        """The packages of which something is taken without installing them."""
+        """The packages from which files are taken without installing them."""
         return tuple(dict.fromkeys([*(e.package for e in self.extracts), *(t.package for t in self.tarballs)]))
 
     @property
@@ -85,16 +85,16 @@ class Blueprint:
     platform: HostPlatform
     archives: tuple[Archive, ...]
     layers: tuple[LayerSpec, ...]
-    """The first is bootstrapped from the archive's essential packages and what it asks for."""
+    """The first is bootstrapped from the archive's essential packages and its own."""
     env: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, str], ...]
     opened_archives: tuple[Archive, ...] = ()
-    """Nothing is installed from these; what layers take files of may come from them."""
+    """Archives that layers may take files from; nothing is installed from them."""
     has_own_libc: bool = False
-    """Its toolchain does not link against the archive's C library."""
+    """Whether the toolchain links against another C library than the archive's."""
 
     def describe(self) -> dict[str, Any]:
-        """All of it as plain values: what a lock's `inputs` digest is made of."""
+        """Return all of it as plain values, from which a lock's `inputs` digest is computed."""
         return {
             "recipe": self.recipe,
             "target": self.target,

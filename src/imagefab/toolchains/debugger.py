@@ -1,7 +1,7 @@
-"""The debugger, where a recipe asks for one: for the target's programs, under the runner or on the machine itself.
+"""The debugger, if a recipe asks for one: for the target's programs, under the runner or natively.
 
-Runners wait for it where CROSS_GDB says. QEMU's user mode has a variable of its own, QEMU_GDB; where the whole image
-runs under an emulator, that emulator would take it.
+Runners wait for it at CROSS_GDB. QEMU's user mode has a variable of its own, QEMU_GDB, but if the whole image runs
+under an emulator, that emulator would read it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.runners.linux import is_native
 
 VARIABLE = "CROSS_DEBUGGER"
-"""Which program it is."""
+"""The variable that names the debugger."""
 
 
 def name_debugger(recipe: Recipe, platform: HostPlatform) -> str | None:
@@ -22,6 +22,6 @@ def name_debugger(recipe: Recipe, platform: HostPlatform) -> str | None:
 
 
 def make_debugger_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
-    """Empty where none is asked for."""
+    """Return the layer with the debugger, which is empty if the recipe asks for none."""
     name = name_debugger(recipe, platform)
     return LayerSpec(name="debugger", comment="GDB for the target's programs", packages=(name,) if name else ())

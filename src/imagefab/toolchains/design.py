@@ -1,7 +1,7 @@
-"""The design: a recipe for one host platform, put together from its bases, runner, toolchain and own additions.
+"""The design: a recipe for one host platform, assembled from its bases, runner, toolchain and own additions.
 
-Layers go from the most shared to the least: the bases, the emulator (every image for that target has it, whatever the
-toolchain), the toolchain, what is the recipe's own. Layers that would be empty on a platform are left out there.
+Layers run from the most shared to the least: the bases, the emulator (which every image for the target has, whatever
+the toolchain), the toolchain, the recipe's additions. Layers that would be empty on a platform are left out there.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _ALL = (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND, osxcross.KIND, baremetal.KIND,
 KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in _ALL}
 _ROOT, _OWN = "base", "extras"
 PRIVATE = "dev.imagefab.private"
-"""The label that says which files are in an image that may not be everybody's: the user's own, and some vendors'."""
+"""The label that lists the files in an image that must not be redistributed: the user's own, and some vendors'."""
 _IMAGE = "image"
-"""No layer's name: the Dockerfile calls the finished image so."""
+"""Not available as a layer's name, because the Dockerfile uses it for the finished image."""
 
 
 def list_layer_names(recipe: Recipe) -> Iterator[str]:
-    """The names that no other base than the root may have."""
+    """Yield the names that only the root base may have."""
     yield from (_ROOT, _OWN, _IMAGE)
     for platform in (HOST_PLATFORMS[name] for name in recipe.platforms):
         toolchain, runner = KINDS[recipe.kind].make(recipe, platform), make_runner(recipe, platform)
@@ -85,7 +85,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
 
 
 def _list_opened_archives(recipe: Recipe, layers: Iterable[LayerSpec]) -> tuple[Archive, ...]:
-    """Other suites of the archive that has the base's."""
+    """Return the suites that layers open packages from and the image does not have, in the base suite's archive."""
     known = {archive.suite for archive in recipe.archives}
     suites = dict.fromkeys(layer.opened_from for layer in layers if layer.opened_from)
     base = recipe.archives[0]
@@ -97,7 +97,10 @@ def _list_opened_archives(recipe: Recipe, layers: Iterable[LayerSpec]) -> tuple[
 
 
 def _base_layers(recipe: Recipe, platform: HostPlatform) -> Iterator[LayerSpec]:
-    """Their scripts have the variables of the bases so far, and none of the recipe's: it shares these layers."""
+    """Yield the bases' layers.
+
+    Recipes share them, so their scripts see the variables of the bases so far but none of the recipe's.
+    """
     env: dict[str, str] = {}
     for number, base in enumerate(recipe.bases):
         env |= dict(base.additions.env)
@@ -121,7 +124,7 @@ def _additions_layer(
     return LayerSpec(
         name=name,
         comment=comment,
-        # Where the toolchain adds the architecture already, dpkg takes a second time as said once.
+        # The toolchain may add the architecture too; dpkg accepts it twice.
         architectures=(recipe.target.debian_arch,) if additions.target_packages and foreign else (),
         packages=(*additions.host_packages, *(f"{package}{suffix}" for package in additions.target_packages)),
         files=additions.files,

@@ -1,12 +1,12 @@
 """What an image tells build tools about its target: variables for cargo, for crates that build C, and for cross.
 
-And the file that tells CMake the same. All of it is computed here, from the target and its toolchain.
+A toolchain file tells CMake the same. Everything is computed here, from the target and its toolchain.
 
-The CMake file has the facts themselves and reads no variable, so it serves whoever names it, under `env -i` too. The
-CROSS_CMAKE variables say the same to files and scripts that people bring along.
+The CMake file contains the values themselves and reads no variables, so it works for every caller, even under `env -i`.
+The CROSS_CMAKE variables repeat the values for users' own files and scripts.
 
-Where a triple has a dot, no shell hands on a variable with the triple in its name (CC_<triple>), and the cmake crate
-refuses it. There the crates' other spelling is used: TARGET_CC and so on.
+If a triple contains a dot, shells do not pass on variables with the triple in their name (CC_<triple>), and the cmake
+crate rejects them. The crates' other spelling is used instead: TARGET_CC and so on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from imagefab.toolchains.widths import list_width_defines, list_width_variables
 
 CMAKE_FILE = "/opt/toolchain.cmake"
 CARGO_FILE = "/.cargo/config.toml"
-"""Cargo looks into all folders above the project's, wherever that is mounted."""
+"""Cargo searches all folders above the project's, wherever that is mounted."""
 
 _OBJECT_FLAGS = "-ffunction-sections -fdata-sections"
 
@@ -31,7 +31,7 @@ _OBJECT_FLAGS = "-ffunction-sections -fdata-sections"
 def make_environment(
     recipe: Recipe, platform: HostPlatform, toolchain: Toolchain, runner: Runner
 ) -> tuple[tuple[str, str], ...]:
-    """What the image sets. The bases' and the recipe's own variables come last and win."""
+    """Return the image's variables. Those of the bases and of the recipe come last and win."""
     target = recipe.target
     env: dict[str, str] = {"PATH": IMAGE_PATH}
     if toolchain.preset and toolchain.linker is not None:
@@ -58,7 +58,7 @@ def make_environment(
         "CROSS_SYSROOT": toolchain.sysroot,
     }
     if arguments := (*toolchain.bindgen, *list_width_defines(recipe)):
-        # bindgen spells its variable with the triple as it is or with dashes as underscores, or without it.
+        # bindgen reads this variable with the triple as it is, with underscores for dashes, or without the triple.
         suffix = "" if "." in target.triple else f"_{target.underscored}"
         env[f"BINDGEN_EXTRA_CLANG_ARGS{suffix}"] = " ".join(arguments)
     env |= {"PKG_CONFIG_PATH": toolchain.pkg_config, "PKG_CONFIG_ALLOW_CROSS": "1"}
@@ -75,7 +75,7 @@ def make_environment(
 
 
 def variable(stem: str, target: Target) -> str:
-    """How the cc and cmake crates spell a variable for a target."""
+    """Return a variable's name for a target, as the cc and cmake crates spell it."""
     return f"TARGET_{stem}" if "." in target.triple else f"{stem}_{target.underscored}"
 
 
@@ -94,10 +94,11 @@ def make_build_systems_layer(recipe: Recipe, toolchain: Toolchain, runner: Runne
 
 
 def make_cargo_file(target: Target, runner: tuple[str, ...]) -> str:
-    """For kernels with a target of their own, whose triple no variable of the image's has. Empty for other systems.
+    """Return cargo's configuration of a runner for kernels, or an empty text for other systems.
 
-    Whoever sets a runner under the same name has that one. Microcontrollers have no targets of their own, and their
-    projects set runners under other names, beside which cargo takes no second.
+    Kernels have custom targets, whose triples no variable in the image covers. A project's own runner under the same
+    name wins. Microcontrollers have no custom targets, and their projects set runners under other names, next to which
+    cargo does not accept a second one.
     """
     if target.os != "none" or not runner or target.stem not in ("x86_64", "aarch64"):
         return ""

@@ -1,6 +1,6 @@
-"""Kind gcc: Debian's GCC for a target of its own, with the GNU C library.
+"""Kind gcc: Debian's GCC cross compiler, with the GNU C library.
 
-On a host platform that is the target, the host's own GCC is that compiler, under the same prefixed names.
+If the host platform is the target, this is the host's own GCC, under the same prefixed names.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
 
 
 def explain_libraries(target: Target) -> str | None:
-    """Why the archive's cross libraries, libgcc among them, are none for the target; None where they are."""
+    """Return why the archive's cross libraries, including libgcc, do not fit the target, or None if they do."""
     if target.has_older_processor:
         return (
             f"it is ARMv6, and Debian's libraries and libgcc for {target.debian_arch} are ARMv7; kind `zig` is for it"
@@ -44,12 +44,12 @@ def explain_libraries(target: Target) -> str | None:
 
 
 def include_multiarch(target: Target) -> tuple[str, ...]:
-    """The folders in which the target's packages have their headers, for clang."""
+    """Return clang's options for the header folders of the target's packages."""
     return (f"-idirafter/usr/include/{target.multiarch}", "-idirafter/usr/include")
 
 
 def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
-    """GCC for the target; kinds that stand on it share this layer. Nothing on the target's own platform."""
+    """Return the layer with GCC, shared by kinds that build on it; empty on the target's own platform."""
     target, suite = recipe.target, find_suite(recipe)
     native = is_native(target, platform)
     strip = RunSpec(

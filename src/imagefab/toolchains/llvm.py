@@ -1,10 +1,10 @@
-"""Kind llvm: clang and lld for a Linux target, over Debian's cross libraries of that target.
+"""Kind llvm: clang and lld for a Linux target, with Debian's cross libraries for that target.
 
-The GNU C library, its headers, libstdc++ and libgcc are the packages that the GCC cross compiler stands on too, without
-that compiler. The programs have the target's name in front (aarch64-linux-gnu-clang), and so find their settings in
-a file: clang says nothing about what it does not need of such a file, as it would of options.
+The GNU C library, its headers, libstdc++ and libgcc come from the packages that the GCC cross compiler uses, without
+that compiler. Program names are prefixed with the target (aarch64-linux-gnu-clang), and settings are in a configuration
+file: clang does not warn about unused settings there, as it does about unused options.
 
-`version` chooses LLVM's: linking a Rust object with -Clinker-plugin-lto wants one as new as rustc's own.
+`version` selects LLVM's version: linking a Rust object with -Clinker-plugin-lto needs one as new as rustc's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSION = OptionRule(
 )  # fmt: skip
 
 LIBCLANG_HEADERS = "-resource-dir=/usr/lib/llvm-19/lib/clang/19"
-"""For the libclang that the bases bring: it finds its own headers by itself for Linux targets only."""
+"""For the bases' libclang, which finds its own headers for Linux targets only."""
 
 _SETTINGS = "/opt/llvm"
 
@@ -56,7 +56,7 @@ def make_llvm(recipe: Recipe, platform: HostPlatform) -> Toolchain:
 
 
 def clang_layer(version: str) -> LayerSpec:
-    """The same for every kind that stands on it."""
+    """Return the layer with LLVM, the same for every kind that uses it."""
     return LayerSpec(
         name=f"llvm-{version}",
         comment=f"LLVM {version}: clang, lld and the binary tools",

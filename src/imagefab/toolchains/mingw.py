@@ -1,12 +1,12 @@
 """Kind mingw: Debian's GCC and mingw-w64 for Windows, with POSIX threads.
 
-Debian has this compiler twice. Only with POSIX threads has its C++ `std::thread` and `std::mutex`, so that variant
-alone is installed, and the plain names (x86_64-w64-mingw32-gcc) mean it.
+Debian has this compiler in two variants. Only the one with POSIX threads has `std::thread` and `std::mutex` in C++, so
+it alone is installed, and the plain names (x86_64-w64-mingw32-gcc) refer to it.
 
-What GCC links by default is left as it is: C++ programs, and C programs with threads, load DLLs of GCC's own
+GCC's defaults for linking are unchanged: C++ programs, and C programs with threads, load GCC's own DLLs
 (libstdc++-6.dll, libgcc_s_*-1.dll, libwinpthread-1.dll). Wrappers that link them statically would break programs that
-throw exceptions through DLLs, as each would have a copy of the unwinder. So the runner finds the DLLs, in the folders
-where the packages have them, and whoever ships a program takes them from there or links with -static.
+throw exceptions through DLLs, because each would have its own copy of the unwinder. So the runner finds the DLLs in the
+packages' folders; to ship a program, copy them from there or link with -static.
 """
 
 from __future__ import annotations

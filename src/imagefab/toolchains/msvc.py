@@ -1,19 +1,19 @@
-"""Kind msvc: clang-cl, lld-link and LLVM's tools for Windows, over Microsoft's own C runtime and SDK.
+"""Kind msvc: clang-cl, lld-link and LLVM's tools for Windows, with Microsoft's C runtime and SDK.
 
-These are the user's own, in the layout that `xwin splat` gives them: crt/include, crt/lib/<arch>,
+The user provides these, in the layout that `xwin splat` creates: crt/include, crt/lib/<arch>,
 sdk/include/{ucrt,um,shared,winrt}, sdk/lib/{ucrt,um}/<arch>, and links for names in other capitals. `sdk` names a
-tarball with `crt` and `sdk` at its top, or it is pinned by URL and sha256. Microsoft's licence lets nobody pass it on.
-Without one the image is complete but for it, and whoever uses the image mounts a folder of xwin's at /opt/msvc/SDK:
-such an image may be shared with anybody.
+tarball with `crt` and `sdk` at its top, or it is pinned by URL and sha256. Microsoft's licence forbids redistributing
+it. Without one the image is complete except for the SDK, and its users mount a folder made by xwin at /opt/msvc/SDK;
+such an image may be shared freely.
 
-What Microsoft's own tools take from the surroundings, the wrappers take too: INCLUDE and LIB, separated by semicolons.
-What the SDK has is looked for after that. The image itself sets neither, as makefiles have variables of these names.
+Like Microsoft's own tools, the wrappers read INCLUDE and LIB, separated by semicolons, and search the SDK after them.
+The image itself sets neither, because makefiles have variables of these names.
 
-rustc links the release runtime (msvcrt.lib or libcmt.lib) in debug builds as well, and xwin leaves the debug runtime
-out unless told otherwise. So CMake is told to use the release runtime throughout: by its variable for that, and for
-projects that ask for a CMake from before there was one, by changing the options that it begins with.
+rustc links the release runtime (msvcrt.lib or libcmt.lib) in debug builds as well, and xwin leaves out the debug
+runtime by default. So CMake uses the release runtime throughout: through its variable for that and, for projects that
+ask for a CMake older than that variable, by changing the initial flags.
 
-Debian has clang-cl in a package of tools that nobody needs to build; it is clang, told to take the other's options.
+Debian packages clang-cl with tools that no build needs, so a wrapper runs clang in its cl mode.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BUILT_IN = f"{_HOME}/splat"
 _FILE = r"[A-Za-z0-9_][A-Za-z0-9._+~-]{0,79}\.tar\.(xz|gz|bz2)"
 _TOPS = ("crt", "sdk")
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "aarch64", "i686": "x86"}
-"""As xwin spells them."""
+"""The architectures' names in xwin."""
 _INCLUDE = ("crt/include", *(f"sdk/include/{part}" for part in ("ucrt", "um", "shared", "winrt", "cppwinrt")))
 _LIB = ("crt/lib", "sdk/lib/ucrt", "sdk/lib/um")
 _TOOLS = ("ar", "dlltool", "lib", "ml", "mt", "nm", "objcopy", "objdump", "ranlib", "readobj", "strip")
@@ -60,7 +60,7 @@ def make_msvc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
         prefix="llvm-",
         sysroot=folder,
         pkg_config=f"/usr/{target.triple}/lib/pkgconfig",
-        # Behind clang's own headers, as some of Microsoft's have the same names.
+        # After clang's own headers, because some of Microsoft's have the same names.
         bindgen=(LIBCLANG_HEADERS, *(f"-idirafter{folder}/{part}" for part in _INCLUDE)),
         cmake_root=f"/usr/{target.triple}",
         cmake=(

@@ -1,14 +1,14 @@
-"""Kind musl: Debian's musl for the target's architecture, over the GCC cross compiler, with C++.
+"""Kind musl: Debian's musl for the target's architecture, on top of the GCC cross compiler, with C++.
 
-Debian's own wrapper links C only. Ours has the same idea, a specs file that puts musl in the place of the GNU C
-library, and differs where C++ needs it:
+Debian's own wrapper links C only. This one uses the same idea, a specs file that replaces the GNU C library with musl,
+and differs where C++ needs it:
 
-- libstdc++ is GCC's own, built from the archive's source against musl. Position-independent, for static-pie and shared
-  objects; static only, because a binary that needs a libstdc++.so of musl's runs nowhere.
-- libgcc_eh.a is made for the GNU C library. It finds unwind tables through `_dl_find_object`, and libgcc.a reads the
-  processor's features through `__getauxval`, which musl keeps to itself; a small library has both, over what musl has.
-- The linker writes the table of unwind tables (--eh-frame-hdr) in static programs too: a throw aborts without it.
-- C headers come after all others (-idirafter), as C++ headers must find them with #include_next.
+- libstdc++ is GCC's own, built from the archive's source against musl. It is position-independent, for static-pie and
+  shared objects, and static only, because a binary that needs a libstdc++.so built for musl runs nowhere.
+- libgcc_eh.a is built for the GNU C library. It finds unwind tables through `_dl_find_object`, and libgcc.a reads
+  processor features through `__getauxval`. musl exports neither, so a small library implements both on top of musl.
+- The linker writes the index of unwind tables (--eh-frame-hdr) in static programs too; without it a throw aborts.
+- C headers come after all others (-idirafter), because C++ headers must find them with #include_next.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from imagefab.toolchains.suite import find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _LOADERS = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "powerpc64le", "armel": "arm"}
-"""How musl calls an architecture in its dynamic linker's name, where it differs from Debian's name."""
+"""The architecture in the name of musl's dynamic linker, where it differs from Debian's name."""
 
 _FLAGS = {"ppc64el": " -mlong-double-64 -U__BUILTIN_CPU_SUPPORTS__"}
-"""What musl has another idea of than the compiler, by Debian's architecture: how long a long double is, and where the
-C library keeps what the processor can do."""
+"""Flags for where musl and the compiler disagree, by Debian's architecture: the size of a long double, and where the C
+library keeps the processor's features."""
 
 _GCC_FILES = (
     "libstdc++-v3/**",
@@ -110,7 +110,7 @@ def _cxx_layer(target: Target, version: int) -> LayerSpec:
 
 
 def _find_kernel_headers(target: Target, *, native: bool) -> str:
-    """The folders that have them, as seen from musl's headers: the cross compiler's, or the image's own."""
+    """Return the folders with the kernel's headers, relative to musl's: the cross compiler's, or the image's own."""
     return f"../{target.multiarch} .." if native else f"../../{target.gnu_triplet}/include"
 
 

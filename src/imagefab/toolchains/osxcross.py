@@ -1,11 +1,11 @@
 """Kind osxcross: clang, ld64.lld and LLVM's tools for Apple's macOS, under the names that osxcross gave them.
 
-Apple's SDK is the user's own file: `sdk` names it, the lock pins its hash, and an image that has it says so in a label,
-so that it does not get published by accident. Without one the image is complete but for the SDK, which whoever uses
-the image mounts at /opt/osxcross/SDK: such an image may be shared with anybody.
+Apple's SDK is the user's own file: `sdk` names it, the lock pins its hash, and an image with it says so in a label, so
+that it is not published by accident. Without one the image is complete except for the SDK, which its users mount at
+/opt/osxcross/SDK; such an image may be shared freely.
 
-What Apple's own tools take from the surroundings, the wrappers take too: SDKROOT, MACOSX_DEPLOYMENT_TARGET. Where those
-are silent, it is the SDK of the image and rustc's oldest macOS. clang signs ad hoc for arm64, as macOS wants it.
+Like Apple's own tools, the wrappers read SDKROOT and MACOSX_DEPLOYMENT_TARGET. The defaults are the image's SDK and the
+oldest macOS that rustc supports. clang signs ad hoc for arm64, as macOS requires.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SDK_FOLDER = "/opt/osxcross/SDK"
 _SDK = re.compile(r"MacOSX([0-9]+)(?:\.([0-9]+))?(?:\.[0-9]+)?\.sdk")
 _NEWEST_DARWIN = 24
 _OLDEST = {"aarch64": "11.0", "x86_64": "10.12"}
-"""The macOS that rustc builds for when nobody says which."""
+"""The macOS that rustc builds for by default."""
 _APPLE_NAMES = {"aarch64": "arm64", "x86_64": "x86_64"}
 _SHORT_NAMES = {"aarch64": "oa64", "x86_64": "o64"}
 _TOOLS = {
@@ -41,7 +41,7 @@ _TOOLS = {
     "ld": "ld64.lld",
 }
 _UNPREFIXED = ("lipo", "libtool", "otool", "install_name_tool", "dsymutil")
-"""These only Apple has; ar and its like are the image's own."""
+"""Tools that only Apple has; the unprefixed ar and the like are the image's own."""
 
 
 def make_osxcross(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -131,7 +131,7 @@ def _sdk_layer(file: str, name: str, path: str) -> LayerSpec:
 
 
 def _darwin_number(name: str) -> int:
-    """How the kernel of the SDK's macOS is numbered; osxcross has it in its programs' names."""
+    """Return the kernel version of the SDK's macOS, which osxcross puts into program names."""
     found = _SDK.fullmatch(name)
     if found is None:
         return _NEWEST_DARWIN

@@ -1,4 +1,4 @@
-"""The scripts, programs and settings that images are made with and have in them: files in the folder `scripts`."""
+"""The scripts, programs and settings that build images or are part of them: files in the folder `scripts`."""
 
 from __future__ import annotations
 

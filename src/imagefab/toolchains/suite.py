@@ -1,4 +1,4 @@
-"""Debian's suites: what kinds and runners ask for by another name in one than in the next, in one table."""
+"""Debian's suites: the differences between them that kinds and runners need to know, in one table."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from imagefab.recipe.model import Recipe
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     gcc: int
-    """The version of GCC that the cross compilers are; a library of GCC's is built from the source of the same."""
+    """The cross compilers' version of GCC; libraries of GCC are built from the same version's source."""
     has_stripped_gcc: bool = True
-    """Else most of its cross compilers is debug information."""
+    """If false, most of the cross compilers is debug information."""
     has_all_headers: bool = True
-    """The kernel's headers are there for all architectures, in the folder of headers that each has; else there is no
-    such folder before packages of that architecture are installed."""
+    """Whether the kernel's headers are there for all architectures, in each one's header folder. If false, that folder
+    does not exist until packages of the architecture are installed."""
     has_nostdlibcxx: bool = True
-    """Its g++ can be told to link without the C++ library."""
+    """Whether g++ has an option to link without the C++ library."""
     has_semihosting: bool = True
-    """Programs can ask picolibc to begin and to speak through semihosting."""
+    """Whether picolibc can start programs and do their I/O through semihosting."""
     has_default_picolibc: bool = False
-    """picolibc's libraries for the variant that GCC takes for the default are there under that variant's name too."""
+    """Whether picolibc's libraries for GCC's default variant are also available under that variant's name."""
     has_wide_time: bool = True
-    """Its GCC and libraries have 64 bits for time and file offsets on 32-bit targets, i386 aside."""
+    """Whether GCC and the libraries use 64 bits for time and file offsets on 32-bit targets, except i386."""
     riscv_machines: str = "qemu-system-riscv"
     """The package with QEMU's RISC-V machines."""
     emulators: str = "qemu-user"
-    """The package with QEMU's emulators that need no libraries. Older suites have others, which do, under that name."""
+    """The package with QEMU's static emulators. In older suites, qemu-user has emulators that need libraries."""
     emulator_suffix: str = ""
-    """What that package adds to an emulator's name."""
+    """The suffix of an emulator's name in that package."""
 
 
 _SUITES = {
@@ -59,5 +59,5 @@ _SUITES = {
 
 
 def find_suite(recipe: Recipe) -> Suite:
-    """The recipe's base suite; one that the table does not have is taken to be like the newest that it has."""
+    """Return the recipe's base suite; one that is not in the table is treated like the newest one that is."""
     return _SUITES.get(recipe.archives[0].suite, _SUITES["trixie"])

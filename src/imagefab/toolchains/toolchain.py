@@ -1,4 +1,4 @@
-"""What a kind of toolchain and a runner give to an image: the parts that the design puts together."""
+"""What a kind contributes to an image, for the design to assemble."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from imagefab.toolchains.blueprint import LayerSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """The layers that carry it, the most shared first, and the programs and variables by which it is used."""
+    """A toolchain's layers, the most shared first, and the programs and variables for using it."""
 
     layers: tuple[LayerSpec, ...]
     linker: str | None
-    """None where rustc's own linker is the one to use."""
+    """None if rustc's own linker is to be used."""
     cc: str
     cxx: str | None
     ar: str
     prefix: str
-    """What goes before `gcc` and `ar` in the names of its programs."""
+    """What precedes `gcc` and `ar` in program names."""
     sysroot: str
     pkg_config: str
     """The folder in which pkg-config finds the target's packages."""
     bindgen: tuple[str, ...] = ()
-    """What clang must be told to parse the target's headers."""
+    """The arguments that clang needs to parse the target's headers."""
     cmake_root: str | None = None
-    """The only folder in which CMake is to find the target's files; None where the usual folders have them."""
+    """The only folder in which CMake looks for the target's files; None for the usual folders."""
     cmake: tuple[tuple[str, str], ...] = ()
-    """What else CMake is told: variables and their values."""
+    """More variables for CMake and their values."""
     env: tuple[tuple[str, str], ...] = ()
     preset: bool = True
-    """Whether cargo and the crates are told of compiler and linker; else whoever builds says it."""
+    """Whether the image sets compiler and linker for cargo and the crates; if not, its users do."""
     labels: tuple[tuple[str, str], ...] = ()
     private: tuple[str, ...] = ()
-    """The names of sources in it that may not be passed on, wherever they come from."""
+    """The names of its sources that must not be redistributed, wherever they come from."""
     has_own_libc: bool = False
-    """It carries the C library that programs are linked against; the archive's is there to run them at most."""
+    """Whether it brings the C library that programs link against; the archive's is at most used to run them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

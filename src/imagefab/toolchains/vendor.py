@@ -1,7 +1,7 @@
-"""A vendor's archive that may not be passed on: the user has it as a file, or a recipe pins it by URL and sha256.
+"""A vendor's archive that must not be redistributed: the user's own file, or pinned by URL and sha256 in a recipe.
 
-No shipped recipe has one. An image with one in it says so in a label, wherever the archive came from, so that it does
-not get published by accident.
+No shipped recipe has one. An image with one says so in a label, wherever the archive came from, so that it is not
+published by accident.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class VendorArchive:
 
 
 def declare_archive(option: str, *, file: str, description: str) -> tuple[OptionRule, ...]:
-    """The options by which a recipe brings it. `file` is a pattern of the file's name."""
+    """Return the options with which a recipe specifies it. `file` is a pattern for the file's name."""
     return (
         OptionRule(
             name=option,
@@ -56,9 +56,9 @@ def declare_archive(option: str, *, file: str, description: str) -> tuple[Option
 def find_archive(
     recipe: Recipe, option: str, *, tops: Callable[[str], tuple[str, ...]] = lambda file: ()
 ) -> VendorArchive | None:
-    """What the recipe brings; None when it leaves that to whoever uses the image.
+    """Return the recipe's archive, or None if users of the image mount it.
 
-    `tops` says which folders an archive of a name begins with.
+    `tops` returns the top folders that an archive of a given name may have.
     """
     options = dict(recipe.options)
     path, url = str(options[option]), str(options[f"{option}-url"])

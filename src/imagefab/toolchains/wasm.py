@@ -1,20 +1,20 @@
-"""Kind wasm: WebAssembly for WASI, for a host of the user's own, which has no system, and by Emscripten.
+"""Kind wasm: WebAssembly for WASI, for custom hosts without a system, and through Emscripten.
 
-The first two are clang's and lld's. Wrappers say the target and where its files are, so that the compiler's name alone
-is enough for the cc crate:
+The first two use clang and lld. Wrappers set the target and the location of its files, so that the compiler's name
+alone is enough for the cc crate:
 
-- WASI has a sysroot of its own, made of links. Without one clang looks into /usr/include as well, and a header that
-  WASI lacks is silently the image's.
+- WASI has a sysroot of its own, made of links. Without one clang searches /usr/include as well, and silently takes a
+  header that WASI lacks from the image.
 - clang calls today's WASI `wasip1` and looks for its runtime library under that name; the package has it under the
   older one.
-- Debian's libc++ for WebAssembly knows neither exceptions nor threads, so C++ is compiled without exceptions: else any
-  use of a container asks for a __cxa_throw that is nowhere. A host of the user's own has no C library at all.
-- Archives are llvm-ar's. GNU ar's have no index of WebAssembly's objects, which not every linker forgives.
+- Debian's libc++ for WebAssembly supports neither exceptions nor threads, so C++ is compiled without exceptions:
+  otherwise any use of a container needs a __cxa_throw that does not exist. Custom hosts have no C library at all.
+- Archives are llvm-ar's. GNU ar's have no index of WebAssembly objects, which some linkers reject.
 
-rustc brings its own linker for these targets, so cargo is told of none.
+rustc brings its own linker for these targets, so cargo gets none.
 
-Emscripten is Debian's package, whose libraries are all built already: emcc writes nothing but what it is asked for, and
-works on a read-only root file system. Half of its 1.6 GB, the libraries for link time optimisation, is left out.
+Emscripten is Debian's package, with all its libraries prebuilt: emcc writes only its output, and works on a read-only
+root file system. Half of its 1.6 GB, the libraries for link time optimisation, is left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from imagefab.toolchains.script import read_script
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _VERSION = "19"
-"""LLVM's, and that of the libraries: the two go together."""
+"""The version of LLVM and of the libraries, which must match."""
 
 _EMSCRIPTEN = "/usr/share/emscripten"
 _EMSCRIPTEN_SYSROOT = f"{_EMSCRIPTEN}/cache/sysroot"
@@ -37,7 +37,7 @@ _EMSCRIPTEN_LAYER = LayerSpec(
     name="emscripten",
     comment="Emscripten, its libraries built",
     packages=("emscripten",),
-    # dpkg can't leave them out while it unpacks: other files are hard links to some of them.
+    # dpkg can't exclude them while unpacking: other files are hard links to some of them.
     run=(RunSpec(name="no libraries for link time optimisation", script=f"rm -r {_EMSCRIPTEN_SYSROOT}/lib/*/lto*\n"),),
 )
 
@@ -58,7 +58,7 @@ def _make_emscripten() -> Toolchain:
         pkg_config=f"{_EMSCRIPTEN_SYSROOT}/lib/pkgconfig",
         bindgen=(LIBCLANG_HEADERS, "-fvisibility=default", f"--sysroot={_EMSCRIPTEN_SYSROOT}"),
         cmake_root=_EMSCRIPTEN_SYSROOT,
-        # There CMake finds what it should know of the system, which Emscripten brings.
+        # Emscripten's own CMake platform file is there.
         cmake=(("CMAKE_MODULE_PATH", f"{_EMSCRIPTEN}/cmake/Modules"),),
     )
 
@@ -66,7 +66,7 @@ def _make_emscripten() -> Toolchain:
 def _make_clang(target: Target) -> Toolchain:
     triple, has_system = target.triple, target.os == "wasi"
     prefix, sysroot = f"{triple}-", f"/usr/{triple}"
-    # bindgen wants functions to be visible from outside, and clang hides them for these targets unless told.
+    # bindgen only sees visible functions, and clang hides functions by default for these targets.
     bindgen = (LIBCLANG_HEADERS, "-fvisibility=default", *((f"--sysroot={sysroot}",) if has_system else ()))
     return Toolchain(
         layers=(clang_layer(_VERSION), *((_WASI,) if has_system else ()), _wrappers_layer(target)),
@@ -81,7 +81,7 @@ def _make_clang(target: Target) -> Toolchain:
         cmake_root=sysroot,
         cmake=(
             *((f"CMAKE_{tool.upper()}", f"/usr/local/bin/{prefix}{tool}") for tool in ("ar", "ranlib")),
-            # Without a system nothing links to a program, which is what CMake tries first.
+            # Without a system nothing links into a program, which is what CMake tries first.
             *(() if has_system else (("CMAKE_TRY_COMPILE_TARGET_TYPE", "STATIC_LIBRARY"),)),
         ),
     )

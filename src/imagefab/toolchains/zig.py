@@ -1,21 +1,21 @@
-"""Kind zig: Zig's C compiler and linker, which carries every C library it can build for, in every version.
+"""Kind zig: Zig's C compiler and linker, which includes every C library that it can build for, in every version.
 
-So the GNU C library's version is a recipe's choice (`glibc`), and does not come from the base. Zig is a wheel of the
-Python package index, pinned like all sources.
+So the GNU C library's version is a recipe's choice (`glibc`), independent of the base. Zig is a wheel from the Python
+package index, pinned like all sources.
 
-`zig-cc` is what build systems call. It hides where Zig is unlike GCC and clang:
+Build systems call `zig-cc`, which hides differences between Zig and GCC or clang:
 
-- It takes no triple but its own, so options that name one (the cc crate adds them) are left out.
-- rustc links GCC's unwinder by its file name, and brings its own start files for musl; Zig has both itself.
-- Zig keeps what it compiles, C libraries among it, in a cache. It goes to cargo's target folder when there is one: that
-  stays when a container goes. zig_cache.py says how the image brings what is compiled first.
+- Zig accepts only its own triples, so options that name one (the cc crate adds them) are dropped.
+- rustc links GCC's unwinder by its file name, and brings its own start files for musl; Zig has its own of both.
+- Zig caches what it compiles, including C libraries. The cache is in cargo's target folder if there is one, which
+  outlives the container. zig_cache.py describes how the image fills it ahead of time.
 
-For Windows, Zig is the LLVM flavour: headers and import libraries of mingw-w64, the C library that Windows itself has,
-LLVM's unwinder and C++ library, all linked statically. rustc names libraries of mingw-w64's that Zig links unasked, and
-the older C library, which Zig has not. `zig-windres` takes windres' options and has Zig's resource compiler do it.
+For Windows, Zig is the LLVM flavour: headers and import libraries from mingw-w64, Windows' own C library, and LLVM's
+unwinder and C++ library, linked statically. rustc names mingw-w64 libraries that Zig links by default, and the
+older C library, which Zig does not have. `zig-windres` translates windres' options for Zig's resource compiler.
 
-With `preset = false` the image says nothing of compilers and linkers: `zig` and `cargo-zigbuild` are on PATH, which is
-what cross's own zig mode looks for.
+With `preset = false` the image sets no compiler or linker: `zig` and `cargo-zigbuild` are on PATH, where cross's own
+zig mode looks for them.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _FAMILIES = {
     "armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv", "loongarch64": "loongarch",
     "sparc64": "sparc", "mips64": "mips", "mips64el": "mips", "powerpc64": "powerpc", "powerpc64le": "powerpc",
 }  # fmt: skip
-"""How Zig's folders of headers call an architecture that has several names."""
+"""The family name that Zig's header folders use for an architecture."""
 _CPUS = {
     "armv7/hf": "generic+v7a+vfp3d16-neon",
     "arm/hf": "generic+v6+vfp2+strict_align",
     "arm": "generic+v6+strict_align",
 }
-"""The oldest processor that rustc takes for a target, where Zig takes a newer one; by the first part of a triple."""
+"""The oldest processor that rustc supports for a target, where Zig's default is newer; by the triple's first part."""
 
 _NEWEST_GLIBC = "2.44"
 """In Zig 0.17; later versions of Zig may have newer ones."""
@@ -54,17 +54,16 @@ _DEFAULT_GLIBC = "2.17"
 _OLDEST_GLIBCS = {
     "arm": "2.4", "armv7": "2.4", "aarch64": "2.17", "powerpc64le": "2.19", "riscv64gc": "2.27", "loongarch64": "2.36",
 }  # fmt: skip
-"""The first that an architecture, or its calling convention, was in; by the first part of a triple."""
+"""The first glibc that supports an architecture or its calling convention; by the triple's first part."""
 _NO_GLIBC = ("mips", "mipsel", "powerpc", "powerpc64")
-"""The architectures whose GNU C library Zig does not carry under the target's name."""
+"""Architectures for which Zig has no GNU C library under the target's name."""
 
 _UNASKED = {
     "windows": "-lmsvcrt | -lmingw32 | -lmingwex | ",
     "freebsd": "-lkvm | -lmemstat | -lprocstat | -ldevstat | ",
 }
 """Libraries that rustc names whether a program needs them or not, by system. Zig links those of Windows by itself, or
-in the newer form. Those of FreeBSD it does not have: a program that uses one fails to link, as its symbols are missing.
-"""
+in a newer form. It does not have those of FreeBSD: a program that uses one fails to link because of missing symbols."""
 
 
 def make_zig(recipe: Recipe, platform: HostPlatform) -> Toolchain:
@@ -125,10 +124,10 @@ def _zigbuild_layer(version: str) -> LayerSpec:
 
 
 def _libraries_layer(target: Target, platform: HostPlatform) -> list[LayerSpec]:
-    """What programs need to run; Zig itself needs none of it.
+    """Return layers with what programs need to run; Zig itself needs none of it.
 
-    The GNU C library is there for architectures that are none of the archive's own too, as cross compilers need it.
-    Programs with musl that are linked as usual need nothing.
+    The GNU C library is available even for architectures that are not release architectures, because cross compilers
+    need it. Programs that link musl the usual way need nothing.
     """
     arch = target.debian_arch
     if not arch or is_native(target, platform) or (target.is_musl and not target.debian_release_arch):
@@ -171,12 +170,12 @@ def _wrappers_layer(target: Target, name: str) -> LayerSpec:
 
 
 def _read_cache() -> str:
-    """How a wrapper finds the caches."""
+    """Return the lines with which a wrapper finds the caches."""
     return read_script("zig-find-cache.sh") + read_script("zig-local-cache.sh")
 
 
 def _name_compilers(target: Target, name: str, *, preset: bool) -> dict[str, str]:
-    """By language. cargo-zigbuild names a target without a version of the C library, unless its user asks for one."""
+    """Return the compilers by language. cargo-zigbuild's target has no C library version unless a user asks for one."""
     if preset:
         return {"c": "zig-cc", "c++": "zig-c++"}
     plain = name.partition(".")[0]
@@ -202,16 +201,16 @@ def _multiarch(target: Target) -> str:
 
 
 def _include(target: Target) -> list[str]:
-    """The headers that Zig compiles with, for libclang."""
+    """Return libclang's arguments for the headers that Zig compiles with."""
     family = _FAMILIES.get(target.stem, target.stem)
     if target.is_musl:
-        # Both byte orders have the same.
+        # Both byte orders share them.
         stem = _STEMS.get(target.stem, target.stem).removesuffix("le")
         folders = [f"{stem}-linux-musl", "generic-musl"]
     elif target.os == "linux":
         folders = [f"{family}-linux-gnu", "generic-glibc"]
     elif target.os == "windows":
-        # bindgen hands on rustc's triple, of which clang knows no such environment.
+        # bindgen passes on rustc's triple, whose environment clang does not know.
         return [
             f"--target={target.stem}-w64-windows-gnu",
             LIBCLANG_HEADERS,

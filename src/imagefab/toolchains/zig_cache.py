@@ -1,11 +1,11 @@
-"""What Zig would compile first in each new container: start files, C and C++ libraries, runtimes. The image has them.
+"""What Zig would compile first in each new container, prebuilt: start files, C and C++ libraries, runtimes.
 
-Zig keeps what it compiles in a cache, and compiles a library when first asked for it, for minutes. The image is built
-with such a cache, of which it keeps the libraries (zig-keep.pl); the first call in a container makes a cache of them
-again (zig-seed.pl), wherever that container has a place for one. Both scripts say how Zig finds things in there.
+Zig compiles a library when it is first needed, which takes minutes, and keeps it in a cache. The image's build fills
+such a cache and keeps its libraries (zig-keep.pl); the first call in a container turns them into a cache again
+(zig-seed.pl), wherever that container has its cache. Both scripts describe how Zig looks entries up.
 
 A library is compiled once for programs with debug information and once for those without, and some once more for each
-way to link. So the layer links what users link. Who asks for something else waits for it, as ever.
+way to link. So the layer links what users link. Other combinations are compiled on first use, as usual.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from imagefab.toolchains.script import read_script
 ZIG = "/opt/zig"
 
 _STRIP = "-Wl,--strip-debug"
-"""What cargo has rustc give the linker for a release; that is optimized too, but the linker does not hear of it."""
+"""What rustc passes to the linker in cargo's release profile, which also optimizes, but not through linker arguments.
+"""
 _WINDOWS_LIBRARIES = (
     "kernel32", "ntdll", "userenv", "ws2_32", "dbghelp", "advapi32", "bcrypt", "user32", "shell32", "ole32",
 )  # fmt: skip
-"""What Rust's standard library and most crates name."""
+"""Libraries that Rust's standard library and most crates name."""
 
 
 def list_links(target: Target) -> tuple[tuple[str, str], ...]:
-    """Language and options of each way to link."""
+    """Return the language and options of each way to link."""
     return tuple(
         (language, " ".join(filter(None, (*shape, strip))))
         for language, shapes in (
@@ -41,7 +42,7 @@ def list_links(target: Target) -> tuple[tuple[str, str], ...]:
 
 
 def _list_shapes(target: Target) -> Iterator[tuple[str, ...]]:
-    """As people and their build systems link."""
+    """Yield the options with which people and their build systems link."""
     shapes = ["", "-shared -fPIC"]
     if target.os == "linux":
         shapes.append("-no-pie")
@@ -54,9 +55,9 @@ def _list_shapes(target: Target) -> Iterator[tuple[str, ...]]:
 
 
 def _list_shapes_by_rustc(target: Target) -> Iterator[tuple[str, ...]]:
-    """As rustc links programs and shared libraries: see `rustc --print link-args`."""
+    """Yield the options with which rustc links programs and shared libraries: see `rustc --print link-args`."""
     if target.os == "windows":
-        # It adds -nolibc, as what C programs need besides is in its own libraries.
+        # rustc also passes -nolibc, because its own libraries contain what else C programs need.
         libraries = ["-lunwind", *(f"-l{name}" for name in _WINDOWS_LIBRARIES)]
         shapes = ["", "-shared"]
     else:
@@ -69,12 +70,12 @@ def _list_shapes_by_rustc(target: Target) -> Iterator[tuple[str, ...]]:
 
 
 def _is_static_pie(target: Target) -> bool:
-    """What rustc makes of a program, unless it is told otherwise."""
+    """Return whether rustc links programs as static-pie by default."""
     return target.is_musl and target.stem == "x86_64"
 
 
 def make_cache_layer(target: Target, name: str, commands: dict[str, str]) -> LayerSpec:
-    """`commands` are the compilers, by language; `name` is Zig's for the target."""
+    """Return the layer with Zig's libraries. `commands` are the compilers by language; `name` is Zig's target."""
     links = "".join(
         f"{commands[language]} {options} {language}.c{'c' if language == 'c++' else ''} -o out\n"
         for language, options in list_links(target)

@@ -1,5 +1,5 @@
-"""Which probes an image gets: from its subject to shell scripts. Pure; one module for each sort of target.
+"""The probes of an image: from its subject to shell scripts. Pure; one module for each sort of target.
 
-A script runs under `sh -eu`, in a folder of its own, with the image's environment and nothing else. What the image says
-of itself (its variables) is a stranger's text: it goes into scripts quoted, as words.
+A script runs under `sh -eu`, in a folder of its own, with only the image's environment. The image's variables are
+untrusted, so they are quoted as words in scripts.
 """

@@ -1,6 +1,7 @@
-"""A toolchain for Android, whose programs nothing here can run: what it makes is looked at.
+"""Probes of a toolchain for Android, whose programs can't run here: its output is inspected instead.
 
-An image may come without Google's NDK, for its users to mount parts of theirs. What needs the NDK is skipped then.
+An image may come without Google's NDK, for its users to mount parts of theirs. Probes that need the NDK are then
+skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 NO_NDK = "/opt/android/NDK/sysroot"
-"""CROSS_SYSROOT where no NDK is in the image."""
+"""CROSS_SYSROOT if the image has no NDK."""
 _NEEDS_NDK = ("c", "c++", "shared", "cmake", "bindgen")
 
 

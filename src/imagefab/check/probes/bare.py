@@ -1,4 +1,4 @@
-"""A toolchain for programs that run on no system: objects, and what boots under the runner."""
+"""Probes of a toolchain for programs without an operating system: objects, and programs that boot under the runner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagefab.check.start import Start, find_start
 from imagefab.check.subject import Subject
 
 _PATIENCE = 3
-"""Seconds that a program which hangs is given."""
+"""Seconds after which a hanging program is stopped."""
 
 
 def make_bare_probes(subject: Subject) -> Iterator[Probe]:
@@ -95,7 +95,10 @@ def _make_disk_probes(runner: str) -> Iterator[Probe]:
 
 
 def boot(runner: str, said: str, *files: str) -> str:
-    """A serial port's lines end as on a terminal; firmware says things too, with escape sequences."""
+    """Return a script that boots files and looks for a line in the output.
+
+    Lines on a serial port end with a carriage return, and firmware prints lines and escape sequences of its own.
+    """
     return "".join(
         f"{prefix}{runner} \"$PWD/{name}\" >said\ntr -d '\\r' <said | grep -ax {shlex.quote(said)}\n"
         for name in files
@@ -104,7 +107,7 @@ def boot(runner: str, said: str, *files: str) -> str:
 
 
 def build(cc: str, start: Start, *sources: str) -> str:
-    """Script that makes `kernel`, a program that boots."""
+    """Return a script that builds `kernel`, a program that boots."""
     listed = shlex.join([*sources, *(name for name, _ in start.sources), *start.options])
     return "".join(place(*source) for source in start.sources) + f"{cc} -O2 -g {listed} -o kernel\n"
 

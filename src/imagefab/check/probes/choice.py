@@ -1,4 +1,4 @@
-"""Which probes an image gets, by its target."""
+"""Chooses an image's probes by its target."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
 
 
 def list_skips(subject: Subject) -> list[Row]:
-    """What an image of its sort would be asked, and this one can't be."""
+    """Return the probes for such an image that can't run in this one."""
     return _SKIPS.get(_name_conventions(subject), list_hosted_skips)(subject)
 
 
 def _name_conventions(subject: Subject) -> str:
-    """The system; Windows has two sorts of compilers, which take different options."""
+    """Return the system; Windows has two sorts of compilers, which take different options."""
     return "msvc" if subject.target and subject.target.is_msvc else subject.os

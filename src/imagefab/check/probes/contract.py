@@ -1,4 +1,4 @@
-"""The contract between an image and cross, point by point; the same for every target."""
+"""Probes of the contract between an image and cross, point by point; the same for every target."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _check_variables(subject: Subject) -> str:
 
 
 def _paths(value: str) -> list[str]:
-    """The paths in a variable: words and parts of lists that begin with a slash, alone or after an option."""
+    """Return the paths in a variable: words and list elements that begin with a slash, alone or after an option."""
     if "://" in value:
         return []
     found = []

@@ -1,6 +1,6 @@
-"""A toolchain for macOS, whose programs nothing here can run: what it makes is looked at.
+"""Probes of a toolchain for macOS, whose programs can't run here: its output is inspected instead.
 
-An image may come without Apple's SDK, for its users to mount theirs. What needs the SDK is skipped then.
+An image may come without Apple's SDK, for its users to mount theirs. Probes that need the SDK are then skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 NO_SDK = "/opt/osxcross/SDK"
-"""SDKROOT where no SDK is in the image."""
+"""SDKROOT if the image has no SDK."""
 _NEEDS_SDK = ("c", "c++", "shared", "framework", "cmake", "bindgen")
 
 

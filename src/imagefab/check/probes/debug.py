@@ -1,4 +1,4 @@
-"""A debugger at work on a program of the target's, as the runner runs it."""
+"""Probes of a debugger, with one of the target's programs under the runner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _DEBUGGER = "CROSS_DEBUGGER"
 
 
 def make_debug_probe(subject: Subject, build: str, program: str, said: str) -> Iterator[Probe]:
-    """`build` is a script that makes the program, which says a line."""
+    """Yield the probe if a debugger and a runner exist. `build` is a script that makes the program, which prints
+    `said`."""
     debugger = words(subject.env.get(_DEBUGGER, ""))
     runner = words(subject.find_cargo("RUNNER"))
     if debugger and runner:

@@ -1,4 +1,4 @@
-"""What the image's programs say of themselves."""
+"""Facts about the image: the versions of its programs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ FACTS = "facts"
 
 
 def make_facts_probe(subject: Subject) -> Probe:
-    """What the programs answer; lines of `name=value`. A program that is not there says nothing."""
-    # Where whoever builds brings the compiler's name along, the host's would tell of something else.
+    """Return the probe that prints the versions, as lines of `name=value`. Missing programs print nothing."""
+    # If users bring their own compiler name, the host's compiler would report the wrong version.
     cc = words(subject.find("CC")) or ("false" if subject.is_for_zigbuild else "cc")
     prefix = subject.env.get("CROSS_TOOLCHAIN_PREFIX", "")
     return Probe(

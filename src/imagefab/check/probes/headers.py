@@ -1,4 +1,4 @@
-"""The target's headers, as the C compiler, libclang and Rust's libc crate each see them."""
+"""Probes of the target's headers, as the C compiler, libclang and Rust's libc crate each see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagefab.toolchains.widths import GNU_VARIABLES, MUSL_VARIABLES
 _CLANG_ARCHITECTURES = {"riscv64gc": "riscv64", "riscv32imac": "riscv32", "armv7": "armv7", "i686": "i686"}
 
 _KNOWS_TIME = 'grep -qsi "musl32_*time64" "$vendor"/libc-*/build.rs "$vendor"/libc/build.rs'
-"""Older versions of the crate do not ask for the variables, and toolchains have them for std alone."""
+"""Older versions of the crate do not read the variables, and toolchains contain them only for std."""
 
 
 def make_bindgen_probe(subject: Subject, header: str, bits: int) -> Probe:
@@ -27,7 +27,7 @@ def make_bindgen_probe(subject: Subject, header: str, bits: int) -> Probe:
 
 
 def make_header_probes(subject: Subject, cc: str) -> Iterator[Probe]:
-    """For systems with POSIX's headers."""
+    """Yield probes for systems with POSIX headers."""
     yield Probe(
         name="sizes",
         what="time, file offsets and struct stat are as large for libclang and Rust as for the C compiler",
@@ -68,7 +68,7 @@ def _parse(subject: Subject, header: str) -> str:
 
 
 def _compare_rust(subject: Subject) -> str:
-    """With the crate itself where the toolchain has its source, as rustup's rust-src has; else by its rule for time."""
+    """Compare with the crate if the toolchain has its source (rustup's rust-src), else with its rule for time."""
     size = find_time_size(subject)
     is_known = '[ -d "$vendor" ]' if size is None else _KNOWS_TIME
     measure = (
@@ -80,8 +80,7 @@ def _compare_rust(subject: Subject) -> str:
 
 
 def find_time_size(subject: Subject) -> int | None:
-    """How large Rust's libc crate takes time_t for, by the variables that its build script reads; None where that does
-    not depend on them."""
+    """Return time_t's size in Rust's libc crate, by the variables of its build script; None if it depends on none."""
     if subject.os != "linux" or pointer_bits(subject.triple) != 32 or subject.triple.startswith("riscv32"):
         return None
     names, wide = (MUSL_VARIABLES, "1") if "musl" in subject.triple else (GNU_VARIABLES, "64")

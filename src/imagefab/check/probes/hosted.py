@@ -1,4 +1,4 @@
-"""A toolchain for programs that run under a system with a C library, like Linux."""
+"""Probes of a toolchain for programs that run under a system with a C library, like Linux."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
 
 
 def lacks_static(subject: Subject) -> bool:
-    """Of the C libraries that Zig has, musl alone can be linked statically."""
+    """Return whether the C library can't be linked statically. With Zig, only musl can."""
     return subject.has_zig and subject.os != "windows" and "musl" not in subject.triple
 
 
@@ -87,8 +87,10 @@ def _zigbuild() -> Probe:
 def make_cmake_probe(
     subject: Subject, *, cxx: bool, suffix: str = "", product: str = "", cxx_program: str = "hello.cc"
 ) -> Probe:
-    """The suffix is what the target's programs have after their names. The product is what of one is for the target,
-    where that is not what runs."""
+    """Return the probe of CMake.
+
+    `suffix` is that of the target's programs. `product` is the file for the target, if it is not the one that runs.
+    """
     main, said = ("hello.cc", "c++ says 42") if cxx else ("hello.c", "c says 42")
     lists = place(
         "CMakeLists.txt",

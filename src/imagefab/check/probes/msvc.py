@@ -1,6 +1,6 @@
-"""A toolchain for Windows by Microsoft's conventions: clang-cl's options, libraries and resources.
+"""Probes of a toolchain for Windows by Microsoft's conventions: clang-cl's options, libraries and resources.
 
-An image may come without Microsoft's SDK, for its users to mount theirs. What needs the SDK is skipped then.
+An image may come without Microsoft's SDK, for its users to mount theirs. Probes that need the SDK are then skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
 
 NO_SDK = "/opt/msvc/SDK"
-"""CROSS_SYSROOT where no SDK is in the image."""
+"""CROSS_SYSROOT if the image has no SDK."""
 _NEEDS_SDK = ("c", "c-static", "shared", "c++", "cmake", "bindgen")
 
 _MACHINES = {"x86_64": "x64", "i686": "x86", "aarch64": "arm64"}

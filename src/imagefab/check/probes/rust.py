@@ -1,4 +1,4 @@
-"""Rust in the image: the toolchain comes from outside, as cross brings it."""
+"""Probes of Rust in the image, with a toolchain mounted from outside, as cross does it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILES = {
     "unknown": ("probe.wasm",),
     "emscripten": ("probe.js", "probe.wasm"),
 }
-"""What rustc calls a program, by system: first what runs, last what is for the target."""
+"""The files of a program, by system: the first runs, the last is for the target."""
 
 
 def make_rust_probes(subject: Subject) -> Iterator[Probe]:
@@ -50,7 +50,7 @@ def make_rust_probes(subject: Subject) -> Iterator[Probe]:
 
 
 def _release_with_zig(subject: Subject, target: str) -> str:
-    """Zig's libraries have come with the image, for both profiles."""
+    """Return a script that checks that Zig's libraries came with the image, for both profiles."""
     if not subject.has_zig:
         return ""
     build = f"{_name_cargo(subject)} build --offline --release --target {target}\n"
@@ -58,12 +58,12 @@ def _release_with_zig(subject: Subject, target: str) -> str:
 
 
 def _name_cargo(subject: Subject) -> str:
-    """cross calls cargo-zigbuild in images that have no other compiler."""
+    """Return the cargo command: cross calls cargo-zigbuild in images that have no other compiler."""
     return "cargo-zigbuild" if subject.is_for_zigbuild else "cargo"
 
 
 def _make_bare_probe(subject: Subject, target: str) -> Probe:
-    """Objects of both languages must fit together; who links programs is up to the crate."""
+    """Return the probe for bare metal: objects of both languages must be compatible; linking is up to the crate."""
     start = find_start(subject.triple.partition("-")[0])
     library = f"target/{target}/debug/libprobe.a"
     runner = words(subject.find_cargo("RUNNER"))

@@ -1,4 +1,4 @@
-"""Pieces of scripts: files to write, programs to run, words to quote."""
+"""Building blocks for scripts: files to write, programs to run, words to quote."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from imagefab.check.subject import Subject
 
 
 def run(subject: Subject, program: str, said: str) -> str:
-    """Run a product as cargo would, and with nothing in the environment. Windows ends its lines with one more sign."""
+    """Return a script that runs a product as cargo would, and again with an empty environment. Windows adds a CR to
+    lines."""
     runner = subject.find_cargo("RUNNER")
     if not runner and subject.runs_with in ("none", ""):
         return ""
@@ -24,12 +25,12 @@ def run(subject: Subject, program: str, said: str) -> str:
 
 
 def words(value: str) -> str:
-    """A command as cargo and the cc crate read it from a variable: words between spaces, with no quotes."""
+    """Quote a command as cargo and the cc crate parse it from a variable: words between spaces, with no quotes."""
     return shlex.join(value.split())
 
 
 def place(name: str, program: str = "", /, **values: object) -> str:
-    """Write a program, which has the file's name where it is given none."""
+    """Return a script that writes a program from `programs`, which by default has the file's name."""
     return write(name, read_program(program or name, **values))
 
 

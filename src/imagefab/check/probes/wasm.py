@@ -1,5 +1,7 @@
-"""A toolchain for WebAssembly: with a system, WASI or Emscripten, it makes programs; without one, modules that export
-functions."""
+"""Probes of a toolchain for WebAssembly.
+
+With a system, WASI or Emscripten, it makes programs; without one, modules that export functions.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ def make_wasi_probes(subject: Subject) -> Iterator[Probe]:
 
 
 def make_module_probes(subject: Subject) -> Iterator[Probe]:
-    """For a host of the user's own, of which nothing is known: no C library, and nothing that runs."""
+    """Yield probes for custom hosts, about which nothing is known: there is no C library, and nothing runs."""
     cc, cxx, ar = (words(subject.find(stem)) for stem in ("CC", "CXX", "AR"))
     if not cc:
         return
@@ -110,7 +112,7 @@ def make_module_probes(subject: Subject) -> Iterator[Probe]:
 
 
 def make_emscripten_probes(subject: Subject) -> Iterator[Probe]:
-    """A program is two files: the module, and the script that Node runs."""
+    """Yield probes for Emscripten, where a program is two files: the module, and the script that Node runs."""
     cc, cxx, ar = (words(subject.find(stem)) for stem in ("CC", "CXX", "AR"))
     if not cc:
         return

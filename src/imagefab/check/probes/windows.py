@@ -1,4 +1,4 @@
-"""A toolchain for Windows programs: what other systems' toolchains do, and DLLs, import libraries and resources."""
+"""Probes of a toolchain for Windows programs: those for other systems, plus DLLs, import libraries and resources."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def make_windows_probes(subject: Subject) -> Iterator[Probe]:
     )
     if cxx:
         ways = (("c++", "", ""), ("c++-static", "-static ", ", statically"))
-        # Zig has no DLLs to link.
+        # Zig links its C++ library statically in any case.
         for name, option, how in ways[:1] if subject.has_zig else ways:
             yield Probe(
                 name=name,

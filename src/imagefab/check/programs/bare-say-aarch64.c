@@ -1,4 +1,4 @@
-/* Semihosting. */
+/* Uses semihosting. */
 static long call(long number, const void *block)
 {
     register long first __asm__("x0") = number;

@@ -1,4 +1,4 @@
-/* The first serial port, and QEMU's port for exit codes, where 16 is success. */
+/* Uses the first serial port, and QEMU's port for exit codes, where 16 is success. */
 static void put(char letter)
 {
     __asm__ volatile("outb %0, %1" : : "a"(letter), "d"((unsigned short)0x3f8));

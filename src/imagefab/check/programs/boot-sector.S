@@ -1,4 +1,4 @@
-/* The first sector of a disk: the BIOS loads it to 0x7c00 and jumps there. */
+/* The first sector of a disk: the BIOS loads it at 0x7c00 and jumps there. */
     .code16
     .globl _start
 _start:

@@ -1,4 +1,4 @@
-// Compiles a C file with the compiler that the image names for the target, as the cc crate would.
+// Compiles a C file with the image's compiler for the target, as the cc crate would.
 use std::{env, path::Path, process::Command};
 
 fn find(stem: &str, target: &str) -> String {

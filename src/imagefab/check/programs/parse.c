@@ -1,4 +1,4 @@
-/* Parses a header as bindgen does: through libclang, with the arguments that it is given. */
+/* Parses a header as bindgen does: through libclang, with the given arguments. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ typedef long long get_size(struct type);
 
 static void *library;
 
-/* For `char size_of_x[sizeof(x)]` it says `x` and the size. */
+/* Prints `x` and its size for `char size_of_x[sizeof(x)]`. */
 static int say_size(struct cursor cursor, struct cursor parent, void *prefix)
 {
     get_spelling *spelling = (get_spelling *)dlsym(library, "clang_getCursorSpelling");

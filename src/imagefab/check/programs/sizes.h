@@ -1,4 +1,4 @@
-/* A row for each type, as text in the object file; and an array of its size, for libclang. */
+/* A row for each type, as text in the object file, and an array of its size, for libclang. */
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/types.h>

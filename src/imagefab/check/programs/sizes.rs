@@ -1,5 +1,5 @@
 #![no_std]
-//! The same rows, as Rust's libc crate has the types.
+//! The rows of sizes.h, for the types in Rust's libc crate.
 #[repr(C)]
 pub struct Row {
     mark: [u8; 8],

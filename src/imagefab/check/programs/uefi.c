@@ -1,4 +1,4 @@
-/* An application for UEFI, on the machine's own ports. */
+/* A UEFI application that writes to the machine's ports directly. */
 static void put(char letter)
 {
     __asm__ volatile("outb %0, %1" : : "a"(letter), "d"((unsigned short)0x3f8));

@@ -1,1 +1,1 @@
-"""Runners: how the target's programs run inside the image. One module each; any kind goes with any runner."""
+"""Runners: how the target's programs run in the image. One module each; any kind works with any runner."""

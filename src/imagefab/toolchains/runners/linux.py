@@ -1,7 +1,7 @@
-"""Linux programs: as they are on a machine of the target's own, under QEMU's user mode elsewhere.
+"""Linux programs: run natively on the target's own platform, and under QEMU's user mode elsewhere.
 
-Only the one emulator that the image needs is taken out of the package of all emulators. The runner names the emulator
-itself and does not rely on binfmt_misc, nor on any variable: it must work under `env -i`.
+Only the emulator that the image needs is taken from the package of all emulators. The runner calls the emulator itself
+and relies neither on binfmt_misc nor on any variable: it must work under `env -i`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GDB = "\n# QEMU waits for a debugger at CROSS_GDB, a port or a path."
 
 
 def is_native(target: Target, platform: HostPlatform) -> bool:
-    """Whether the host platform runs the target's programs by itself."""
+    """Return whether the host platform runs the target's programs natively."""
     return target.debian_arch == platform.debian_arch
 
 

@@ -1,4 +1,4 @@
-"""What a runner gives to an image."""
+"""What a runner contributes to an image."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from imagefab.toolchains.blueprint import LayerSpec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     name: str
-    """What the image's label says, and what CROSS_RUNNER may name."""
+    """Its name in the image's label and in CROSS_RUNNER."""
     command: tuple[str, ...] = ()
-    """What goes before a program of the target's to run it; nothing where none can be run. It works under `env -i`."""
+    """The command that runs one of the target's programs; empty if there is none. It works under `env -i`."""
     layers: tuple[LayerSpec, ...] = ()
-    """The same for every image with this runner and target, whatever the toolchain: images share them."""
+    """The same for every image with this runner and target, whatever the toolchain, so images share them."""
     env: tuple[tuple[str, str], ...] = ()
     choices: tuple[str, ...] = ()
-    """What CROSS_RUNNER can be."""
+    """The values that CROSS_RUNNER accepts."""
     needs_sysroot: bool = False
-    """It looks for the target's libraries where QEMU_LD_PREFIX says."""
+    """Whether it looks for the target's libraries in QEMU_LD_PREFIX."""
 
 
 MakeRunner = Callable[[Recipe, HostPlatform], Runner]

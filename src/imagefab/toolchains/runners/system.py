@@ -1,13 +1,12 @@
 """Bare metal: a whole machine under QEMU, which boots the program.
 
 The runner is one script for all machines of an emulator, so images share its layer. It relies on no variable, writes
-nowhere but in /tmp, and leaves the programs and disks that it is given as they are.
+only temporary files, and does not change the programs and disks that it runs.
 
-- Arm and RISC-V programs speak through semihosting or the first serial port, and end with an exit code through
-  semihosting.
-- x86 has no semihosting: programs speak through the first serial port, and end by writing their exit code to port 0xf4.
-  16 is success there, as is custom: QEMU ends with 2n+1, and what would be 0 is how QEMU's own failures look. A guest
-  that switches the machine off has succeeded; after a triple fault it has failed, which QEMU alone would not tell.
+- Arm and RISC-V programs do I/O through semihosting or the first serial port, and exit with a code through semihosting.
+- x86 has no semihosting: programs write to the first serial port, and exit by writing their exit code to port 0xf4. By
+  convention 16 is success: QEMU exits with 2n+1, and 0 would look like QEMU's own failures. A guest that powers the
+  machine off has succeeded; one that triple-faults has failed, which QEMU alone does not report.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ UEFI = "qemu-system-uefi"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Where programs go; sizes in bytes."""
+    """Where programs are loaded; sizes in bytes."""
 
     rom: int
     rom_size: int
@@ -40,9 +39,9 @@ class Memory:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     options: str
-    """QEMU's, up to the program."""
+    """QEMU's options, up to the program."""
     memory: Memory | None = None
-    """For the linker; None where programs bring a linker script of their own."""
+    """For the linker; None if programs bring a linker script of their own."""
 
 
 _K = 1024
@@ -61,7 +60,7 @@ MACHINES: dict[str, Machine] = {
     "thumbv7em": Machine(
         options="-machine mps2-an386", memory=Memory(rom=0, rom_size=4096 * _K, ram=0x2000_0000, ram_size=4096 * _K)
     ),
-    # There is no machine with a Cortex-M23; a Cortex-M33 runs its programs.
+    # QEMU has no machine with a Cortex-M23; a Cortex-M33 runs its programs.
     "thumbv8m.base": _AN505,
     "thumbv8m.main": _AN505,
     "riscv64gc": Machine(options="-machine virt -bios none", memory=_VIRT),
@@ -109,7 +108,7 @@ def _list_choices(target: Target) -> tuple[str, ...]:
 
 
 def _compose_script(target: Target) -> str:
-    """One for all machines of an emulator."""
+    """Return one script for all machines of an emulator."""
     is_pc = target.qemu == "x86_64"
     choices = _list_choices(target)
     cases = ["qemu-system) ;;", *([f'{UEFI}) firmware="-bios {FIRMWARE}" ;;'] if is_pc else [])]

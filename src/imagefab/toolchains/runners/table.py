@@ -1,4 +1,4 @@
-"""Which runner an image has: what the recipe names, else what fits its target and the machine that the image is for."""
+"""Which runner an image has: the one that the recipe names, or the default for its target and host platform."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SYSTEMS: dict[str, tuple[str, ...]] = {
     "wasi": ("wasmedge",),
     "emscripten": ("node",),
 }
-"""What runs a system's programs, the usual choice first. Linux programs run by themselves on a machine of their own."""
+"""The runners for a system's programs, the default first. Linux programs run natively on the target's own platform."""
 
 
 def list_runners(target: Target) -> tuple[str, ...]:
-    """What a recipe for the target may name."""
+    """Return the runners that a recipe for the target may name."""
     return ("auto", *_list_makers(target), "none")
 
 

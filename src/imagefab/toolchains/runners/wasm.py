@@ -1,10 +1,10 @@
-"""WebAssembly programs: WASI's under WasmEdge, Emscripten's under Node, for which it makes them.
+"""WebAssembly programs: WASI's under WasmEdge, Emscripten's under Node, which they are made for.
 
-Of the runtimes in the archive it is much the smallest: its compiler is the LLVM that images have anyway, of which it
-needs a megabyte and a half more. Node, the other, is forty times that, and calls its own WASI an experiment.
+Of the archive's runtimes, WasmEdge is by far the smallest: its compiler is the LLVM that images have anyway, to which
+it adds a megabyte and a half. Node, the other, is forty times that, and calls its own WASI experimental.
 
-A program sees the folder that it is started in, by its relative and by its absolute name, as is the custom with other
-runtimes, and of the environment only what Rust's tests look at.
+A program sees the folder that it is started in, under its relative and its absolute path, as with other runtimes, and
+only those environment variables that Rust's tests read.
 """
 
 from __future__ import annotations

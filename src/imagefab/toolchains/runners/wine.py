@@ -1,20 +1,18 @@
 """Windows programs on Linux: Wine, as any user, without a home, a display or a network.
 
-What Wine needs in a home, its prefix, is made by the first program that runs, in a folder of the user's own under /tmp.
-A prefix that is made in the build would save that second or two, but Wine refuses one that belongs to another user, and
-its registry holds times, random ids, the builder's processor and its host name.
+The first program that runs creates Wine's prefix, in a folder of the user's own under /tmp. A prefix created in the
+build would save that second or two, but Wine refuses one that belongs to another user, and its registry contains times,
+random ids, the builder's processor and its host name.
 
-Of Wine's packages only a part is taken, without their debug information, and without the packages that they depend on
-for graphics, sound, cameras and printers: Debian's libwine alone unpacks to 740 MB. A program that runs in a build or
-in a test needs no Direct3D and no browser. Fonts and FreeType are there, as Wine's user32.dll does not start without,
-and its windows are drawn nowhere.
+Only part of Wine's packages is used, without debug information and without their dependencies for graphics, sound,
+cameras and printers: Debian's libwine alone unpacks to 740 MB. Programs in a build or a test need no Direct3D and no
+browser. Fonts and FreeType are there, because Wine's user32.dll does not start without them; windows are not drawn.
 
-The DLLs that GCC links programs to are looked for where Debian's packages have them, unless WINEPATH leads to others.
+The runner finds the DLLs that GCC's programs need in the folders of Debian's packages, after those in WINEPATH.
 
-Programs of 32 bits run in the same Wine of 64 bits, which needs no Linux libraries of 32 bits for them.
+32-bit programs run in the same 64-bit Wine, which needs no 32-bit Linux libraries for them.
 
-On arm64 there is no such runner: Debian's Wine runs there what is made for arm64 alone. And on amd64 it runs nothing
-that is made for arm64.
+There is no such runner on arm64, where Debian's Wine runs arm64 programs only. On amd64 it does not run arm64 programs.
 """
 
 from __future__ import annotations
@@ -32,41 +30,41 @@ _DLLS = f"{_WINE}/x86_64-windows"
 _DLLS_32 = "usr/lib/i386-linux-gnu/wine/i386-windows"
 
 _LEFT_OUT = (
-    # what draws
+    # graphics
     *("d2d1", "d3d*", "ddraw*", "dx*", "evr", "gdiplus", "glu32", "opencl", "opengl32", "uiautomationcore", "uiribbon"),
     *("vulkan-1", "wined3d", "winevulkan", "winewayland", "winex11", "windowscodecs*", "light"),
-    # what plays and records
+    # audio and video
     *("dmband", "dmcompos", "dmime", "dmloader", "dmscript", "dmstyle", "dmsynth", "dmusic*", "dsdmo", "dsound"),
     *("dswave", "iccvid", "ir50_32", "mf*", "mp3dmod", "msttsengine", "qasf", "qcap", "qdvd", "qedit", "quartz"),
     *("sapi", "winealsa", "winedmo", "winegstreamer", "winepulse", "wma*", "wmp*", "wmv*", "x3daudio*", "xactengine*"),
     *("xapofx*", "xaudio*"),
-    # games' networks and controllers
+    # game networking and controllers
     *("dinput*", "dplay*", "dpn*", "dpv*", "xinput*", "winexinput"),
-    # a browser, and what shows text
+    # browser and text viewers
     *("hhctrl", "ieframe", "jscript", "mshtml", "notepad", "progman", "taskmgr", "vbscript", "winedbg", "winefile"),
     *("winhlp32", "winemine", "wordpad"),
     # databases and installers
     *("esent", "msado15", "msdaps", "msi", "msxml*", "oledb32"),
-    # old compilers' libraries; those of today's stay
+    # runtimes of old compilers; those of current ones stay
     *("concrt140", "msvcm*", "msvcp60", "msvcp7*", "msvcp80", "msvcp90", "msvcp100", "msvcp110", "msvcp120*"),
     *("msvcr7*", "msvcr80", "msvcr90", "msvcr100", "msvcr110", "msvcr120*", "msvcrtd", "vcomp*"),
 )
-"""Names of DLLs and programs of Wine's, some 500 of 700 MB, that no program needs to run in a build."""
+"""Wine's DLLs and programs that no program needs in a build: some 500 of 700 MB."""
 
 _LEFT_OUT_16 = ("*.*16", "*.vxd")
 _LEFT_OUT_64 = ("wow64*.dll",)
-"""For programs of 16 bits, and on the way to those of 32 bits."""
+"""Support for 16-bit programs, and the bridge to 32-bit ones."""
 
 _KEPT_MODULES = ("bcrypt", "crypt32", "dnsapi", "mountmgr", "msv1_0", "netapi32", "nsiproxy", "ntdll", "secur32",
                  "win32u", "winspool", "ws2_32")  # fmt: skip
-"""The halves of DLLs that are Linux code. These need no libraries but libc, libm and libunwind."""
+"""The Linux halves of DLLs. These need no libraries except libc, libm and libunwind."""
 
 
 def make_wine(recipe: Recipe, platform: HostPlatform) -> Runner:
     if platform != AMD64:
         return NONE
     triplet, small = recipe.target.gnu_triplet, recipe.target.stem == "i686"
-    # Microsoft's DLLs are Wine's own.
+    # Wine has its own versions of Microsoft's DLLs.
     libraries = f"/usr/lib/gcc/{triplet}/*-posix /usr/{triplet}/lib" if triplet else ""
     modules = (f"{_WINE}/x86_64-unix/{name}.so" for name in _KEPT_MODULES)
     keep = (f"{_DLLS}/*", *modules, "usr/share/wine/**", "usr/share/doc/libwine/copyright")
