@@ -1,4 +1,4 @@
-"""Progress of long work: a small interface that the packages call and the command line implements."""
+"""Progress of long work: a small interface that other modules call and the command line implements."""
 
 from __future__ import annotations
 
