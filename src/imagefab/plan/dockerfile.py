@@ -44,7 +44,7 @@ def stage_name(plan: Plan, layer: str) -> str:
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(  # noqa: S701 - the output is no HTML
+    environment = Environment(  # noqa: S701 - the output is not HTML
         trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
     environment.filters |= {

@@ -87,7 +87,7 @@ def _take_turn(folder: Path | None) -> Iterator[None]:
 @contextmanager
 def _lock(path: Path, flags: int = 0, *, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Hold a file's lock; BlockingIOError if it is taken."""
-    # No other user may open it: whoever can open it can lock it.
+    # No other user may open it, because a user who can open it can lock it.
     descriptor = os.open(path, (os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) | flags, 0o600)
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
