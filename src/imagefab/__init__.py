@@ -1,3 +1,3 @@
-"""imagefab: a factory for cross-compilation build images. Same lock, same digest, whatever builds it."""
+"""imagefab: a factory for cross-compilation images. Same lock, same digest, whichever engine builds it."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Where the program begins: `python -m imagefab`, and the command."""
+"""The entry point, for `python -m imagefab` and for the command."""
 
 from __future__ import annotations
 

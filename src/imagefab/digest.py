@@ -1,4 +1,4 @@
-"""Digest: the name of a content, as a type of its own so that it never gets mixed up with other text."""
+"""Digest: the name of some content, as its own type so that it never gets mixed up with other text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEX = re.compile(r"[0-9a-f]{64}\Z")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """A sha256 digest. `str()` gives `sha256:<hex>`."""
+    """A sha256 digest. `str()` returns `sha256:<hex>`."""
 
     hex: str
 
@@ -32,7 +32,7 @@ class Digest:
 
     @classmethod
     def of_json(cls, value: Any) -> Self:
-        """The digest of a value's canonical JSON: the way keys are made."""
+        """Return the digest of a value's canonical JSON, which is how keys are made."""
         return cls.of_bytes(canonical_json(value))
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
-"""What can go wrong for a user, as one small tree.
+"""Everything that can go wrong for a user, as a small class hierarchy.
 
-Every error says where (a position, when there is one), what, and what to do (a hint). The exit codes are those of
-the command line's contract; scripts rely on them. Anything that is not an ImagefabError is a bug and shows itself
-with a traceback and exit code 1.
+Every error says where (a position, if there is one), what, and what to do (a hint). The exit codes are part of the
+command line's contract; scripts rely on them. Anything that is not an ImagefabError is a bug, and ends in a traceback
+and exit code 1.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ class RecipeError(ImagefabError):
 
 
 class ConfigError(ImagefabError):
-    """A file of the user's that another program reads: Cross.toml, .cargo/config.toml."""
+    """A problem with a user's file that another program reads: Cross.toml, .cargo/config.toml."""
 
     exit_code = 3
 
 
 class PackageError(RecipeError):
-    """A package that a recipe asks for is not to be had."""
+    """A package that a recipe asks for is not available."""
 
     def __init__(self, problem: str, *, package: str, hint: str | None = None) -> None:
         super().__init__(problem, hint=hint)
         self.package = package
-        """`name` or `name:architecture` as it was asked for; `:architecture` for all of that architecture."""
+        """`name` or `name:architecture` as requested; `:architecture` for all packages of that architecture."""
 
 
 class OptionError(RecipeError):
-    """A recipe's `[options]`, or another key of it, ask for what can't be held."""
+    """A recipe's `[options]`, or another of its keys, promise something that can't be kept."""
 
     def __init__(self, problem: str, *, option: str, hint: str | None = None) -> None:
         super().__init__(problem, hint=hint)
@@ -71,7 +71,7 @@ class OptionError(RecipeError):
 
 
 class OwnFileError(RecipeError):
-    """A file that the user has is not there, or is another than it should be."""
+    """A file that the user provides is missing, or is not the expected one."""
 
     def __init__(self, problem: str, *, path: str, hint: str | None = None) -> None:
         super().__init__(problem, hint=hint)
@@ -89,7 +89,7 @@ class EngineError(ImagefabError):
 
 
 class FetchError(ImagefabError):
-    """The network, a registry or an archive."""
+    """A problem with the network, a registry or an archive."""
 
     exit_code = 6
 
@@ -105,7 +105,7 @@ class CheckError(ImagefabError):
 
 
 class SeveralErrors(ImagefabError):
-    """All that is wrong, reported in one run, each once; the first one's kind decides the exit code."""
+    """All problems found in one run, each reported once; the first one decides the exit code."""
 
     def __init__(self, errors: Iterable[ImagefabError]) -> None:
         self.errors: tuple[ImagefabError, ...] = tuple(_list_distinct(errors))
@@ -118,13 +118,13 @@ def list_errors(error: ImagefabError) -> tuple[ImagefabError, ...]:
 
 
 def raise_all(errors: Sequence[ImagefabError]) -> None:
-    """Raise what was collected, if anything: one error as itself, several together."""
+    """Raise the collected errors, if any: a single one as it is, several together."""
     distinct = _list_distinct(errors)
     if distinct:
         raise distinct[0] if len(distinct) == 1 else SeveralErrors(distinct)
 
 
 def _list_distinct(errors: Iterable[ImagefabError]) -> list[ImagefabError]:
-    """Single errors. Work that is done side by side, on one store and one engine, often fails for one reason."""
+    """Return single, distinct errors: concurrent work on one store and one engine often fails for one reason."""
     single = (one for error in errors for one in list_errors(error))
     return list({(type(one), str(one), one.hint): one for one in single}.values())

@@ -1,9 +1,9 @@
-"""HTTP that comes to an end: clients whose connections know when their work has to be done.
+"""HTTP clients with deadlines, so that every transfer ends.
 
-The library's timeouts are for single reads and writes. A server that sends a line of its header a second, or a byte of
-a body, keeps every one of them, for days. So work is done under deadlines, of which each thread has its own, and a
-connection waits no longer than the nearest one lets it. A deadline grows with what is to be sent, by the rate below
-which a transfer is as good as none, so that an honest slow line gets there.
+httpx's timeouts are for single reads and writes. A server that sends a header line a second, or a byte of a body, stays
+within all of them, for days. So work is done under deadlines, which each thread has for itself, and a connection waits
+no longer than the nearest one allows. A deadline grows with the size of the transfer, at the slowest useful rate, so
+that a slow but honest connection succeeds.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 8
 _PASSING = {408, 425, 429}
 SLOWEST = 8 << 10
-"""Bytes a second that every transfer has to come to in the end."""
+"""Bytes per second that every transfer must reach on average."""
 _PIECE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait for what, and how often to try. The defaults are for registries."""
+    """Timeouts and retries. The defaults are for registries."""
 
     connect: float = 10
     read: float = 60
-    """For each piece of an answer."""
+    """For each piece of a response."""
     whole: float = 60
-    """For all of one answer, besides what its size takes at the slowest rate."""
+    """For a whole response, in addition to the time that its size takes at the slowest rate."""
     attempts: int = 5
     pause: float = 0.5
     """Before the second attempt; doubled each time."""
     longest: float = 120
     """The longest pause that a server may ask for."""
     slowest: int = SLOWEST
-    """Bytes a second; 0 for any rate."""
+    """Bytes per second; 0 allows any rate."""
 
     def limit(self, size: int) -> float:
-        """Seconds for one answer, or for what is sent."""
+        """Seconds for one response or upload of that size."""
         return compute_limit(self.whole, size, self.slowest)
 
 
 class SlowError(Exception):
-    """Next to nothing comes."""
+    """The transfer is too slow."""
 
 
 @dataclass(slots=True)
 class Deadline:
     end: float
-    """As time.monotonic counts."""
+    """In the time of `time.monotonic`."""
 
     @property
     def left(self) -> float:
@@ -73,7 +73,7 @@ _deadlines = _Deadlines()
 
 @contextmanager
 def within(seconds: float) -> Iterator[Deadline]:
-    """What this thread does over HTTP inside has to be done in that time, and in that of deadlines around it."""
+    """Limit this thread's HTTP work inside the context to that time, and to the deadlines around it."""
     deadline = Deadline(time.monotonic() + seconds)
     _deadlines.open.append(deadline)
     try:
@@ -87,17 +87,17 @@ def find_seconds_left() -> float:
 
 
 def allow_pauses(slowest: int) -> int:
-    """The rate that a transfer may have for a while, where a deadline sees to the whole."""
+    """Return the rate that a transfer may drop to for a while, if a deadline limits it as a whole."""
     return slowest // 8
 
 
 def compute_limit(base: float, size: int, slowest: int) -> float:
-    """Seconds for a transfer of that size; without an end where no rate is too slow."""
+    """Seconds for a transfer of that size; infinite if no rate is too slow."""
     return base + size / slowest if slowest else math.inf
 
 
 def watch_pace(pieces: Iterable[bytes], *, seconds: float, slowest: int) -> Iterator[bytes]:
-    """Pieces as they come. SlowError when for so many seconds next to nothing did, so that another may be asked."""
+    """Yield pieces as they come; SlowError if they are too slow for that many seconds, so that another can be tried."""
     since, received = time.monotonic(), 0
     for piece in pieces:
         received += len(piece)
@@ -110,7 +110,7 @@ def watch_pace(pieces: Iterable[bytes], *, seconds: float, slowest: int) -> Iter
 
 
 def follow(url: str, location: str) -> str:
-    """Where an answer sends us, which is never from TLS into the clear. ValueError says what is wrong with it."""
+    """Return a redirect's target; ValueError if it is not allowed, such as from https to http."""
     try:
         target = urljoin(url, location)
         scheme, before = urlsplit(target).scheme, urlsplit(url).scheme
@@ -122,17 +122,20 @@ def follow(url: str, location: str) -> str:
 
 
 def is_passing(status: int) -> bool:
-    """Whether another attempt makes sense after that status."""
+    """Whether a request with that status is worth retrying."""
     return status >= 500 or status in _PASSING
 
 
 class ProxyAddressError(Exception):
-    """What the environment names as a proxy can't be used."""
+    """The proxy that the environment names can't be used."""
 
 
 def make_client(patience: Patience, **options: Any) -> httpx.Client:
-    """A client of the library's that heeds deadlines, through proxies too. Errors are the library's, but for the
-    proxy's address. Redirects are the caller's: not everything that is sent may go where an answer leads."""
+    """Make an httpx client that keeps to deadlines, through proxies too.
+
+    It raises httpx's errors, and ProxyAddressError. Callers follow redirects themselves: not everything they send may
+    go to a redirect's target.
+    """
     import httpx
 
     timeout = httpx.Timeout(patience.read, connect=patience.connect, pool=None)
@@ -140,7 +143,7 @@ def make_client(patience: Patience, **options: Any) -> httpx.Client:
     try:
         client = httpx.Client(timeout=timeout, follow_redirects=False, headers=headers, **options)
     except httpx.InvalidURL:
-        # What it says may be a part of a password that has a slash in it.
+        # The message may contain a part of a password that has a slash in it.
         raise ProxyAddressError("the proxy in the environment is not a URL") from None
     except (ImportError, ValueError) as error:
         said = str(error).splitlines()[0][:200]
@@ -199,7 +202,7 @@ class _Stream:
 
 
 def _shorten(timeout: float | None, *, connects: bool = False) -> float | None:
-    """The seconds that a connection may wait. The library's own error when there are none left."""
+    """Return the seconds that a connection may wait; httpcore's own timeout error if there are none left."""
     import httpcore
 
     left = find_seconds_left()

@@ -1,7 +1,7 @@
-"""What Ctrl-C does: before and after the work it ends the program; within, it is an exception, so that work cleans up.
+"""Handle Ctrl-C: before and after the work it ends the program; during it, it is an exception, so that work cleans up.
 
-Python has a traceback for whoever interrupts its imports, which are most of a short run: so this module, and the one
-that begins, import next to nothing. Nor can Python raise in all places: what it would only print comes again a moment
+Interrupting Python's imports, which are most of a short run, prints a traceback: so this module and the entry point
+import next to nothing. Nor can Python raise everywhere: an interrupt that it would only print is raised again a moment
 later.
 """
 
@@ -18,7 +18,7 @@ _AGAIN = 0.01
 
 
 def leave_on_interrupt() -> None:
-    """From here on there is nothing to clean up."""
+    """End the program on Ctrl-C from here on: there is nothing to clean up."""
     _set_handler(_leave)
 
 
@@ -29,7 +29,7 @@ def raise_on_interrupt() -> None:
 
 
 def _set_handler(handler: Callable[[int, object], None]) -> None:
-    """Whoever starts us in the background may want no interrupt to reach us."""
+    """Handle SIGINT, unless it is ignored: a program in the background may have been started that way on purpose."""
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
 

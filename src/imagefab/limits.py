@@ -1,4 +1,4 @@
-"""How much of the machine a step may have. imagefab.toml sets it, under `[limits]`."""
+"""How much of the machine a step may use, set under `[limits]` in imagefab.toml."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ MEGABYTE = 1_000_000
 _PROCESSES = 4096
 _DISK = 50_000 * MEGABYTE
 _TIME = 4 * 3600
-"""Under emulation, a compiler's library takes an hour."""
+"""Under emulation, building a compiler's library takes an hour."""
 
 
 def _choose_memory() -> int:
-    """Three quarters of what the machine has."""
+    """Three quarters of the machine's memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 * 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     processes: int = _PROCESSES
-    """Threads of all of them."""
+    """Counted as threads."""
     memory: int = 0
-    """Bytes; 0 is a share of what the machine has."""
+    """Bytes; 0 means a share of the machine's memory."""
     disk: int = _DISK
-    """Bytes that it writes, and that one file may have."""
+    """Bytes that it may write, and that a single file may have."""
     time: float | None = _TIME
-    """Seconds that a step of a build may take; commands in an image have no such limit of their own."""
+    """Seconds that a build step may take; commands in an image don't have this limit."""
 
     def __post_init__(self) -> None:
         if not self.memory:
@@ -34,7 +34,7 @@ class Limits:
 
 
 def describe_excess(limits: Limits, kind: str) -> str:
-    """The limit that something went over."""
+    """Describe the limit that was exceeded."""
     match kind:
         case "processes":
             return f"{limits.processes} processes at once"

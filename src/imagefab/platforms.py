@@ -1,4 +1,4 @@
-"""Host platforms: the machines on which an image runs, as container engines and as Debian name them."""
+"""Host platforms: the machines that an image runs on, by the names that container engines and Debian use."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from imagefab.errors import UsageError
 @dataclass(frozen=True, slots=True)
 class HostPlatform:
     name: str
-    """As engines write it: `linux/amd64`."""
+    """The name that engines use: `linux/amd64`."""
     oci_arch: str
     debian_arch: str
     gnu_triplet: str
     machine: str
-    """As uname says, and as QEMU names it."""
+    """The name that uname and QEMU use."""
     rust_host: str
 
     def __str__(self) -> str:
@@ -31,7 +31,7 @@ HOST_PLATFORMS: dict[str, HostPlatform] = {p.name: p for p in (AMD64, ARM64)}
 
 
 def parse_platform(text: str) -> HostPlatform:
-    """`linux/amd64`, `linux/arm64` (also with a variant, `linux/arm64/v8`)."""
+    """Parse `linux/amd64` or `linux/arm64`, which may have a variant (`linux/arm64/v8`)."""
     name = text.removesuffix("/v8")
     if name not in HOST_PLATFORMS:
         raise UsageError(f"no host platform {text!r}", hint=f"the host platforms are {', '.join(HOST_PLATFORMS)}")
@@ -39,14 +39,14 @@ def parse_platform(text: str) -> HostPlatform:
 
 
 ALL = "all"
-"""In place of a host platform's name: all of them."""
+"""Stands for all host platforms."""
 
 
 def parse_platforms(texts: Iterable[str]) -> tuple[str, ...]:
-    """The names of host platforms, each once, and `all` as it is."""
+    """Parse host platforms and return their names, each once; `all` stays as it is."""
     return tuple(dict.fromkeys(text if text == ALL else parse_platform(text).name for text in texts))
 
 
 def machine_platform() -> HostPlatform:
-    """The platform of this machine (amd64 where it is neither: images for it can still be locked and rendered)."""
+    """The platform of this machine; amd64 if it is neither, as images for it can still be locked and rendered."""
     return ARM64 if os.uname().machine in ("aarch64", "arm64") else AMD64

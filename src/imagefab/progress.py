@@ -1,4 +1,4 @@
-"""How long work reports itself: a small interface that rooms call and the command line implements."""
+"""Progress of long work: a small interface that other modules call and the command line implements."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """One piece of work with a beginning and an end. Safe to call from any thread."""
+    """A piece of work with a start and an end. Safe to call from any thread."""
 
     def advance(self, amount: int) -> None: ...
 
     def finish(self, note: str = "") -> None:
-        """The work is done; `note` says what came of it."""
+        """Mark the work as done; `note` states the result."""
 
 
 class Progress(Protocol):
     def start(self, label: str, *, total: int | None = None, unit: str = "") -> Task:
-        """Begin a task. `unit` is "B" for bytes, else a noun; `total` is None when the amount is not known."""
+        """Start a task. `unit` is "B" for bytes, else a noun; `total` is None if the amount is unknown."""
 
     def say(self, text: str) -> None:
-        """One line worth a person's attention."""
+        """Print a line that is worth the user's attention."""
 
     def warn(self, text: str) -> None: ...
 
@@ -33,7 +33,7 @@ class _SilentTask:
 
 
 class SilentProgress:
-    """For tests and for callers that want no reports."""
+    """For tests, and for callers that want no progress."""
 
     def start(self, label: str, *, total: int | None = None, unit: str = "") -> Task:
         return _SilentTask()

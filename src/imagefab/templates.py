@@ -1,4 +1,4 @@
-"""Programs and scripts that are files of the package: read by name, with `@name@` replaced by what is given."""
+"""Programs and scripts that ship as files of the package, in which `@name@` is replaced by a given value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PLACE = re.compile(r"@([a-z_]+)@")
 
 
 def read_template(package: str, path: str, values: Mapping[str, object]) -> str:
-    """The file's text. Each place in it must be given a value."""
+    """Return the file's text. Each placeholder in it must have a value."""
     return _PLACE.sub(lambda found: str(values[found[1]]), _read(package, path))
 
 

@@ -1,9 +1,9 @@
-"""Volatile paths: what they hold says when and where a build ran rather than what was built, so no image has them.
+"""Volatile paths: their content depends on when and where a build ran, not on what was built, so no image has them.
 
-This is the one place that knows them. Layers leave them out, recipes can put no files there, and the script that ends
+This is the only place that lists them. Layers leave them out, recipes can't put files there, and the script that ends
 every step removes what it can of them.
 
-They are regular expressions of the kind that Python and JSON schema read alike, for paths without the first slash.
+They are regular expressions in the syntax that Python and JSON schema share, for paths without the leading slash.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FILES = (
     r"|var/lib/dpkg/(.*/)?lock|var/lib/dpkg/.*-old|var/cache/debconf/.*-old"
 )
 FOLDERS = r"dev|proc|run|sys|tmp|var/(cache/apt|lib/apt/lists|log|tmp)"
-"""The folders themselves stay, empty."""
+"""The folders themselves stay, but empty."""
 FOLDERS_ANYWHERE = r"__pycache__"
 
 _VOLATILE = re.compile(rf"(?:{FILES})\Z|(?:{FOLDERS})/|(?:.*/)?{FOLDERS_ANYWHERE}(?:/|\Z)", re.DOTALL)

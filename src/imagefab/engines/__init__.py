@@ -1,1 +1,1 @@
-"""Engines run a plan and hand back layers: the embedded sandbox, Docker, Podman. Interchangeable, one digest."""
+"""Engines build a plan's layers: the embedded sandbox, Docker or Podman. All of them produce the same digest."""

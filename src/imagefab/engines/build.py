@@ -1,8 +1,8 @@
-"""Build what is missing: find the layers that the store has, let an engine build the rest, put the image together.
+"""Build an image: find the layers that the store has, let an engine build the rest, and assemble the image.
 
-Whoever needs a layer that somebody else is building waits for it: a lock for every missing layer is taken from the
-lowest up, so that of two builds with layers in common the second one finds them done. Each layer goes into the store
-as soon as it is finished, so a build that is killed is continued, not repeated.
+Builds that need the same layer wait for each other: every missing layer is locked, from the lowest up, so the second of
+two builds with common layers finds them done. Each layer goes into the store as soon as it is finished, so a killed
+build is resumed, not repeated.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Built:
     plan: Plan
     image: Image
     fresh: frozenset[Digest]
-    """The keys of the layers that were built now; all others were in the store."""
+    """The keys of the layers built in this run; all others were in the store."""
 
 
 def find_image(plan: Plan, store: Store, progress: Progress) -> Image | None:
-    """The plan's image, if the store has all of it. Asks no engine."""
+    """Return the plan's image if the store has every layer; no engine is involved."""
     layers = find_layers(plan, store, progress)
     return assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
 
 
 def find_layers(plan: Plan, store: Store, progress: Progress) -> tuple[Layer, ...]:
-    """The plan's layers that the store has, from the lowest up to the first that is missing."""
+    """Return the plan's layers that the store has, from the lowest up to the first missing one."""
     found: list[Layer] = []
     for wanted in plan.layers:
         layer = find_layer(store, wanted.key, progress.warn)
@@ -106,7 +106,7 @@ def build_image(
 def _lock_missing(
     plan: Plan, store: Store, progress: Progress, *, no_cache: bool
 ) -> Iterator[tuple[tuple[Layer, ...], Callable[[Digest], None]]]:
-    """Hold the locks of all missing layers. Each can be released by its key as soon as the layer is there."""
+    """Lock all missing layers. Each lock can be released by its key as soon as the layer is there."""
     held: dict[Digest, contextlib.ExitStack] = {}
     have: list[Layer] = []
 
@@ -130,7 +130,7 @@ def _lock_missing(
             )
             all_locks.push(held[wanted.key])
             if len(held) == 1 and (layer := find(wanted.key)) is not None:
-                # Somebody else finished it while we waited.
+                # Another build finished it while we waited.
                 release(wanted.key)
                 have.append(layer)
         yield tuple(have), release

@@ -1,8 +1,8 @@
-"""A builder of buildx's by its name: in another Docker, on a machine far away, in a cluster.
+"""A buildx builder, chosen by name: another Docker, a remote machine, a cluster.
 
-One that is a Docker is used as Docker is, through its context. Of the others nothing is known but what buildx does for
-all of them: they take a Dockerfile with its context, and send an archive back. So they are given all layers and find
-in a cache of their own what they have built before. Canonical layers make the same image of what comes back.
+A builder with the docker driver is used like Docker, through its context. The others are used only through what buildx
+does for all of them: they take a Dockerfile with its context, and return an archive. So they get all layers, and find
+what they have built before in their own cache. Canonical layers make the same image of the result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ARCHIVE = "built.tar"
 
 
 def find_builder(name: str) -> DockerEngine:
-    """EngineError when buildx knows no builder of that name, or can't reach it."""
+    """Return the engine for a builder; EngineError if buildx has no builder of that name or can't reach it."""
     said = _ask(name)
     driver, endpoint = (_find(said, key) for key in ("Driver", "Endpoint"))
     if driver == "docker":
@@ -33,7 +33,7 @@ def find_builder(name: str) -> DockerEngine:
 
 
 class BuilderEngine(DockerEngine):
-    """What any builder can do."""
+    """A builder with any other driver."""
 
     is_daemon = False
     starts_anew = True
@@ -62,7 +62,7 @@ class BuilderEngine(DockerEngine):
         self._archive.replace(archive)
 
     def clear(self, claim: Claim) -> None:
-        """What it made is in the claim's folder, and goes with it."""
+        """Do nothing: the output is in the claim's folder, and is removed with it."""
 
 
 def _ask(name: str) -> str:

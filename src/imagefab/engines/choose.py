@@ -1,4 +1,4 @@
-"""Which engine builds: the one that is asked for, or the fastest that works on this machine."""
+"""Choose the engine: the requested one, or the fastest that works on this machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _podman() -> Engine:
 
 
 ENGINES: dict[str, Callable[[], Engine]] = {"sandbox": _sandbox, "docker": _docker, "podman": _podman}
-"""The fastest first."""
+"""Fastest first."""
 PREFERRED = next(iter(ENGINES))
 
 
@@ -41,9 +41,9 @@ def _builder(name: str) -> Engine:
 
 
 def choose_engine(name: str, store: Store, *, builder: str | None = None) -> Engine:
-    """An engine that works here. EngineError says what is missing and what mends it.
+    """Return an engine that works here; EngineError says what is missing and how to fix it.
 
-    `builder` is one of buildx's, which is taken instead.
+    `builder` names a buildx builder to use instead.
     """
     names = [f"builder {builder}"] if builder is not None else list(ENGINES) if name == AUTO else [name]
     problems: list[tuple[str, Finding]] = []

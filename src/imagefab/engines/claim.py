@@ -1,10 +1,9 @@
-"""Claims: whose is what runs make in engines, so that what a killed run leaves there is found by the next one.
+"""Claims mark what a run makes in an engine, so that the next run finds what a killed one left there.
 
-Engines work in places of their own, in images, containers and temporary folders that no store knows of. So whatever
-uses one, a build, a command in an image, a look at a layout, has a claim: a folder in the store, named by chance, with
-a lock that is held meanwhile. Whatever the engine makes for it bears the claim's name. A claim whose lock nobody holds
-is of a run that is no more: the next one with that engine clears what bears its name, then drops it. What has no claim
-here is somebody else's.
+Engines keep images, containers and temporary folders in places that the store doesn't know about. So every use of an
+engine (a build, a command in an image, a check of a layout) holds a claim: a folder in the store with a random name and
+a lock. Whatever the engine makes for it carries the claim's name. A claim whose lock is free belongs to a dead run: the
+next run with that engine clears what carries its name, then drops it. Anything without a claim here is left alone.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ class Claim:
 
     @property
     def image(self) -> str:
-        """The tag of what the build makes."""
+        """The tag of the image that the build makes."""
         return f"localhost/imagefab-build:{self.name}"
 
     @property
     def seed(self) -> str:
-        """The tag of what the build goes on from."""
+        """The tag of the image that the build starts from."""
         return f"localhost/imagefab-seed:{self.name}"
 
     @property
     def subject(self) -> str:
-        """The tag of what is only there to be looked at."""
+        """The tag of an image that is only loaded to be inspected."""
         return f"localhost/imagefab-check:{self.name}"
 
     @property
@@ -57,13 +56,13 @@ class Claim:
 
     @property
     def scratch(self) -> Path:
-        """Where the engine's programs have their temporary files."""
+        """Where the engine's programs put their temporary files."""
         return self.folder / "tmp"
 
 
 @contextlib.contextmanager
 def hold_claim(store: Store, engine: str, identity: str) -> Iterator[Claim]:
-    """A new claim. It stays when it is not dropped. `identity` says which of the engines of that name it is."""
+    """Hold a new claim, which stays until it is dropped. `identity` tells engines of the same name apart."""
     with store.lock(_FOLDER), explain_disk_errors(store.root, STORE):
         folder = Path(tempfile.mkdtemp(prefix="", dir=store.folder(_FOLDER)))
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -80,7 +79,7 @@ def hold_claim(store: Store, engine: str, identity: str) -> Iterator[Claim]:
 
 @contextlib.contextmanager
 def take_abandoned(store: Store, engine: str, identity: str) -> Iterator[list[Claim]]:
-    """The claims of runs that are no more, for as long as it takes to clear them; nobody else gets them meanwhile."""
+    """Yield the claims of dead runs, and hold their locks so that no other run takes them meanwhile."""
     with contextlib.ExitStack() as held:
         found = []
         with store.lock(_FOLDER):
@@ -99,7 +98,7 @@ def _describe(engine: str, identity: str) -> dict[str, str]:
 
 
 def _take(folder: Path, held: contextlib.ExitStack) -> bool:
-    """Take the claim's lock; whether that could be done."""
+    """Try to take the claim's lock; returns whether it worked."""
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
@@ -113,7 +112,7 @@ def _take(folder: Path, held: contextlib.ExitStack) -> bool:
 
 
 def _is_of(folder: Path, store: Store, wanted: dict[str, str]) -> bool:
-    """Whether it is a claim on that engine. Without a record its run had not begun, and there is nothing to clear."""
+    """Whether the claim is on that engine. Without a record, its run never began and there is nothing to clear."""
     try:
         record: Any = json.loads((folder / _RECORD).read_bytes())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""One command in an image, with the caller's standard streams or with its output in a file.
+"""Run one command in an image, with the caller's standard streams or with its output in a file.
 
-The sandbox is preferred for images of the store, because it needs no daemon and runs exactly the layers that are there.
-Docker and Podman get the image loaded first; images that imagefab did not build are theirs to run.
+The sandbox is preferred for images in the store, because it needs no daemon and runs exactly the layers that are there.
+Docker and Podman need the image loaded first; only they run images that imagefab did not build.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from imagefab.store.store import Store
 
 _PATIENCE = 30
 _FIRST_PROCESS = '"$@"; exit "$?"'
-"""Process 1 gets no signal that it does not ask for, not even its own: what crashes there under QEMU waits for ever."""
+"""Process 1 gets only signals that it handles, even from itself: a program that crashes there under QEMU hangs."""
 _MOST_LIMIT = 16384
 
 
@@ -43,7 +43,7 @@ def run_in_image(
     engine: str = AUTO,
     output: IO[bytes] | None = None,
 ) -> int:
-    """Its exit code; 128+n when a signal ended it."""
+    """Run a command and return its exit code; 128+n if signal n ended it."""
     command = replace(command, argv=("sh", "-c", _FIRST_PROCESS, "sh", *command.argv))
     chosen = _choose_once(engine, store)
     if not isinstance(chosen, ContainerEngine):
@@ -54,7 +54,7 @@ def run_in_image(
 
 @functools.cache
 def _choose_once(engine: str, store: Store) -> Engine:
-    """Engines are tried when they are chosen, and some run one command after another."""
+    """Cached, because choosing an engine tries it, and some callers run many commands."""
     return choose_engine(engine, store)
 
 
@@ -67,10 +67,10 @@ def run_in_container(
     *,
     output: IO[bytes] | None = None,
 ) -> int:
-    """A command in an image that a container engine has. It ends with this process, however that ends."""
+    """Run a command in a container engine's image. It ends with this process, however that ends."""
     with engine.claim(store) as claim:
         run = [*engine.client(), "run", *_make_options(engine, claim, platform, command, output), name, *command.argv]
-        # On a terminal, whoever is there to use it must stay in its session.
+        # A command that uses the terminal must stay in its session.
         words = tether(run, ending=[*engine.client(), "rm", "--force", claim.container], keep_session=output is None)
         streams = {} if output is None else {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         with subprocess.Popen(words, **streams) as process:  # type: ignore[call-overload]
@@ -88,14 +88,14 @@ def run_in_container(
 
 
 def hides_image(image: Image, folder: str, store: Store) -> bool:
-    """Whether a folder of the host, at its own place in the image, would hide something that is there."""
+    """Whether a host folder, mounted at its own path, would hide part of the image."""
     inside = folder.strip("/")
     tree = read_tree([store.read_blob(layer.listing) for layer in image.layers])
     return any(not inside or path.startswith(f"{inside}/") for path in tree)
 
 
 def keep_limits() -> list[str]:
-    """Podman asks for more files and processes than some machines grant; a part of what this process has will do."""
+    """Podman asks for more files and processes than some machines grant, so stay within this process's limits."""
     names = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
     found = {name: min(_MOST_LIMIT, *map(_bound, resource.getrlimit(number))) for name, number in names.items()}
     return [f"--ulimit={name}={limit}:{limit}" for name, limit in found.items()]
@@ -106,7 +106,7 @@ def _bound(limit: int) -> int:
 
 
 def _describe_mount(host: str, inside: str) -> str:
-    """Fields as in a CSV file, so that any name of a folder can be said."""
+    """The fields are quoted as in CSV, so that any folder name works."""
     source, target = (text.replace('"', '""') for text in (f"source={host}", f"target={inside}"))
     return f'--mount=type=bind,"{source}","{target}"'
 

@@ -1,11 +1,11 @@
 """What Docker and Podman have in common: they build the rendered Dockerfile and save an image, and we take its layers.
 
-An engine keeps its own cache of steps. Where that cache has the layers below (because the same engine built them), the
-whole Dockerfile is given to it, and it runs only what is new. Where the store has layers that the engine has not seen,
-they are loaded into it as an image to go on from, so that no step runs that has been run already by any engine.
+An engine keeps its own cache of steps. If that cache has the layers below (because the same engine built them), the
+engine gets the whole Dockerfile and runs only what is new. If the store has layers that the engine has not seen, they
+are loaded into it as an image to start from, so that no step is repeated that any engine has run.
 
-All that a run makes in an engine bears the name of its claim, and is cleared when the run ends, however it ends; or
-else by the next one.
+Everything a run makes in an engine carries the name of its claim, and is cleared when the run ends, however it ends, or
+else by the next run.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _ERROR = re.compile(r"error|fail|denied|cannot|not found|no such", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOrder:
-    """What an engine is to build, and of which Dockerfile."""
+    """What an engine builds, and from which Dockerfile."""
 
     label: str
-    """What progress calls it."""
+    """Its name in progress output."""
     context: Path
     dockerfile: Path
     platform: HostPlatform
     no_cache: bool
     limit: float = 0
-    """Seconds that it may take; 0 is for ever."""
+    """Seconds it may take; 0 means no limit."""
 
     @property
     def target(self) -> str:
@@ -61,7 +61,7 @@ class BuildOrder:
 
 
 class BuildFailedError(EngineError):
-    """The engine did not build; its log says why."""
+    """The build failed; the engine's log says why."""
 
     def __init__(self, program: str, log: Sequence[str]) -> None:
         super().__init__(f"{program} failed to build")
@@ -74,55 +74,55 @@ class ContainerEngine(ABC):
 
     name: str
     is_daemon: bool
-    """Whether it may still be at a build when the program is gone that asked for it."""
+    """Whether a build may go on after the program that asked for it is gone."""
     runs_here = True
     """Whether steps run on this machine."""
     starts_anew = False
 
     @abstractmethod
     def look(self) -> Sequence[Finding]:
-        """What of it is there."""
+        """Check which parts of the engine are there."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether images can be found in it and loaded into it, which asks less of it than building."""
+        """Whether images can be found in it and loaded into it, which takes less than building."""
 
     @abstractmethod
     def mend(self, log: str) -> str:
-        """The command that mends what a trial's log complains about."""
+        """The command that fixes the problem in a trial's log."""
 
     @abstractmethod
     def identity(self) -> str:
-        """Which cache it has: another engine on another machine has not seen what this one built."""
+        """Identify the engine's cache: an engine on another machine has not seen what this one built."""
 
     @abstractmethod
     def run_build(self, order: BuildOrder, claim: Claim, progress: Progress) -> None:
-        """Build, and call the result `claim.image`; BuildFailedError when it does not."""
+        """Build, and tag the result `claim.image`; BuildFailedError if that fails."""
 
     @abstractmethod
     def save(self, tag: str, archive: Path) -> None: ...
 
     @abstractmethod
     def load(self, archive: Path) -> None:
-        """Take an archive that `write_archive` made."""
+        """Load an archive that `write_archive` made."""
 
     @abstractmethod
     def has(self, tag: str) -> bool: ...
 
     @abstractmethod
     def tag(self, name: str, other: str) -> None:
-        """Give an image another name as well."""
+        """Give an image an additional name."""
 
     @abstractmethod
     def remove(self, tag: str) -> None: ...
 
     @abstractmethod
     def clear(self, claim: Claim) -> None:
-        """Remove all that bears the claim's name, if anything does; EngineError when something stays."""
+        """Remove everything that carries the claim's name; EngineError if something remains."""
 
     @abstractmethod
     def client(self) -> list[str]:
-        """The program that people use, with the options that it needs here."""
+        """The engine's command-line client, with the options it needs here."""
 
     def inspect(self, store: Store) -> Sequence[Finding]:
         findings = list(self.look())
@@ -175,7 +175,7 @@ class ContainerEngine(ABC):
 
     @contextlib.contextmanager
     def claim(self, store: Store) -> Iterator[Claim]:
-        """For the time of a run; before it, what killed ones left is cleared, and after it, what it made itself."""
+        """Hold a claim for a run. What killed runs left is cleared before it, and what the run made, after it."""
         identity = self.identity()
         with take_abandoned(store, self.name, identity) as abandoned:
             for claim in abandoned:
@@ -186,7 +186,7 @@ class ContainerEngine(ABC):
             try:
                 yield claim
             except BaseException:
-                # A daemon may not have noticed yet that nobody wants the rest, so the next build looks again.
+                # A daemon may still be working on the abandoned build, so the next build clears again.
                 if self._try_to_clear(claim) and not self.is_daemon:
                     drop_claim(store, claim)
                 raise
@@ -201,7 +201,7 @@ class ContainerEngine(ABC):
         return True
 
     def _try(self, store: Store) -> Finding:
-        """Build the smallest thing that there is."""
+        """Try the smallest possible build."""
         what = "a build"
         platform = machine_platform()
         try:
@@ -226,7 +226,7 @@ class ContainerEngine(ABC):
         return Finding(what=what, ok=True, detail="works")
 
     def _can_repeat(self, request: BuildTask) -> bool:
-        """Whether the engine's cache has the layers below, and the store has the inputs by which it knows them."""
+        """Whether the engine's cache has the layers below, and the store has the inputs that identify them there."""
         lower = request.plan.layers[: len(request.have)]
         if not lower or request.no_cache:
             return False
@@ -239,7 +239,7 @@ class ContainerEngine(ABC):
         return Digest.of_json([self.name, self.identity(), key.hex])
 
     def _load_seed(self, request: BuildTask, claim: Claim) -> None:
-        """The layers that the store has, as an image of the engine's own."""
+        """Load the layers that the store has into the engine, as an image."""
         plan = request.plan
         image = make_image(plan.platform, request.have, epoch=plan.epoch, env=(), labels=(), command=("sh",))
         archive = request.folder / "seed.tar"
@@ -250,7 +250,7 @@ class ContainerEngine(ABC):
 
 
 def _group_layers(plan: Plan, spans: Sequence[Span], *, first: int, have: int) -> list[Sequence[Span]]:
-    """Which raw layers make which layer of the plan: every step makes one."""
+    """Group raw layers, one for each step, by the plan's layers."""
     counts = [1] * first + [len(layer.steps) for layer in plan.layers[first:]]
     if len(spans) != sum(counts):
         raise EngineError(f"the engine made {len(spans)} layers of {sum(counts)} steps; it can't be used")
@@ -268,7 +268,7 @@ def _explain_build_failure(plan: Plan, error: BuildFailedError) -> EngineError:
 
 
 def _sum_up(log: Sequence[str]) -> str:
-    """The line that says most: the last one about something that went wrong."""
+    """Return the most telling line: the last one that mentions an error."""
     lines = [line.strip() for line in log if line.strip()]
     telling = [line for line in lines if _ERROR.search(line)]
     return (telling or lines or [""])[-1]

@@ -1,7 +1,7 @@
-"""The docker engine: BuildKit through buildx builds, the engine's own API saves and loads.
+"""The docker engine: BuildKit builds through buildx; the Docker API saves and loads images.
 
-python-on-whales drives buildx, which is where builds without network and bind mounts are; docker-py speaks to the
-daemon, where it streams images without a client program in between.
+python-on-whales drives buildx, which has builds without network and bind mounts; docker-py talks to the daemon, and
+streams images without a client program in between.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DockerEngine(ContainerEngine):
     is_daemon = True
 
     def __init__(self, context: str | None = None) -> None:
-        """`context` is one of Docker's contexts, for an engine that is not this machine's own."""
+        """`context` names a Docker context, for an engine other than this machine's own."""
         self._context = context
         self.runs_here = context is None
 
@@ -52,7 +52,7 @@ class DockerEngine(ContainerEngine):
         self.run_buildx(order, progress, tags=claim.image, load=True)
 
     def run_buildx(self, order: BuildOrder, progress: Progress, **where: Any) -> None:
-        """`where` says where the result goes, and what builds it, as buildx has it."""
+        """`where` says where the result goes and what builds it, as arguments to buildx."""
         from python_on_whales import DockerClient
         from python_on_whales.exceptions import DockerException
 
@@ -124,7 +124,7 @@ class DockerEngine(ContainerEngine):
 
 
 def _open_context(name: str) -> Any:
-    """What docker-py finds of contexts depends on other files; the program itself knows them all."""
+    """Ask the docker client, which knows all contexts; which ones docker-py finds depends on other files."""
     import docker
 
     command = ["docker", "context", "inspect", name]

@@ -1,4 +1,4 @@
-"""What an engine is: something that runs the layers of a plan that the store does not have."""
+"""The engine protocol: an engine builds the layers of a plan that the store does not have."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from imagefab.store.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that an engine needs, as doctor tells it."""
+    """One thing that an engine needs, as `doctor` reports it."""
 
     what: str
     ok: bool
     detail: str
     fix: str = ""
-    """The command that mends it."""
+    """The command that fixes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildTask:
-    """The layers of a plan to build: all from `have` on."""
+    """The layers of a plan to build: all above `have`."""
 
     plan: Plan
     have: tuple[Layer, ...]
@@ -41,7 +41,7 @@ class BuildTask:
     done: Callable[[int, LayerFile, Path], None]
     """Called with the layer's number and its finished file, in order."""
     limits: Limits
-    """Of a step."""
+    """For each step."""
     no_cache: bool = False
 
 
@@ -54,19 +54,19 @@ class Command:
     cwd: str = "/"
     user: tuple[int, int] | None = None
     binds: tuple[tuple[str, str], ...] = ()
-    """Folders of the host and where they are in the image; writable."""
+    """Host folders and their paths in the image; writable."""
     read_only_binds: tuple[tuple[str, str], ...] = ()
     read_only: bool = False
-    """The root file system can't be written to; /tmp can."""
+    """The root file system is read-only; /tmp is writable."""
     network: bool = False
     limit: float | None = None
-    """Seconds after which it is ended, and TimeLimitError raised."""
+    """Seconds after which the command is ended, and TimeLimitError raised."""
     limits: Limits = field(default_factory=Limits)
-    """What else it may have of the machine, but for the time."""
+    """Limits other than time."""
 
 
 class TimeLimitError(EngineError):
-    """A command did not end in its time."""
+    """A command did not end within its time limit."""
 
     def __init__(self, limit: float) -> None:
         super().__init__(f"the command did not end within {limit:.0f} seconds")
@@ -78,9 +78,9 @@ class Engine(Protocol):
 
     @property
     def starts_anew(self) -> bool:
-        """Whether it is given all layers, also those that the store has, as only it knows what it can go on from."""
+        """Whether it gets all layers, even those in the store, because only it knows what it can build on."""
 
     def inspect(self, store: Store) -> Sequence[Finding]:
-        """What it needs on this machine, with a try; it can build for that store when all of it is ok."""
+        """Check what it needs on this machine, including a trial; if all is ok, it can build for that store."""
 
     def build(self, request: BuildTask) -> None: ...

@@ -1,4 +1,4 @@
-"""Images that imagefab did not build: found in the local Docker or Podman, or put there from an OCI layout folder."""
+"""Images that imagefab did not build: found in the local Docker or Podman, or loaded there from an OCI layout."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class ForeignImage:
 
 
 class BrokenImageError(ImagefabError):
-    """It can't be used as an image at all."""
+    """An image that can't be used at all."""
 
     exit_code = 8
 
 
 def find_foreign(name: str, platform: HostPlatform | None = None, *, engine: str = AUTO) -> ForeignImage:
-    """An image in Docker, else in Podman; it must be for the platform, when one is given."""
+    """Find an image in Docker, else in Podman. It must be for the platform, if one is given."""
     refuse_login(name)
     engines = _list_engines(engine)
     for one in engines:
@@ -66,8 +66,10 @@ def find_foreign(name: str, platform: HostPlatform | None = None, *, engine: str
 def open_layout(
     folder: Path, store: Store, platform: HostPlatform | None = None, *, engine: str = AUTO
 ) -> Iterator[ForeignImage]:
-    """The image of an OCI layout, for as long as it is looked at: for that platform, else for this machine's if there
-    are several."""
+    """Load the image of an OCI layout while the context lasts.
+
+    Of several, it is the one for `platform`, else for this machine.
+    """
     source, image = _read_layout(folder, platform)
     chosen = _list_engines(engine)[0]
     with chosen.claim(store) as claim:
@@ -134,7 +136,7 @@ def _find_platform(name: str, system: object, architecture: object) -> HostPlatf
 
 
 def _check_config(folder: Path, config: object) -> None:
-    """What an engine would complain of in words of its own."""
+    """Reject a malformed config here, before an engine does in its own words."""
     said = _or(config.get("config"), {}) if isinstance(config, dict) else None
     lists, maps = ("Env", "Entrypoint", "Cmd"), ("Labels",)
     if (
@@ -178,7 +180,7 @@ def _read_layout(folder: Path, platform: HostPlatform | None) -> tuple[LayoutSou
 
 
 def _write_archive(source: LayoutSource, image: ImageParts, name: str, out: IO[bytes]) -> None:
-    """As `docker load` takes it."""
+    """In the format of `docker load`."""
     entry = {
         "Config": f"{image.config.hex}.json",
         "RepoTags": [name],

@@ -1,8 +1,8 @@
-"""What the engines need, looked up on this machine: for doctor, and for choosing one that works.
+"""Check what the engines need on this machine, for `doctor` and for choosing one that works.
 
-Each look gives a finding: what, whether it is well, what was seen, and the command that mends it. A program that is
-installed may still not work here, so where nothing is missing, an engine is tried as well: the sandbox is set up once,
-and Docker and Podman are given the smallest build that shows anything.
+Each check returns a finding: what was checked, whether it is ok, what was found, and the command that fixes it. A
+program that is installed may still not work here, so if nothing is missing, the engine is tried as well: the sandbox is
+set up once, and Docker and Podman run the smallest build that shows anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from imagefab.platforms import HostPlatform, machine_platform
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _OLDEST_BUILDX = (0, 10)
-"""The first that can be told to leave attestations out."""
+"""The first version that can leave out attestations."""
 _NUMBERS = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -42,7 +42,7 @@ def _install(*packages: str) -> str:
 def inspect_emulation(
     platform: HostPlatform, *, machine: HostPlatform | None = None, binfmt: Path = _BINFMT
 ) -> Finding:
-    """Whether this machine runs the programs of a host platform: by itself, or through binfmt_misc."""
+    """Whether this machine runs a host platform's programs, natively or through binfmt_misc."""
     what = f"programs of {platform}"
     if platform == (machine or machine_platform()):
         return Finding(what=what, ok=True, detail="native")
@@ -88,7 +88,7 @@ def require_emulation(platform: HostPlatform) -> None:
 
 
 def inspect_sandbox(attempt: Callable[[Path], tuple[int, str]]) -> Sequence[Finding]:
-    """`attempt` sets up a sandbox in a folder, once, or raises what is in the way."""
+    """`attempt` sets up a sandbox in a folder once, or raises what prevents it."""
     findings = [_inspect_isolator()]
     if os.geteuid() != 0:
         findings += _inspect_subordinate_ids()
@@ -157,7 +157,7 @@ def _try_sandbox(attempt: Callable[[Path], tuple[int, str]]) -> Finding:
 
 
 def _mend_namespaces(switches: Path) -> str:
-    """The kernel's switches that may forbid namespaces, when one of them does."""
+    """The command for the kernel setting that forbids namespaces, if one does."""
     for name, forbidding, mend in (
         ("user/max_user_namespaces", "0", "user.max_user_namespaces=65536"),
         ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
@@ -195,7 +195,7 @@ def inspect_docker() -> Sequence[Finding]:
 
 
 def judge_buildx(said: str | None) -> Finding:
-    """What to think of buildx, from what it says of its version."""
+    """Judge buildx by its version output."""
     words = said.split() if said else []
     version = words[1] if len(words) > 1 else said
     numbers = _NUMBERS.match(version) if version else None
@@ -221,7 +221,7 @@ def inspect_podman() -> Sequence[Finding]:
 
 
 def mend_podman(log: str, program: str) -> str:
-    """The command that mends what Podman complains about, as far as its words tell."""
+    """The command that fixes Podman's error, as far as its message tells."""
     for words, fix in (
         ("not supported over overlayfs|kernel does not support overlay|fuse-overlayfs", _install("fuse-overlayfs")),
         ("cgroup", _install("runc")),

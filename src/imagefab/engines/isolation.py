@@ -1,7 +1,7 @@
-"""What holds around a command in each engine here, measured from inside: for doctor, and for holding one to another.
+"""How each engine here isolates a command, measured from inside: for `doctor`, and for comparing engines.
 
-A program of a few instructions prints what the kernel says of it, and then tries to make a user namespace, in which it
-would be root with all capabilities over what is in it. So nothing is believed that an engine says of itself.
+A program of a few instructions prints what the kernel reports about it, and then tries to make a user namespace, in
+which it would be root with all capabilities. So nothing relies on what an engine says about itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imagefab.platforms import HostPlatform
 
 _ALL_IDS = (1 << 32) - 1
 
-# Prints /proc/self/status and /proc/self/uid_map; then unshare(CLONE_NEWUSER), and exit with the errno that came of it.
+# Prints /proc/self/status and /proc/self/uid_map, then calls unshare(CLONE_NEWUSER) and exits with its errno.
 _PATHS = b"/proc/self/status\0/proc/self/uid_map\0"
 _X86_64 = bytes.fromhex(
     "488d3561000000 e823000000 488d3567000000 e817000000 bf00000010 b810010000 0f05 89c7 f7df b83c000000 0f05"
@@ -39,21 +39,21 @@ def make_probe(platform: HostPlatform) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What a command has around it."""
+    """How a command is isolated."""
 
     capabilities: frozenset[int]
-    """That it has as root."""
+    """Those it has as root."""
     bound: frozenset[int]
-    """That anything it starts can ever have."""
+    """Those that anything it starts can ever have."""
     kept: frozenset[int]
     """Those that are inheritable or ambient."""
     filtered: bool
-    """Whether its system calls are."""
+    """Whether its system calls are filtered."""
     no_new_privileges: bool
     own_ids: bool
     """Whether it is in a user namespace of its own."""
     caller_ids: bool
-    """Whether the caller, who may be root, is somebody in there."""
+    """Whether the caller, who may be root, has an id in there."""
     nests: bool
     """Whether it can make user namespaces."""
 
@@ -62,7 +62,7 @@ class Isolation:
 
 
 def read_isolation(code: int, said: str, *, caller: int) -> Isolation:
-    """From what the program printed, and how it ended."""
+    """Read the probe's exit code and output."""
     fields = dict(re.findall(r"^(\w+):\s*(.*)$", said, re.MULTILINE))
     found = re.findall(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$", said, re.MULTILINE)
     extents = [(int(outside), int(count)) for _, outside, count in found]
@@ -90,7 +90,7 @@ def _read_mask(text: str) -> frozenset[int]:
 
 
 def describe_isolation(found: Isolation) -> Mapping[str, str]:
-    """A table's rows."""
+    """The rows of a table."""
     return {
         "capabilities": f"{len(found.capabilities)} of {len(found.bound)}",
         "inheritable or ambient": str(len(found.kept)) if found.kept else "none",
@@ -104,7 +104,7 @@ def describe_isolation(found: Isolation) -> Mapping[str, str]:
 
 
 def list_weaker(one: Isolation, other: Isolation) -> list[str]:
-    """The rows in which one isolates less than the other."""
+    """The rows in which `one` isolates less than `other`."""
     holds = {
         "capabilities": one.capabilities <= other.capabilities and one.bound <= other.bound,
         "inheritable or ambient": one.kept <= other.kept,

@@ -1,8 +1,8 @@
-"""Put images into the local Docker or Podman, where people find them as localhost/imagefab/<recipe>:latest.
+"""Load images into the local Docker or Podman, as localhost/imagefab/<recipe>:latest.
 
-An image's id there is the digest of its config, which is how it is seen to be exactly the image that was built. It is
-loaded by a name with its digest in it, which no other image gets and a local Cross.toml pins; the plain name moves. So
-commands run in images by the name with the digest, and what is loaded for them stays there for the next one.
+An image's id there is the digest of its config, which shows that it is exactly the image that was built. It is loaded
+under a name that contains its digest, which no other image gets and which a local Cross.toml pins; the plain name
+moves. So commands run in images by the name with the digest, and what is loaded for one command stays for the next.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imagefab.store.store import Store
 def load_images(
     images: ImageSet, engine: ContainerEngine, store: Store, progress: Progress
 ) -> Iterator[tuple[str, str]]:
-    """Load the images; yields each name and the engine that has it. Another machine's platform is named in the tag."""
+    """Load the images, yielding each name and its engine. The tag names a platform that is not this machine's."""
     for image in images.images:
         name = f"{LOCAL_NAMESPACE}/{images.recipe}:latest"
         if image.platform != machine_platform():
@@ -37,7 +37,7 @@ def load_images(
 
 
 def provide_image(engine: ContainerEngine, recipe: str, image: Image, store: Store, progress: Progress) -> str:
-    """The name by which the engine has the image; it is loaded when it does not have it yet."""
+    """Return the image's name in the engine, loading the image if it is not there yet."""
     pin = local_pin(recipe, image.digest)
     if not engine.has(pin):
         _load_image(engine, image, pin, store, progress)
@@ -55,12 +55,12 @@ def _load_image(engine: ContainerEngine, image: Image, name: str, store: Store, 
 
 
 def make_loaded_check(name: str) -> Callable[[str], bool]:
-    """Whether the engine that images are loaded into has one of a name."""
+    """Return a function that says whether the engine that images are loaded into has one of a given name."""
     return find_local_engine(name).has
 
 
 def find_local_engine(name: str) -> ContainerEngine:
-    """The engine of that name, else the first that answers. Loading needs an engine, not one that can build."""
+    """Return the engine of that name, else the first that answers; for loading, it need not be able to build."""
     engines: dict[str, type[DockerEngine | PodmanEngine]] = {"docker": DockerEngine, "podman": PodmanEngine}
     for make in [engines[name]] if name in engines else engines.values():
         engine = make()

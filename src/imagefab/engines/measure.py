@@ -1,4 +1,4 @@
-"""What isolates a command in an engine, by running the program that looks."""
+"""Measure how an engine isolates a command, by running the isolation probe in it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS = 60.0
 
 
 def measure_isolation(engine: Engine, store: Store) -> Isolation:
-    """EngineError when nothing runs in it."""
+    """Run the probe; EngineError if nothing runs in the engine."""
     if isinstance(engine, ContainerEngine):
         return read_isolation(*_run_in_container(engine, store), caller=os.geteuid())
     folder = Path(tempfile.mkdtemp(prefix="probe-", dir=store.scratch_folder()))

@@ -1,9 +1,9 @@
 """The podman engine: podman, or buildah where there is no podman; both build the Dockerfile without a daemon.
 
-Neither cleans up when it is ended before its time: the container of each stage stays, and so does whatever the running
-step left in the runtime and in temporary files. They are told to keep those in the claim's folder. Containers can't be
-given a name, but they keep the names of the secrets that a build may use, so each build is offered one that bears the
-claim's name and that no step asks for.
+Neither cleans up when it is killed: the container of each stage stays, and so does whatever the running step left in
+the runtime and in temporary files, which are therefore kept in the claim's folder. Containers can't be named, but they
+record the names of the secrets that a build may use, so each build is offered one that carries the claim's name and
+that no step asks for.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class PodmanEngine(ContainerEngine):
         try:
             self._run("rmi", tag)
         except EngineError:
-            # It says no when an image below is in use, by a build beside this one; the name may be gone all the same.
+            # It fails if a parent image is in use by a concurrent build, but the name may be gone all the same.
             if self.has(tag):
                 if self._program != "podman":
                     raise
@@ -129,7 +129,7 @@ class PodmanEngine(ContainerEngine):
                 self.remove(tag)
 
     def client(self) -> list[str]:
-        """Where cgroups are of both versions, crun can't start a container, and runc can."""
+        """Where both versions of cgroups are mounted, crun can't start a container, but runc can."""
         if shutil.which("runc") and Path("/sys/fs/cgroup/unified").is_dir():
             return [self._program, "--runtime=runc"] if self._program == "podman" else [self._program]
         return [self._program]
@@ -167,8 +167,8 @@ def _mark(claim: Claim) -> str:
 
 
 def _give_hosts(file: Path) -> list[str]:
-    """Without a network, Podman gives a step no /etc/hosts, as other engines do. It is a mount, and no layer has it."""
+    """Mount an /etc/hosts, which Podman omits without a network, unlike other engines. No layer contains it."""
     if ":" in str(file):
-        return []  # a volume's parts are separated by colons, and there is no other way to write it
+        return []  # colons separate a volume's parts, and can't be escaped
     file.write_text("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
     return [f"--volume={file}:/etc/hosts:Z"]

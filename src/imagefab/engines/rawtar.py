@@ -1,7 +1,7 @@
-"""Layers as container engines save them: a docker-archive full of tars, each read as a raw layer.
+"""Layers as container engines save them: a docker-archive of tars, each read as a raw layer.
 
-Whatever an engine writes beside the files (whiteout markers, opaque markers in folders that need none, file type bits
-in modes, entries for its own mount points) is either understood here or evened out in the canonical form.
+Whatever an engine writes besides the files (whiteout markers, opaque markers in folders that need none, file type bits
+in modes, entries for its own mount points) is either handled here or normalised in the canonical form.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Span:
 
 
 def find_layers(archive: Path) -> list[Span]:
-    """The layer tars in a saved image, the lowest first."""
+    """Return the layer tars in a saved image, lowest first."""
     try:
         with tarfile.open(archive) as tar:
             members = {member.name: member for member in tar}
@@ -71,7 +71,7 @@ def find_layers(archive: Path) -> list[Span]:
 def canonicalise(
     groups: Sequence[Sequence[Span]], below: Tree, epoch: int, folder: Path, executor: Executor
 ) -> Iterator[tuple[LayerFile, Path]]:
-    """Each group of raw layers as one canonical layer."""
+    """Turn each group of raw layers into one canonical layer."""
     before = below
     for number, spans in enumerate(groups):
         after = before
@@ -112,9 +112,9 @@ def _make_node(member: tarfile.TarInfo, span: Span, raw: RawLayer, below: Mappin
         if node is None or (node.kind == "file" and node.origin is None):
             raise EngineError(f"the engine saved a hard link to nothing: {member.name} to {member.linkname}")
         if node.kind != "file":
-            return node  # two names of one link or pipe are as good as two of them
+            return node  # two names of one link or pipe are equivalent to two of them
         if node.inode is None:
-            node.inode = (span.offset, first)  # the names of one file, of this raw layer and no other
+            node.inode = (span.offset, first)  # names of one file, within this raw layer only
         return node
     node = Node(
         kind,
@@ -135,13 +135,13 @@ def _make_node(member: tarfile.TarInfo, span: Span, raw: RawLayer, below: Mappin
 
 
 def _whole_seconds(member: tarfile.TarInfo) -> int:
-    """Rounded down, from the text: a fraction of nine digits is more than a float can hold."""
+    """Round down, from the text: a float can't hold a fraction of nine digits."""
     whole, _, fraction = member.pax_headers.get("mtime", str(int(member.mtime))).partition(".")
     return int(whole) - (whole.startswith("-") and fraction.strip("0") != "")
 
 
 def _hash_candidates(before: Mapping[str, Node], after: Mapping[str, Node]) -> None:
-    """Files that may be what the layer below has are told apart by their content."""
+    """Hash files that may be the same as in the layer below."""
     for path, node in after.items():
         lower = before.get(path)
         if node.kind == "file" and not node.sha and lower is not None and lower.size == node.size:

@@ -1,4 +1,4 @@
-"""A Rust toolchain of this machine: found or given, to be mounted into images as cross does it."""
+"""A Rust toolchain on this machine, found or given, to be mounted into images as cross does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATIENCE = 30
 
 
 def find_rust(given: Path | None) -> Path | None:
-    """The sysroot that is given, else the one that `rustc` uses, if it can be mounted anywhere."""
+    """Return the given sysroot, else the one `rustc` uses, if it works when mounted elsewhere."""
     if given is not None:
         if not (is_there(given / "bin" / "cargo") and is_there(given / "bin" / "rustc")):
             raise UsageError(
@@ -38,7 +38,7 @@ def find_rust(given: Path | None) -> Path | None:
 
 
 def lacks_std(sysroot: Path, triple: str, platform: HostPlatform) -> str | None:
-    """Which standard library it would need and does not have. On bare metal that is the core of it."""
+    """Return the triple whose standard library is missing, if any. A bare-metal target needs only core."""
     is_bare = triple in TARGETS and TARGETS[triple].os == "none"
     for needed, crate in ((platform.rust_host, "std"), (triple, "core" if is_bare else "std")):
         if not list((sysroot / "lib" / "rustlib" / needed / "lib").glob(f"lib{crate}-*")):

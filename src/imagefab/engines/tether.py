@@ -1,13 +1,13 @@
-"""Run an engine's program so that it, and all that it starts, ends with whoever asked for it.
+"""Run an engine's program so that it, and everything it starts, ends with the process that asked for it.
 
-Runs as a program (`python tether.py PARENT SECONDS SESSION COUNT ENDING… COMMAND…`) with nothing but the standard
-library, and in a session of its own, so that no signal to a terminal or to a process group gets past it; but for a
-command that people use on a terminal, which must stay in their session. It adopts what its command leaves behind:
-Podman's steps, which outlive a Podman that is killed, and the plugins of Docker's client. When PARENT dies, when it is
-asked to end, or after SECONDS (0: never), all of them are asked to end, and a moment later made to. What a daemon does
-for the command is not among them; for that there is ENDING, a command of COUNT words that runs before.
+Runs as a program (`python tether.py PARENT SECONDS SESSION COUNT ENDING… COMMAND…`) with only the standard library, and
+in its own session, so that no signal to a terminal or process group bypasses it; except for a command used on a
+terminal, which must stay in that session. It adopts what its command leaves behind: Podman's steps, which outlive a
+killed Podman, and the plugins of Docker's client. When PARENT dies, when it is asked to end, or after SECONDS (0:
+never), it terminates all of them, and kills them a moment later. What a daemon does for the command is not among them;
+for that there is ENDING, a command of COUNT words that runs first.
 
-Exit codes are the command's; 143 when it was ended, 124 when its time was over.
+Exit codes are the command's; 143 if it was terminated, 124 if its time ran out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import NoReturn
 
 ENDED, TOO_LATE, NOT_FOUND = 128 + signal.SIGTERM, 124, 127
 _PATIENCE, _MOST_PATIENCE = 2.0, 10.0
-"""Seconds between asking to end and making to, and until what can't be ended is left alone."""
+"""Seconds between SIGTERM and SIGKILL, and until processes that can't be killed are left alone."""
 _PAUSE = 0.05
 _FOREVER = 1e6
 _OWN, _KEPT = "own", "kept"
@@ -37,7 +37,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def tether(
     command: Sequence[str], *, limit: float = 0, ending: Sequence[str] = (), keep_session: bool = False
 ) -> list[str]:
-    """The command, tied to this process."""
+    """Return the command line that ties a command to this process."""
     session = _KEPT if keep_session else _OWN
     options = [str(os.getpid()), str(limit), session, str(len(ending))]
     return [sys.executable, "-I", "-S", __file__, *options, *ending, *command]
@@ -52,7 +52,7 @@ def main(parent: int, limit: float, session: str, ending: list[str], command: li
         with contextlib.suppress(PermissionError):
             os.setsid()
     watched = {signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
-    # What is typed on a terminal is for the command.
+    # Signals from a terminal's keys are for the command.
     before: Iterable[int] = signal.pthread_sigmask(signal.SIG_BLOCK, watched | {signal.SIGINT, signal.SIGQUIT})
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -85,7 +85,7 @@ def _become(command: list[str], mask: Iterable[int]) -> NoReturn:
 
 
 def _bury(child: int = 0) -> int | None:
-    """Reap whoever is dead; the exit code of the child when it is among them."""
+    """Reap dead processes; returns the exit code of the child if it is among them."""
     code = None
     with contextlib.suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
@@ -115,7 +115,7 @@ def _end_all(ending: list[str], mask: Iterable[int]) -> None:
 
 
 def _call(command: list[str], mask: Iterable[int]) -> None:
-    """Run a command without a word, for as long as one waits for it."""
+    """Run a command without output, waiting only a limited time."""
     child = os.fork()
     if child == 0:
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -128,7 +128,7 @@ def _call(command: list[str], mask: Iterable[int]) -> None:
 
 
 def list_descendants(pid: int) -> list[int]:
-    """The processes below one."""
+    """The descendants of a process."""
     found: list[int] = []
     todo = [pid]
     while todo:

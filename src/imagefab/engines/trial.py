@@ -1,8 +1,8 @@
-"""The smallest build that shows whether an engine builds here, with what goes wrong on machines where one is installed.
+"""The smallest build that shows whether an installed engine works here, and if not, what is wrong.
 
-One step on an empty image: a container has to start without network, with a folder of the context mounted into it, and
-a process in it has to be able to be some other user than root, which packages need and which an ordinary user's engine
-can't do without subordinate ids. The step's program is a few instructions long, so nothing has to be fetched.
+It is one step on an empty image: a container has to start without network, with a folder of the context mounted into
+it, and a process in it has to be able to become a user other than root, which packages need and which an ordinary
+user's engine can't do without subordinate ids. The step's program is a few instructions long, so nothing is fetched.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from imagefab.platforms import HostPlatform
 
 SECONDS = 60.0
-"""After which a trial has failed."""
+"""The time limit of a trial."""
 _NOBODY = 65534
 _PROGRAM = "become-nobody"
 _ADDRESS = 0x400000
 _HEADERS = 64 + 56
 
-# setuid(_NOBODY), then exit with the errno that came of it: 0 when it worked.
+# Calls setuid(_NOBODY) and exits with its errno: 0 if it worked.
 _X86_64 = bytes.fromhex(f"bf{_NOBODY.to_bytes(4, 'little').hex()} b869000000 0f05 89c7 f7df b83c000000 0f05")
 _AARCH64 = struct.pack(
     "<6I", 0xD2800000 | _NOBODY << 5, 0xD2800008 | 146 << 5, 0xD4000001, 0xCB0003E0, 0xD2800008 | 93 << 5, 0xD4000001
@@ -28,7 +28,7 @@ _MACHINES = {"amd64": (62, _X86_64), "arm64": (183, _AARCH64)}
 
 
 def write_trial(folder: Path, platform: HostPlatform) -> Path:
-    """Lay out the trial's context, with its Dockerfile; the path of that."""
+    """Write the trial's context with its Dockerfile; returns the Dockerfile's path."""
     program = folder / _PROGRAM
     program.write_bytes(make_program(platform))
     program.chmod(0o755)
@@ -41,12 +41,12 @@ def write_trial(folder: Path, platform: HostPlatform) -> Path:
 
 
 def make_program(platform: HostPlatform) -> bytes:
-    """An ELF executable that becomes nobody."""
+    """An ELF executable that becomes the user nobody."""
     return make_executable(platform, _MACHINES[platform.oci_arch][1])
 
 
 def make_executable(platform: HostPlatform, code: bytes) -> bytes:
-    """An ELF executable with some instructions."""
+    """An ELF executable that runs the given instructions."""
     machine, _ = _MACHINES[platform.oci_arch]
     size = _HEADERS + len(code)
     ident = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)

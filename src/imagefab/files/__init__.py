@@ -1,1 +1,1 @@
-"""Files that others may have a hand in: read with bounds, written whole, removed at any depth."""
+"""Files that may be hostile: read with limits, written atomically, removed at any depth."""

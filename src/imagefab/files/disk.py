@@ -1,4 +1,4 @@
-"""Files on disk: whole or as they were, over nothing but files, and with words for what a disk can say."""
+"""Write files atomically, replacing nothing but files, and explain disk errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OBSTRUCTIONS = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.E
 
 
 class DiskError(ImagefabError):
-    """A file can't be written: the disk is full or read-only, the place is somebody else's or taken."""
+    """A file can't be written: the disk is full or read-only, or the path is forbidden or taken."""
 
     exit_code = 5
 
@@ -30,15 +30,15 @@ class StoreError(DiskError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """What to do when something can't be written, which depends on what it is."""
+    """What to do about a file that can't be written, which depends on its purpose."""
 
     error: type[DiskError] = DiskError
     full: str
     """When the disk is full."""
     forbidden: str
-    """When it is read-only, or not the user's."""
+    """When it is read-only, or the user may not write there."""
     obstructed: str
-    """When something else is in the way, or the place is none for files."""
+    """When something else is in the way, or files can't be made there."""
 
 
 STORE = Remedy(
@@ -69,7 +69,7 @@ def write_atomic(
 ) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
 
-    It takes the place of a regular file, or of nothing. `within` is as `refuse_way_out` has it.
+    It replaces only a regular file. `within` is as in `refuse_way_out`.
     """
     with explain_disk_errors(path, remedy):
         if within is not None:
@@ -88,7 +88,7 @@ def write_atomic(
 
 
 def write_new(path: Path, data: bytes, *, remedy: Remedy = PROJECT, within: Path) -> bool:
-    """Write a file where nothing is, not even a link, with the folders above it; whether that was so."""
+    """Write a new file and its parent folders; returns False if something, even a link, is already there."""
     refuse_way_out(path, within, remedy)
     with explain_disk_errors(path, remedy, every=True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,14 +106,14 @@ def write_new(path: Path, data: bytes, *, remedy: Remedy = PROJECT, within: Path
 
 
 def refuse_way_out(path: Path, within: Path, remedy: Remedy = PROJECT) -> None:
-    """DiskError where a link among the folders above a file leads out of another: a checkout may be a stranger's."""
+    """DiskError if a link among a file's parent folders leads out of `within`: a checkout may be untrusted."""
     folder = Path(os.path.realpath(path.parent))
     if not folder.is_relative_to(os.path.realpath(within)):
         raise remedy.error(f"can't write {path}: a link leads out of {within}, to {folder}", hint="remove that link")
 
 
 def _refuse_obstacle(path: Path, remedy: Remedy) -> None:
-    """DiskError where something is that a file would replace, and must not. A folder is never replaced."""
+    """DiskError if something is there that a file must not replace. A folder can't be replaced anyway."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -123,19 +123,19 @@ def _refuse_obstacle(path: Path, remedy: Remedy) -> None:
 
 
 def name_obstacle(mode: int) -> str:
-    """What is there, of all that is no regular file."""
+    """Name the kind of something that is not a regular file."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def make_folder(path: Path, remedy: Remedy = PROJECT) -> None:
-    """Make a folder where there is none, and all above it."""
+    """Make a folder and its parents, unless they exist."""
     with explain_disk_errors(path, remedy, every=True):
         path.mkdir(parents=True, exist_ok=True)
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The files in a folder; none where there is no folder, or a link to one."""
+    """List the files in a folder; none if it does not exist or is a link."""
     return _list_entries(folder, lambda entry: entry.is_file(follow_symlinks=False))
 
 
@@ -152,10 +152,10 @@ def _list_entries(folder: Path, choose: Callable[[os.DirEntry[str]], bool]) -> l
 
 @contextlib.contextmanager
 def explain_disk_errors(path: Path, remedy: Remedy = PROJECT, *, every: bool = False) -> Iterator[None]:
-    """Turn what a disk can say into what a person can do.
+    """Turn disk errors into messages that say what to do.
 
-    `every` is for what touches a place for the first time. Odd places have odd reasons: nothing can be made in /proc.
-    Later, the same errors would be bugs.
+    `every` is for the first use of a place, which may fail for odd reasons: nothing can be made in /proc. Later, the
+    same errors would be bugs.
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""A file that the user names for a text: written whole in a file's place, and written through what is no file.
+"""Write to a path that the user names: files are replaced atomically, anything else is written to directly.
 
-/dev/null, a named pipe, /dev/stdout and the shell's `>(…)` take what is written to them. To put a file in their place,
-as is right for files, would break them for everybody: root's /dev/null among them.
+/dev/null, a named pipe, /dev/stdout and the shell's `>(…)` take what is written to them. Replacing them with a file, as
+is right for files, would break them for every process: for root, even /dev/null.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from imagefab.errors import UsageError
 from imagefab.files.disk import OUTPUT, explain_disk_errors, name_obstacle, write_atomic
 
 _SYSTEM = (Path("/dev"), Path("/proc"))
-"""Where links stand for what is open."""
+"""Where links stand for open files."""
 _STREAMS = (1, 2)
 
 
 def check_output(path: Path, what: str) -> None:
-    """UsageError when `what` can't be written there, as far as that can be seen: better now than after an hour."""
+    """UsageError if `what` can't be written there, as far as that can be seen: better now than after an hour."""
     try:
         obstacle = _find_obstacle(path)
         if obstacle is None and not is_stream(path):
-            # A file is written beside its place first.
+            # A file is written next to its final path first.
             with tempfile.TemporaryFile(dir=path.absolute().parent):
                 pass
     except OSError as error:
@@ -37,7 +37,7 @@ def check_output(path: Path, what: str) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """DiskError when it can't be written."""
+    """Write the data; DiskError if that fails."""
     with explain_disk_errors(path, OUTPUT, every=True):
         if not is_stream(path):
             write_atomic(path.absolute(), data, remedy=OUTPUT)
@@ -47,13 +47,13 @@ def write_output(path: Path, data: bytes) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether something is there that data goes through."""
+    """Whether the path is something to write through, not a file."""
     mode = _find_mode(path)
     return mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def _find_obstacle(path: Path) -> str | None:
-    """What is in the way of a file and takes no data."""
+    """Name what is in the way of a file, unless it is a stream."""
     if not path.absolute().parent.is_dir():
         return f"there is no folder {path.parent}"
     mode = _find_mode(path)
@@ -63,7 +63,7 @@ def _find_obstacle(path: Path) -> str | None:
 
 
 def _find_mode(path: Path) -> int | None:
-    """What is there. A link of the system's is what is open behind it, a stream even where that is a file."""
+    """Return the mode of what is there. A link in /dev or /proc counts as a stream, even to an open file."""
     try:
         if not path.is_symlink() or not _is_systems(path):
             return path.lstat().st_mode
@@ -78,7 +78,7 @@ def _is_systems(path: Path) -> bool:
 
 
 def _open_stream(path: Path) -> int:
-    """A standard stream is used as it is: it may be a file, of which another opening would begin at its start."""
+    """Open a stream, but reuse a standard stream: it may be a file, which would be opened again at its start."""
     wanted = path.stat()
     for number in _STREAMS:
         with contextlib.suppress(OSError):

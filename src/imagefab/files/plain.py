@@ -1,7 +1,7 @@
-"""Files of a project, read whole: the one way to do it, whatever lies in their place.
+"""The one way to read a project's files whole, whatever is in their place.
 
-A checkout may be a stranger's, and a file in it a pipe that nobody writes to or a link to a device without an end. So
-only regular files are read, and only so much of them as such a file can have.
+A checkout may be untrusted, and a file in it a pipe without a writer or a link to an endless device. So only regular
+files are read, and only up to a size that such a file can have.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from imagefab.errors import ImagefabError
 
 MOST_WRITTEN = 1 << 20
-"""Bytes of a file that a person writes."""
+"""The most bytes of a file that a person writes."""
 MOST_GENERATED = 16 << 20
-"""Bytes of a file that imagefab writes."""
+"""The most bytes of a file that imagefab writes."""
 
 
 class BadFileError(ImagefabError):
-    """A file can't be read. It has no position; whoever wants the file knows how it is called, and what to do."""
+    """A file can't be read. The error has no position: the caller knows the file's name, and what to do."""
 
     exit_code = 3
 
@@ -29,7 +29,7 @@ class NoFileError(BadFileError):
 
 
 def read_bytes(path: Path, most: int = MOST_WRITTEN) -> bytes:
-    """The content of a regular file of sensible size; BadFileError when it is not one."""
+    """Read a regular file of sensible size; BadFileError if it is not one."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -51,7 +51,7 @@ def read_bytes(path: Path, most: int = MOST_WRITTEN) -> bytes:
 
 
 def read_text(path: Path, most: int = MOST_WRITTEN) -> str:
-    """The same as UTF-8 text."""
+    """Read such a file as UTF-8 text."""
     try:
         return read_bytes(path, most).decode()
     except UnicodeDecodeError:
@@ -59,7 +59,7 @@ def read_text(path: Path, most: int = MOST_WRITTEN) -> str:
 
 
 def has_bytes(path: Path, data: bytes) -> bool:
-    """Whether that is what the file has; it is not when it can't be read."""
+    """Whether a file has exactly that content; False if it can't be read."""
     try:
         return read_bytes(path, len(data)) == data
     except BadFileError:
@@ -67,12 +67,12 @@ def has_bytes(path: Path, data: bytes) -> bool:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """Some files of /proc look regular and make a reader wait."""
+    """Open without blocking: some files in /proc look regular and make a reader wait."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def is_there(path: Path) -> bool:
-    """Whether something is at a path; where that can't be seen, it is not."""
+    """Whether something is at a path; False if that can't be seen."""
     try:
         return path.exists()
     except OSError:

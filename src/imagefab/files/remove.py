@@ -1,6 +1,6 @@
-"""Folders removed with all that may be in them: thousands of levels, names of 255 bytes, folders that nobody may enter.
+"""Remove folders with anything in them: thousands of levels, names of 255 bytes, folders without permissions.
 
-`shutil.rmtree` goes down by calling itself, and stops where it may not enter. Here, what lies too deep is moved up.
+`shutil.rmtree` is recursive, and stops where it has no permission. Here, folders that are too deep are moved up.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class _Level:
     descriptor: int
     name: str
     pending: list[str]
-    """Folders in it."""
+    """Its subfolders that are left."""
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder, or a file. OSError says what was the first that can't be removed; the rest is gone."""
+    """Remove a folder or a file. OSError names the first thing that can't be removed; the rest is gone."""
     parent = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         name = os.path.basename(path)
@@ -73,7 +73,7 @@ def _collecting(problems: list[OSError]) -> Iterator[None]:
 
 
 def _enter(parent: int, name: str, problems: list[OSError]) -> _Level:
-    """Open a folder, and remove all in it but folders."""
+    """Open a folder, and remove everything in it except subfolders."""
     _unlock(parent, name)
     descriptor = os.open(name, _FLAGS, dir_fd=parent)
     pending = []
@@ -93,7 +93,7 @@ def _enter(parent: int, name: str, problems: list[OSError]) -> _Level:
 
 
 def _unlock(parent: int, name: str) -> None:
-    """Let a folder's owner enter it, and take out of it."""
+    """Give a folder's owner full permissions on it."""
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
         if mode & stat.S_IRWXU != stat.S_IRWXU:

@@ -1,1 +1,1 @@
-"""What was resolved, pinned by hash: the Lock, and imagefab.lock, the file that holds it."""
+"""Locks: resolved packages and sources, pinned by hash and stored in imagefab.lock."""

@@ -1,7 +1,7 @@
-"""What goes back in time between two locks: archives whose state is older, packages whose version is.
+"""Refuse locks that go back in time: to an older state of an archive, or to older versions of packages.
 
-An archive's old states stay validly signed for years. Who can answer in a mirror's place, or holds one back, could have
-them taken for the present one, with the holes that were closed since. A lock knows what was there before.
+An archive's old states stay validly signed for years. An attacker who can answer for a mirror, or hold one back, could
+pass them off as current, with security holes that have since been closed. A lock knows what was there before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_SHOWN = 20
 
 
 def refuse_older_archives(old: Lock | None, now: Iterable[ArchivePin]) -> None:
-    """FetchError when a mirror's state of a suite is older than the one that the lock was made from."""
+    """FetchError if a mirror's state of a suite is older than the one that the lock was made from."""
     before = {(pin.archive, pin.suite): pin for pin in old.archives} if old is not None else {}
     for pin in now:
         known = before.get((pin.archive, pin.suite))
@@ -32,7 +32,7 @@ def refuse_older_archives(old: Lock | None, now: Iterable[ArchivePin]) -> None:
 
 
 def refuse_older_packages(old: Lock | None, new: Lock) -> None:
-    """FetchError, which names them, when packages of suites that both locks have would go back to older versions."""
+    """FetchError, listing the packages, if any from a suite in both locks would go back to an older version."""
     if old is None:
         return
     suites = {archive.name: (archive.archive, archive.suite) for archive in new.archives}
@@ -54,7 +54,7 @@ def refuse_older_packages(old: Lock | None, new: Lock) -> None:
 
 
 def _list_versions(pins: Iterable[PackagePin]) -> Mapping[str, list[str]]:
-    """By name and architecture, the newest first: one package may be installed, and another version opened."""
+    """List versions by name and architecture, newest first: one may be installed, and another only extracted from."""
     found: dict[str, set[str]] = defaultdict(set)
     for pin in pins:
         found[f"{pin.name}:{pin.architecture}"].add(pin.version)
@@ -62,5 +62,5 @@ def _list_versions(pins: Iterable[PackagePin]) -> Mapping[str, list[str]]:
 
 
 def _format_date(date: str) -> str:
-    """`20260912T075541Z` as people write it."""
+    """Format a date like `20260912T075541Z` for people."""
     return f"{date[:4]}-{date[4:6]}-{date[6:8]} {date[9:11]}:{date[11:13]}"

@@ -1,8 +1,8 @@
-"""A lock held against the archives: does what they sign have each pin, with that hash?
+"""Check a lock against the archives: do their signed indexes have each pin, with the same hash?
 
-A lock's own checksum anybody can make. An index has a suite's present packages; a pin that it has no more is looked for
-in the suite's state at the lock's date, as the snapshot archive has it, signed likewise. A pin that neither shows may
-still be one of a lock that is believed.
+Anyone can make a lock's own checksum. An index has a suite's current packages; a pin that is no longer in it is looked
+up in the suite's state at the lock's date, from the snapshot archive, which is signed as well. A pin in neither may
+still be in a trusted lock.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from imagefab.toolchains.blueprint import Blueprint
 
 _MOST_SHOWN = 20
 _LATER = (timedelta(), timedelta(days=1))
-"""The snapshot archive gives the last state that it took before a moment, and a Release file is older than that."""
+"""The snapshot archive returns the last state that it took before a moment, and its Release file is older still."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Confirmation:
-    """What the archives say of a lock's packages, each by name, architecture and version."""
+    """A lock's packages by what the archives have of them; each by name, architecture and version."""
 
     present: list[str] = field(default_factory=list)
     past: list[str] = field(default_factory=list)
-    """In a signed index of the lock's date, and in none of today's."""
+    """In a signed index of the lock's date, but in none of today's."""
     trusted: list[str] = field(default_factory=list)
-    """In no index, and in the lock that is believed."""
+    """In no index, but in the trusted lock."""
     wrong: list[str] = field(default_factory=list)
-    """With another hash, size or path than the signed index says; which, after the name."""
+    """With another hash, size or path than in the signed index; the difference follows the name."""
     gone: list[str] = field(default_factory=list)
     """Nothing shows that the archive ever had them."""
 
 
 OpenPast = Callable[[ArchivePin, datetime], ArchiveReader]
-"""A reader of an archive's state at a moment. Only that archive can be read by it."""
+"""Opens a reader of an archive's state at a moment, which can read only that archive."""
 
 
 def confirm_lock(lock: Lock, reader: ArchiveReader, open_past: OpenPast, *, trusted: Lock | None) -> Confirmation:
-    """FetchError when an archive can't be read, or is older than the lock."""
+    """Check all pins of a lock; FetchError if an archive can't be read, or is older than the lock."""
     found = Confirmation()
     for archive, pins in _group_pins(lock).items():
         missing = _look_up(pins, _read_packages(archive, pins, reader), found, found.present)
@@ -63,7 +63,7 @@ def confirm_lock(lock: Lock, reader: ArchiveReader, open_past: OpenPast, *, trus
 
 
 def require_archives(lock: Lock, blueprints: Sequence[Blueprint], shown: str) -> None:
-    """StaleError when a lock is of other suites or machines than its recipe. Its inputs do not say what it is of."""
+    """StaleError if a lock has other suites or platforms than its recipe. Its inputs don't prove what it has."""
     wanted = {one for each in blueprints for one in (*each.archives, *each.opened_archives)}
     others = [f"{one.suite} of {one.archive}" for one in lock.archives if _describe(one) not in wanted]
     names = {blueprint.platform.name for blueprint in blueprints}
@@ -93,7 +93,7 @@ def list_problems(found: Confirmation, recipe: str, shown: str) -> Iterator[Imag
 
 
 def _group_pins(lock: Lock) -> Mapping[ArchivePin, Mapping[str, list[PackagePin]]]:
-    """All pins, each once: by archive and by the architecture of the machine that they are for."""
+    """Group all pins, each once, by archive and by the architecture of the machine that they are for."""
     archives = {archive.name: archive for archive in lock.archives}
     found: dict[ArchivePin, dict[str, dict[PackagePin, None]]] = {archive: {} for archive in lock.archives}
     for platform in lock.platforms:
@@ -107,7 +107,7 @@ def _group_pins(lock: Lock) -> Mapping[ArchivePin, Mapping[str, list[PackagePin]
 def _read_packages(
     archive: ArchivePin, pins: Mapping[str, Sequence[PackagePin]], reader: ArchiveReader
 ) -> Mapping[str, Callable[[str], tuple[Package, ...]]]:
-    """By architecture, what finds a suite's packages by their names."""
+    """Return, by architecture, a function that finds a suite's packages by name."""
     return {name: reader.open_archive(_describe(archive), name).packages for name in pins}
 
 
@@ -117,7 +117,7 @@ def _look_up(
     found: Confirmation,
     there: list[str],
 ) -> list[PackagePin]:
-    """Sort pins into those that are there and those that are wrong; the ones that no index has."""
+    """Sort pins into those that are there and those that are wrong; returns those that no index has."""
     missing: dict[PackagePin, None] = {}
     for architecture, some in pins.items():
         for pin in some:
@@ -134,7 +134,7 @@ def _look_up(
 def _look_back(
     archive: ArchivePin, seen: str, pins: Sequence[PackagePin], open_past: OpenPast, found: Confirmation
 ) -> list[PackagePin]:
-    """Those that no state of then has either."""
+    """Look pins up in past states of the archive; returns those that none has."""
     left = list(pins)
     for later in _LATER:
         groups: dict[str, list[PackagePin]] = defaultdict(list)
@@ -154,12 +154,12 @@ def _is_version(package: Package, pin: PackagePin) -> bool:
 
 
 def _identify(pin: PackagePin) -> PackagePin:
-    """All that says which bytes it is, and where they are."""
+    """Reduce a pin to what identifies its bytes and their path."""
     return replace(pin, archive="", seen=None)
 
 
 def _list_known(trusted: Lock | None, archive: ArchivePin) -> Set[PackagePin]:
-    """What the lock that is believed has of a suite."""
+    """Return the pins that the trusted lock has of a suite."""
     groups = _group_pins(trusted) if trusted is not None else {}
     same = [each for one, each in groups.items() if (one.archive, one.suite) == (archive.archive, archive.suite)]
     return {_identify(pin) for each in same for pins in each.values() for pin in pins}

@@ -1,4 +1,4 @@
-"""imagefab.lock on disk."""
+"""Read and write imagefab.lock."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ LOCK_NAME = "imagefab.lock"
 
 
 def read_lock(path: Path, *, recipe: str, shown: str | None = None) -> Lock:
-    """The lock in that file; StaleError when there is none or when it cannot be believed. `shown` is its name in
-    messages."""
+    """Read a lock; StaleError if it is missing or invalid. `shown` is its name in messages."""
     found = find_lock(path, shown=shown)
     if found is None:
         raise StaleError(
@@ -25,7 +24,7 @@ def read_lock(path: Path, *, recipe: str, shown: str | None = None) -> Lock:
 
 
 def find_lock(path: Path, *, shown: str | None = None) -> Lock | None:
-    """The lock in that file, or None when there is no file."""
+    """Read a lock, or return None if there is no file."""
     shown = shown or str(path)
     try:
         text = read_text(path, MOST_GENERATED)
@@ -38,7 +37,7 @@ def find_lock(path: Path, *, shown: str | None = None) -> Lock | None:
 
 
 def write_lock(path: Path, lock: Lock) -> bool:
-    """Write the lock, all of it or nothing; whether that changed the file. An equal file is left alone."""
+    """Write the lock atomically, unless the file is equal; returns whether it changed."""
     data = render_lock(lock).encode()
     if has_bytes(path, data):
         return False

@@ -1,6 +1,6 @@
-"""The C library that an image's binaries are linked against, as its lock pins it.
+"""The C library that an image's binaries are linked against, as pinned by its lock.
 
-Its version is a bound: no binary needs a newer one. What each really needs, only a look at it can tell.
+Its version is an upper bound: no binary needs a newer one. What a binary really needs is only visible in the binary.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "wasi": (("wasi-libc", r"wasi-libc"),),
     "emscripten": (("emscripten", r"emscripten"),),
 }
-"""By system: the libraries that there may be, and which package has one."""
+"""By operating system: the possible libraries, and the package that contains each."""
 _UPSTREAM = re.compile(r"(?:\d+:)?(?:0\.0~git)?(\d{8}(?=\.)|\d+(?:\.\d+)*)")
-"""What never had a version has its date."""
+"""A library that never had a version has its date."""
 
 
 def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None]:
-    """Its name and upstream version, like `glibc` and `2.41`, the newest of all that programs may be linked against.
+    """Return the name and upstream version, like `glibc` and `2.41`, of the newest that programs may be linked against.
 
     None for what is not known.
     """
@@ -41,12 +41,12 @@ def find_libc(lock: Lock | None, target: Target) -> tuple[str | None, str | None
 
 
 def find_claim(blueprint: Blueprint) -> str | None:
-    """The GNU C library that the image says its binaries need at most."""
+    """Return the newest glibc that binaries may need, as the image claims."""
     return dict(blueprint.labels).get(GLIBC_CLAIM)
 
 
 def check_claim(lock: Lock, blueprints: Sequence[Blueprint]) -> None:
-    """OptionError when the recipe claims an older glibc than the lock pins."""
+    """OptionError if the recipe claims an older glibc than the lock pins."""
     claim = find_claim(blueprints[0])
     if claim is None or blueprints[0].has_own_libc:
         return
@@ -69,7 +69,7 @@ def _list_versions(lock: Lock | None, target: Target, package: str) -> Iterator[
 
 
 def _has_libc(pin: PackagePin, target: Target, package: str) -> bool:
-    """For the GNU library: the target's own, or the one that comes with the cross compiler."""
+    """Whether a package has the library. For glibc it is the target's own, or the cross compiler's."""
     if package == "libc6":
         own = pin.name == package and pin.architecture == target.debian_arch
         return own or pin.name == f"libc6-{target.debian_arch}-cross"

@@ -1,4 +1,4 @@
-"""Making a lock: blueprints and the archives' present state in, pins out; what is pinned already stays if it can."""
+"""Make a lock from blueprints and the archives' current state, keeping existing pins where possible."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def make_lock(
     upgrade: bool = False,
     allow_downgrade: bool = False,
 ) -> Lock:
-    """The lock for one recipe: `old` itself when nothing has to change.
+    """Make the lock for one recipe; returns `old` itself if nothing has to change.
 
-    A lock whose inputs are unchanged is kept. When the recipe changed, the old pins are preferred, also those that
-    the archive has left behind, as long as they can be had. `upgrade` starts from nothing but the archives, except
-    for architectures of which an index could not be read: those would go back to older versions. Neither an archive
-    nor a package goes back unless `allow_downgrade` is said.
+    A lock whose inputs are unchanged is kept. If the recipe changed, old pins are preferred, even those that are no
+    longer in the archive's indexes, as long as they can be fetched. `upgrade` ignores old pins, except for
+    architectures with an index that could not be read: those would go back to older versions. Neither an archive nor a
+    package goes back without `allow_downgrade`.
     """
     inputs = inputs_digest(blueprints)
     sources = _pin_sources(blueprints, reader.fetcher, old)
@@ -75,14 +75,14 @@ def make_lock(
 
 
 def _open_universe(blueprint: Blueprint, reader: ArchiveReader) -> Universe:
-    """Foreign architectures are read where packages of theirs are asked for; an image may allow more than it has."""
+    """Open a blueprint's archives. A foreign architecture is read only if one of its packages is requested."""
     named = (package.partition(":")[2] for layer in blueprint.layers for package in (*layer.packages, *layer.opened))
     foreign = dict.fromkeys(architecture for architecture in named if architecture)
     return reader.open_universe(blueprint.archives, (blueprint.platform.debian_arch, *foreign))
 
 
 def _open_other(archive: Archive, universe: Universe, reader: ArchiveReader) -> Universe:
-    """A suite that a recipe names beside those of its base."""
+    """Open a suite that a recipe names in addition to those of its base."""
     try:
         return reader.open_universe([archive], universe.architectures[:1])
     except NotServedError as error:
@@ -93,7 +93,7 @@ def _open_other(archive: Archive, universe: Universe, reader: ArchiveReader) -> 
 
 
 def _keep_identity(new: Lock, old: Lock | None, *, upgrade: bool) -> Lock:
-    """The old date and archive states where they still say all that is to be said, so that layers stay the same."""
+    """Keep the old date and archive states where they still apply, so that layers stay the same."""
     if old is None or _suites(old) != _suites(new):
         return new
     if new.platforms == old.platforms:
@@ -106,7 +106,7 @@ def _suites(lock: Lock) -> list[tuple[str, str, str]]:
 
 
 def _usable_pins(old: Lock | None, platform: str, archives: tuple[ArchivePin, ...]) -> list[PackagePin]:
-    """Old pins from suites that the recipe still uses."""
+    """Return the old pins from suites that the recipe still uses."""
     if old is None:
         return []
     now = {archive.name: (archive.archive, archive.suite) for archive in archives}
@@ -117,7 +117,7 @@ def _usable_pins(old: Lock | None, platform: str, archives: tuple[ArchivePin, ..
 def _recover_departed(
     pins: Sequence[PackagePin], universe: Universe, old: Lock | None, reader: ArchiveReader
 ) -> list[Package]:
-    """Pinned packages that no index has any more, read from their files, as far as those can still be had."""
+    """Read pinned packages that are no longer in any index from their files, if those can still be fetched."""
     departed = [
         pin
         for pin in pins

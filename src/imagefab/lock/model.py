@@ -1,4 +1,4 @@
-"""The Lock: every byte that goes into an image, named by its hash and by where archives keep it, never by a host."""
+"""The Lock: everything that goes into an image, identified by its hash and its path in an archive, never by a host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT = 1
 class LayerLock:
     name: str
     packages: tuple[PackagePin, ...] = ()
-    """What is installed in this layer, on top of the layers before it; sorted by name and architecture."""
+    """Packages installed in this layer, on top of the layers before it; sorted by name and architecture."""
     extracts: tuple[PackagePin, ...] = ()
     """Packages from which single files are taken, without being installed."""
 
@@ -24,7 +24,7 @@ class SourcePin:
     name: str
     sha256: Digest
     platform: str | None = None
-    """The host platform that it is for, where each has another."""
+    """The host platform that it is for, if the source differs between platforms."""
     wheel: str | None = None
     """For a wheel: its project and version, like `ziglang==0.15.1`."""
 
@@ -39,7 +39,7 @@ class PlatformLock:
 class Lock:
     recipe: str
     inputs: Digest
-    """Of the recipe and of what its kind asks for; a lock whose inputs differ from the recipe's is stale."""
+    """The digest of the recipe and of what its kind requests; a lock whose inputs differ from the recipe's is stale."""
     epoch: int
     """Seconds since 1970: the date of the base suite. Nothing in the image is newer."""
     archives: tuple[ArchivePin, ...]
@@ -47,6 +47,6 @@ class Lock:
     platforms: tuple[PlatformLock, ...]
 
     def find_source(self, name: str, platform: str) -> SourcePin | None:
-        """What a host platform's image has by that name."""
+        """Return the source that a host platform's image has by that name."""
         found = (pin for pin in self.sources if pin.name == name and pin.platform in (None, platform))
         return next(found, None)

@@ -1,4 +1,4 @@
-"""From a blueprint to packages: each layer's request resolved on top of what the layers below it chose."""
+"""Resolve a blueprint to packages: each layer's request is resolved on top of the packages of the layers below."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 
 
 class UnresolvedError(RecipeError):
-    """There is no set of packages for a layer. Knows which packages stand in the way, so that pins can be given up."""
+    """No set of packages satisfies a layer. It lists the packages in conflict, so that their pins can be given up."""
 
     def __init__(self, problem: str, *, involved: frozenset[Package] = frozenset(), hint: str | None = None) -> None:
         super().__init__(problem, hint=hint)
@@ -29,10 +29,10 @@ def resolve(
     pins: PinnedVersions | None = None,
     opened: Mapping[str, Universe] | None = None,
 ) -> tuple[LayerLock, ...]:
-    """What each layer installs and extracts; RecipeError tells why there is no way. `opened` has, by suite, what
-    layers take files from without installing it.
+    """Resolve what each layer installs and extracts; RecipeError says why there is no solution.
 
-    Pinned versions are preferred. Where they leave no way, those that stand in it are given up, no others.
+    Pinned versions are preferred. If they leave no solution, only those in conflict are given up. `opened` has, by
+    suite, the packages that layers take files from without installing them.
     """
     remaining = dict(pins or {})
     while True:
@@ -100,7 +100,7 @@ def _extract(view: Universe, preference: Preference, layer: LayerSpec, where: st
 
 
 def _find_choices(view: Universe, preference: Preference, text: str, where: str) -> tuple[Package, ...]:
-    """What a name in a request stands for: a package of the native architecture, or of the one that it says."""
+    """Find the packages that a requested name stands for, in the native architecture or in the one it specifies."""
     name, _, architecture = text.partition(":")
     if architecture and architecture not in view.architectures:
         raise PackageError(

@@ -1,4 +1,4 @@
-"""Whether a lock still fits its recipe, and what differs between two locks."""
+"""Whether a lock still matches its recipe, and how two locks differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PackageChange:
 
 
 def inputs_digest(blueprints: Sequence[Blueprint]) -> Digest:
-    """What a lock is made from, apart from the archives: the recipe spelt out for every platform."""
+    """The digest of what a lock is made from, apart from the archives: the recipe's blueprint for every platform."""
     return Digest.of_json([blueprint.describe() for blueprint in blueprints])
 
 
@@ -35,7 +35,7 @@ def is_stale(lock: Lock, blueprints: Sequence[Blueprint]) -> bool:
 
 
 def compare_locks(old: Lock | None, new: Lock) -> tuple[PackageChange, ...]:
-    """The packages that came, went or changed their version."""
+    """List the packages that were added or removed, or changed their version."""
     before, after = _versions(old), _versions(new)
     return tuple(
         PackageChange(platform=platform, name=name, architecture=arch, old=before.get(key), new=after.get(key))
@@ -46,7 +46,7 @@ def compare_locks(old: Lock | None, new: Lock) -> tuple[PackageChange, ...]:
 
 
 def platform_pins(lock: Lock | None, platform: str) -> tuple[PackagePin, ...]:
-    """All that a lock pins for one platform, installed or extracted."""
+    """Return all packages that a lock pins for one platform, installed or extracted from."""
     if lock is None:
         return ()
     return tuple(

@@ -1,8 +1,8 @@
-"""imagefab.lock as text: one writer, one reader.
+"""The text of imagefab.lock: its only writer and its only reader.
 
-The writer is our own, so that one lock has one text: a line a package, sorted, no line that changes without reason.
-The first key is the checksum of all other lines; so an edit by hand, a bad merge or a cut-off file shows itself
-before anything is believed.
+We have our own writer so that a lock has exactly one text: one line per package, sorted, and no line changes without
+reason. The first key is the checksum of all following lines, so a manual edit, a bad merge or a truncated file is
+detected before anything is trusted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def render_lock(lock: Lock) -> str:
 
 
 def parse_lock(text: str, *, file: str, recipe: str = "RECIPE") -> Lock:
-    """StaleError, with the way out as its hint, for everything that is not a lock as this version writes it."""
+    """Parse a lock; StaleError, with a hint, for anything that this version would not write."""
     text = text.replace("\r\n", "\n")
     try:
         record = parse_record(text)
@@ -106,7 +106,7 @@ def _quote(text: str) -> str:
 
 
 class NewerLockError(StaleError):
-    """A lock that a later imagefab wrote. Nothing replaces it unless that is asked for."""
+    """A lock written by a later imagefab. It is only replaced on request."""
 
 
 def _read(text: str, record: Record) -> Lock:

@@ -1,4 +1,4 @@
-"""One recipe's imagefab.lock brought up to date: read, made anew where it must be, written when it changed."""
+"""Update one recipe's imagefab.lock: read it, make it again if necessary, and write it if it changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LockUpdate:
     recipe: str
     changed: bool
     first: bool
-    """There was no lock to begin with, or none that could be believed."""
+    """There was no lock before, or no valid one."""
     packages: tuple[PackageChange, ...]
 
 
@@ -45,7 +45,7 @@ def update_lock(
 
 
 def _find_old(path: Path, shown: str, reader: ArchiveReader, *, upgrade: bool) -> Lock | None:
-    """The present lock. One that can't be believed is made anew, with a warning; a newer one only when asked to."""
+    """Read the existing lock. An invalid one is made again, with a warning; a newer one only for an upgrade."""
     try:
         return find_lock(path, shown=shown)
     except NewerLockError:

@@ -1,1 +1,1 @@
-"""Recipe and lock together: the Plan, the Dockerfile that says the same to people and engines, the build context."""
+"""Plans, made from a recipe and its lock, with the Dockerfile and the build context that express them."""

@@ -1,7 +1,7 @@
-"""The build context on disk: the folder from which engines build, and from which anyone can without imagefab.
+"""The build context on disk: the folder that engines build from, and that anyone can build from without imagefab.
 
-Every file in it comes out of the store, checked. Times are the epoch, with a fraction of a second that comes of the
-content: BuildKit takes a file of the last build for the same when path, size and time are, and does not look into it.
+Every file in it comes verified from the store. Times are the epoch, with a fraction of a second derived from the
+content: BuildKit assumes that a file is unchanged since the last build if its path, size and time are.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from imagefab.plan.model import BlobContent, BytesContent, Content, DerivedConte
 from imagefab.store.store import Store
 
 Materialise = Callable[[DerivedContent], Path]
-"""Gives the file of a content that is derived from packages."""
+"""Returns the file of a content that is derived from packages."""
 
 
 def write_context(
     folder: Path, inputs: Iterable[Input], *, epoch: int, store: Store, materialise: Materialise, link: bool
 ) -> None:
-    """Lay out inputs below a folder. `link` allows hard links into the store: only for folders of our own."""
+    """Lay out inputs in a folder. `link` allows hard links into the store: only for imagefab's own folders."""
     with explain_disk_errors(folder, STORE if link else OUTPUT):
         for given in inputs:
             path = folder / given.path
@@ -42,7 +42,7 @@ def write_context(
 
 
 def _make_time(content: Content, epoch: int) -> int:
-    """In nanoseconds."""
+    """The file time for a content, in nanoseconds."""
     told = content.data if isinstance(content, BytesContent) else repr(content).encode()
     return epoch * 1_000_000_000 + int(Digest.of_bytes(told).hex[:12], 16) % 1_000_000_000
 

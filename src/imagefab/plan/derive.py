@@ -1,6 +1,6 @@
-"""Files that are derived from packages: the first root file system, single files, parts of tarballs.
+"""Files derived from packages: the first root file system, single files, parts of tarballs.
 
-Both follow from the packages' hashes alone, so they are made once and kept in the store under what they were made from.
+They depend only on the packages' hashes, so they are made once, and kept in the store under what they were made from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FORM = 2
 
 
 class Deriver:
-    """Gives derived files, made when the store does not have them."""
+    """Provides derived files, making those that the store does not have."""
 
     def __init__(self, store: Store, epoch: int) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class Deriver:
                 return Digest.of_json(["rootfs", _FORM, self._epoch, [str(p.sha256) for p in packages]])
 
     def find(self, content: DerivedContent) -> Digest | None:
-        """The file's digest, if the store has it and it is sound."""
+        """Return the file's digest, if the store has it undamaged."""
         known = self._store.read_record(_RECORDS, self.key(content))
         try:
             digest = Digest.parse(known) if isinstance(known, str) else None

@@ -1,8 +1,8 @@
 """The Dockerfile: the plan as people review it and as container engines build it.
 
-One file serves all host platforms: each has its chain of stages, one stage a layer, and the last line picks the chain
-of the platform that is built for. BuildKit skips the other one. An engine that continues on a layer which it did not
-build itself gets the same text with that layer as the first stage's parent.
+One file serves all host platforms: each has its chain of stages, one stage per layer, and the last line picks the chain
+of the platform being built. BuildKit skips the other one. An engine that continues from a layer it did not build itself
+gets the same text, with that layer as the first stage's parent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BEFORE_QUOTE = re.compile(r'(\\+(?="|\Z))')
 
 
 def render_dockerfile(plans: Sequence[Plan], *, first: int = 0, parent_image: str = "scratch") -> str:
-    """The Dockerfile for one plan a host platform; `first` skips layers that `parent_image` has."""
+    """Render the Dockerfile for one plan per host platform; `first` skips layers that `parent_image` has."""
 
     def parent(plan: Plan, index: int) -> str:
         return parent_image if index == first else stage_name(plan, plan.layers[index - 1].name)
@@ -36,7 +36,7 @@ def render_dockerfile(plans: Sequence[Plan], *, first: int = 0, parent_image: st
 
 
 def stage_name(plan: Plan, layer: str) -> str:
-    """Docker takes no stage name that begins with a digit, as a base's name may."""
+    """Name a layer's stage. Docker rejects a name that starts with a digit, which a base's name may."""
     return f"{'layer-' if layer[0].isdigit() else ''}{layer}-{plan.platform.oci_arch}"
 
 
@@ -44,7 +44,7 @@ def stage_name(plan: Plan, layer: str) -> str:
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(  # noqa: S701 - the output is no HTML
+    environment = Environment(  # noqa: S701 - the output is not HTML
         trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
     environment.filters |= {
@@ -63,14 +63,16 @@ def _render_step(step: Step, previous: object) -> str:
         case Run(commands=commands, mount=mount, comment=comment):
             lines = [f"#   {_print_line(line)}".rstrip() for line in comment]
             if isinstance(previous, Run):
-                lines.append("# hadolint ignore=DL3059")  # each is a step of its own, and says what it does
+                lines.append("# hadolint ignore=DL3059")  # each is a separate step, and says what it does
             mounted = f"RUN --mount=type=bind,source={mount},target={MOUNT} \\"
             return "\n".join([*lines, mounted, "    " + " \\\n && ".join(commands)])
 
 
 def _print_line(text: str) -> str:
-    """A text as a comment can carry it: nothing in it ends the line, for whoever reads the file. Docker refuses lines
-    of more than 64 KiB, and nobody reads them."""
+    """Format a text for a comment, so that nothing in it ends the line for any reader.
+
+    Long lines are cut: Docker rejects those of more than 64 KiB.
+    """
     text = _UNPRINTABLE.sub("?", text)
     return text if len(text) <= _MOST_IN_LINE else f"{text[:_MOST_IN_LINE]} …"
 
@@ -80,9 +82,9 @@ def _render_pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _quote(value: str) -> str:
-    """A value as ENV and LABEL read it. The characters that they would act on are escaped.
+    """Quote a value for ENV and LABEL, escaping the characters they interpret.
 
-    Backslashes that would come before a quote are left outside of the quotes: hadolint takes them for its escape.
+    Backslashes before a quote are left outside the quotes: hadolint would read them as escaping it.
     """
     if _PLAIN.match(value):
         return value

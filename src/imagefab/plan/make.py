@@ -1,13 +1,13 @@
-"""Blueprint and lock in, Plan out. Pure.
+"""Make a plan from a blueprint and a lock, as a pure function.
 
 Within a layer the order is always the same: files, then packages, then the recipe's own steps. Files come first so
-that dpkg's configuration is there before dpkg runs; dpkg keeps them where a package ships another version.
+that dpkg's configuration is there before dpkg runs; dpkg keeps them if a package ships another version.
 
-Every step ends by tidying: what is volatile goes, because the canonical layer will not have it. So the next step finds
-the same whether the layer below was built a moment ago or came out of the store, and whichever engine built it.
+Every step ends with a cleanup: volatile files are removed, because the canonical layer will not have them. So the next
+step finds the same files whether the layer below was just built or comes from the store, and whichever engine built it.
 
-Packages are unpacked all together and then configured all together. Unpacking ignores dependencies, because a set
-that is complete at the end need not be complete in alphabetical order; configuring does not.
+All packages are unpacked together, and then configured together. Unpacking ignores dependencies, because a set that is
+complete at the end need not be complete at every point in alphabetical order; configuring does not.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DPKG = "dpkg --force-unsafe-io --force-confold"
 
 
 def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
-    """The plan for one host platform. The lock must be the blueprint's own; the lock room sees to that."""
+    """Make the plan for one host platform. The lock must be the blueprint's own, which is checked before."""
     pins = _find_pins(lock, blueprint)
     layers: list[PlanLayer] = []
     parent: Digest | None = None
@@ -85,7 +85,7 @@ def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
 
 
 def _find_pins(lock: Lock, blueprint: Blueprint) -> PlatformLock:
-    """The platform's part of the lock, which has what the blueprint asks for, layer for layer."""
+    """Return the platform's part of the lock; StaleError if its layers don't match the blueprint's."""
     for pins in lock.platforms:
         if pins.platform == blueprint.platform.name and len(pins.layers) == len(blueprint.layers):
             pairs = list(zip(blueprint.layers, pins.layers, strict=True))
@@ -101,7 +101,7 @@ def _find_pins(lock: Lock, blueprint: Blueprint) -> PlatformLock:
 
 
 def _find_opened(pinned: LayerLock, platform: HostPlatform) -> dict[str, PackagePin]:
-    """The packages of which something is taken, by the names that layers have for them."""
+    """Return the packages that files are taken from, by the names that layers use for them."""
     native = ("all", platform.debian_arch)
     return {p.name if p.architecture in native else f"{p.name}:{p.architecture}": p for p in pinned.extracts}
 
@@ -114,7 +114,7 @@ class _Draft:
     inputs: list[Input]
 
     def add_input(self, path: str, content: Content) -> str:
-        """A file of the context; where steps find it."""
+        """Add a file to the context; returns the path where steps find it."""
         self.inputs.append(Input(path=f"{self.home}/{path}", content=content))
         return f"{MOUNT}/{path}"
 
@@ -127,7 +127,7 @@ def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, loc
     if bootstrap:
         draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages))
         draft.steps.append(AddRootfs(source=f"{draft.home}/rootfs.tar"))
-    # It ends every step: a step finds the same on a layer that was just built as on one out of the store.
+    # It ends every step, so that the next one finds the same on a layer just built as on one from the store.
     draft.add_input("tidy.sh", BytesContent(data=read_template("imagefab.plan", "tidy.sh", {}).encode()))
     opened = _find_opened(pinned, platform)
     installing = [
@@ -150,8 +150,8 @@ def _install_files(draft: _Draft, spec: LayerSpec, opened: Mapping[str, PackageP
     for path in (*spec.folders, *(path for path, _, _ in given)):
         if (broken := FILE_PATH.find_broken(path)) is not None:
             raise RecipeError(broken.explain(path), hint=broken.hint)
-    # `install` puts a new file in the place of whatever is there: it does not write through links, and with -T not
-    # into a folder.
+    # `install` replaces whatever is there with a new file: it does not write through links, nor, with -T, into a
+    # folder.
     folders = [f"install -d -m 755 {' '.join(spec.folders)}"] if spec.folders else []
     return folders + [
         f"install -DT -m {mode:03o} {draft.add_input(f'files{path}', content)} {path}" for path, content, mode in given
@@ -188,7 +188,7 @@ def _add_scripts(draft: _Draft, spec: LayerSpec, epoch: int) -> None:
     environment = {"PATH": IMAGE_PATH, "HOME": "/root", **STEP_ENVIRONMENT, **fixed}
     shell = f"env -i {' '.join(f'{name}={value}' for name, value in environment.items())} sh"
     if env := [f"{name}={value}" for name, value in spec.env if name not in fixed]:
-        # A file of its own carries the recipe's values, some of whose names a shell can't set.
+        # The recipe's variables are in a file of their own, because a shell can't set some of their names.
         lines = ["exec env", *map(shlex.quote, env), '"$@"']
         wrapper = draft.add_input("run/environment.sh", BytesContent(data=(" \\\n    ".join(lines) + "\n").encode()))
         shell = f"{shell} {wrapper} /bin/sh"

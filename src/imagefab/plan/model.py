@@ -1,9 +1,9 @@
 """The Plan: typed steps, grouped into layers, with every input named by its hash.
 
-The plan is the contract between what a recipe means and what engines do. Each step is one Dockerfile instruction, and
-nothing in a step is a recipe's own text: paths are checked, package files are named by their folder, and scripts are
-files that a fixed command runs. A layer's key covers its parent's key, its steps and its inputs, so equal keys mean
-equal layers whichever recipe asks for them.
+The plan is the contract between recipes and engines. Each step is one Dockerfile instruction, and no step contains a
+recipe's own text: paths are validated, package files are named by their folder, and scripts are files that a fixed
+command runs. A layer's key covers its parent's key, its steps and its inputs, so equal keys mean equal layers,
+whichever recipe requests them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from imagefab.platforms import HostPlatform
 from imagefab.toolchains.design import PRIVATE
 
 CANONICAL_FORM = 1
-"""Goes into every layer key. To be raised when the same inputs would give other bytes than before."""
+"""Part of every layer key. Increase it when the same inputs would produce other bytes than before."""
 
 MOUNT = "/run/imagefab"
-"""Where a step finds its layer's inputs. Below /run, of which nothing stays in an image."""
+"""Where a step finds its layer's inputs. It is below /run, which is empty in every image."""
 
 
 STEP_ENVIRONMENT = {
@@ -28,7 +28,7 @@ STEP_ENVIRONMENT = {
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
     "LC_ALL": "C.UTF-8",
 }
-"""For steps only; none of it is in the image. SOURCE_DATE_EPOCH joins it."""
+"""For steps only; none of it is in the image. SOURCE_DATE_EPOCH is added to it."""
 
 
 # -- inputs: the files of the build context ---------------------------------------------------------------------------
@@ -36,7 +36,7 @@ STEP_ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobContent:
-    """A file that the lock names by its hash: a package, a source."""
+    """A file that the lock identifies by its hash: a package or a source."""
 
     sha256: Digest
 
@@ -48,7 +48,7 @@ class BytesContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractContent:
-    """One file out of a package."""
+    """A single file from a package."""
 
     package: PackagePin
     member: str
@@ -56,7 +56,7 @@ class ExtractContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TarballContent:
-    """Some files of a tarball inside a package."""
+    """Some files from a tarball inside a package."""
 
     package: PackagePin
     member: str
@@ -82,7 +82,7 @@ class Input:
     content: Content
 
     def digests(self) -> tuple[Digest, ...]:
-        """The files in the store that it is made from."""
+        """The digests of the files in the store that it is made from."""
         match self.content:
             case BlobContent(sha256=sha256):
                 return (sha256,)
@@ -94,7 +94,7 @@ class Input:
                 return ()
 
     def describe(self) -> list[str]:
-        """What identifies it in a layer's key."""
+        """Return what identifies it in a layer's key."""
         match self.content:
             case BlobContent(sha256=sha256):
                 what = str(sha256)
@@ -120,11 +120,11 @@ class AddRootfs:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     commands: tuple[str, ...]
-    """Shell commands, each to succeed before the next one runs."""
+    """Shell commands; each must succeed before the next one runs."""
     mount: str
-    """The folder of the context that is at MOUNT, read-only."""
+    """The folder of the context that is mounted at MOUNT, read-only."""
     comment: tuple[str, ...] = ()
-    """What the script says that the commands run, for readers."""
+    """The text of the script that the commands run, for readers."""
 
     @property
     def shell(self) -> str:
@@ -165,7 +165,7 @@ class Plan:
 
 
 def count_free_layers(plan: Plan) -> int:
-    """How many layers, from the lowest up, may be passed on: those below the first with a file that may not."""
+    """Count the layers, from the lowest up, that may be passed on: those below the first with a private file."""
     inside = dict(plan.labels).get(PRIVATE)
     if inside is None:
         return len(plan.layers)

@@ -1,10 +1,10 @@
-"""The first root file system: the essential packages' files laid out so that dpkg can run and install them properly.
+"""The first root file system: the essential packages' files, laid out so that dpkg can run and install them properly.
 
 It is scaffolding. dpkg unpacks every package again over it, so it only has to be good enough for dpkg, the shell and
 the maintainer scripts: the files of all packages without documentation, the links of a merged /usr, accounts from
-base-passwd's masters, and an empty dpkg database. Engines that build the Dockerfile add it as a tar; the sandbox lays
-it out directly. Hard links stay what they are: an engine that leaves out of a layer what is equal to the layer below
-would otherwise never learn of them.
+base-passwd's master files, and an empty dpkg database. Engines that build the Dockerfile add it as a tar; the sandbox
+lays it out directly. Hard links are preserved: an engine that omits from a layer what equals the layer below would
+otherwise never see them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Files = dict[str, Node]
 
 
 def write_rootfs(packages: Iterable[Path], epoch: int) -> bytes:
-    """The root file system as a tar."""
+    """Return the root file system as a tar."""
     files = read_rootfs(packages, epoch)
     parts: list[bytes] = []
     first_names: dict[str, str] = {}
@@ -52,7 +52,7 @@ def read_rootfs(packages: Iterable[Path], epoch: int) -> Files:
             known = files.get(path)
             if known is None or known.kind != "folder":
                 files[path] = node
-    # Older packages name no folder below /usr where they have the folder in the root: files say what is there.
+    # Older packages have a folder in the root and no entry for it below /usr, so files show which ones are there.
     folders = {parent for path in files for parent in parents_of(path)}
     aliases = [name for name in _ALIASES if f"usr/{name}" in files or f"usr/{name}" in folders]
     files |= {name: Node("link", 0o777, mtime=epoch, target=f"usr/{name}") for name in aliases}
@@ -64,7 +64,7 @@ def read_rootfs(packages: Iterable[Path], epoch: int) -> Files:
         for parent in parents_of(path):
             node = files.setdefault(parent, Node("folder", 0o755, mtime=epoch))
             if node.kind != "folder":
-                # Whoever lays this out follows links: it would write to where another package's link leads.
+                # Laying this out follows links, so it would write to where another package's link leads.
                 raise DebError(f"a package holds {path}, and {parent} is no folder but a {node.kind} in another one")
     return files
 
@@ -85,7 +85,7 @@ def _read_package(package: Path) -> Iterator[tuple[str, Node]]:
 
 
 def _place(path: str) -> str:
-    """Where a package's file goes: /bin and its like are links into /usr."""
+    """Return the path of a package's file in a merged /usr, where /bin and the like are links."""
     return f"usr/{path}" if path.startswith(tuple(f"{alias}/" for alias in _ALIASES)) else path
 
 

@@ -1,7 +1,7 @@
-"""Some files of a package, or of a source tarball that a package brings, as a plain tar: for steps that use them.
+"""Repack some files of a package, or of a source tarball in a package, as a plain tar for steps that use them.
 
-Most of it is not needed, and decompressing it takes longer than reading what is. So this is done once, and images need
-no decompressor for it. Times are the files' own: build systems compare them.
+Most of the files are not needed, and decompressing everything takes longer than reading what is. So this is done once,
+and images need no decompressor for it. Files keep their times, because build systems compare them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from imagefab.oci.tarfmt import END, encode_node, padding
 from imagefab.oci.tree import Node, sort_paths
 
 _MOST = 4 << 30
-"""No tarball unpacks to more."""
+"""The most bytes that a tarball may unpack to."""
 
 
 def take_tarball(package: Path, member: str, keep: Sequence[str], drop: Sequence[str]) -> bytes:
-    """The plain files that match, sorted: the package's own when `member` is empty, else the tarball's without its top
-    folder. DebError when a pattern of `keep` matches none."""
+    """Return the plain files that match, sorted; DebError if a pattern of `keep` matches none.
+
+    They are the package's own if `member` is empty, else those of that tarball, without its top folder.
+    """
     wanted, unwanted = _compile(keep), _compile(drop)
     found: dict[str, tuple[Node, bytes]] = {}
     for path, entry, content in _iter_files(package, member):
@@ -48,7 +50,7 @@ def _iter_files(package: Path, member: str) -> Iterator[tuple[str, tarfile.TarIn
 
 
 def _compile(patterns: Sequence[str]) -> re.Pattern[str]:
-    """One expression for all: a tarball has a hundred thousand names."""
+    """Compile the patterns into one expression, because a tarball has a hundred thousand names."""
     words = {"**": ".*", "*": "[^/]*"}
     return re.compile(
         "|".join(

@@ -1,1 +1,1 @@
-"""What a person writes, one TOML file an image, and how it becomes a frozen Recipe."""
+"""Recipes: the TOML file that a person writes for each image, and how it becomes a frozen Recipe."""

@@ -1,7 +1,7 @@
 """What a recipe or a base adds to an image: packages, files, sources, run steps, environment.
 
-Checks what the format cannot say of one value alone: a run step names sources of its own file, a path is written once
-in a chain, and a copied file lies inside the recipes folder.
+Checks what the format can't express for single values: a run step uses sources of its own file, a path is written once
+in a chain, and a copied file is inside the recipes folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imagefab.toml.grammar import quote, suggest
 def load_additions(
     document: Document, table: dict[str, Any], below: tuple[Base, ...], recipes_dir: Path
 ) -> Additions | None:
-    """The additions of a document that was read; None when the document has problems."""
+    """Load the additions of a document that was read; None if the document has problems."""
     _check_run_sources(document, table)
     _check_sources(document, table, below, recipes_dir)
     _check_paths(document, table, below)
@@ -41,7 +41,7 @@ def load_additions(
 
 
 def _entries(table: dict[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:
-    """The tables of an array of tables that could be read, with their index."""
+    """List the valid tables in an array of tables, with their index."""
     return [(index, entry) for index, entry in enumerate(table.get(key, ())) if entry is not None]
 
 
@@ -55,7 +55,7 @@ def _check_run_sources(document: Document, table: dict[str, Any]) -> None:
 
 
 def _check_sources(document: Document, table: dict[str, Any], below: tuple[Base, ...], recipes_dir: Path) -> None:
-    """One name means one file, all along a chain: so locks tell them apart."""
+    """Check that a name means the same file throughout a chain, because locks identify sources by name."""
     inherited = {source.name: (base.name, source) for base in below for source in base.additions.sources}
     for index, entry in _entries(table, "sources"):
         found = inherited.get(entry.get("name", ""))
@@ -66,7 +66,7 @@ def _check_sources(document: Document, table: dict[str, Any], below: tuple[Base,
 
 
 def _identify(source: AnySource) -> object:
-    """What makes it that file and no other: the same bytes may be had in several places."""
+    """Return what identifies the file: the same bytes may be available from several places."""
     return source.sha256 if isinstance(source, SourceSpec) else source
 
 
@@ -85,12 +85,12 @@ def _make_source(entry: dict[str, Any], recipes_dir: Path) -> AnySource:
 
 
 def find_own_file(path: str, recipes_dir: Path) -> str:
-    """Where a file of the user's lies: relative paths count from the project's folder."""
+    """Return the path of a user's file; relative paths start at the project's folder."""
     return str(recipes_dir.parent / path)
 
 
 def _check_paths(document: Document, table: dict[str, Any], below: tuple[Base, ...]) -> None:
-    """No path twice in a chain (the format sees to a single file), and nothing inside of what is a file."""
+    """Check that no path occurs twice in a chain (the format checks single files), and that no file is in another."""
     inherited = {file.path: base.name for base in below for file in base.additions.files}
     own = {file["path"]: index for index, file in _entries(table, "files") if "path" in file}
     for path, index in own.items():
@@ -117,13 +117,13 @@ def _load_file(document: Document, index: int, file: dict[str, Any], recipes_dir
 
 
 def _read_source(document: Document, index: int, source: str, recipes_dir: Path) -> bytes | None:
-    """The content of a file in the recipes folder; what leads out of it, by `..` or by a link, is refused."""
+    """Read a file in the recipes folder; a path that leads out of it, by `..` or by a link, is refused."""
     spot = document.spot("files", index, "source")
     path = document.path.parent / source
     try:
         inside = path.resolve().is_relative_to(recipes_dir.resolve())
     except (OSError, RuntimeError):
-        inside = True  # a circle of links: reading says so
+        inside = True  # a cycle of links: reading reports it
     if not inside:
         spot.report(f"{quote(source)} is outside the recipes folder")
         return None

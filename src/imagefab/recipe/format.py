@@ -1,7 +1,7 @@
 """The format of the three kinds of file that a person writes, declared once for the loader and for the JSON schema.
 
-Texts end up in shell scripts, Dockerfiles, URLs and paths. The rules here keep them to what those places can carry;
-whoever writes them there still quotes.
+Texts end up in shell scripts, Dockerfiles, URLs and paths. The rules here limit them to what is valid there; the code
+that writes them there still quotes them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SCRIPT = Text(rules=(NOT_EMPTY,), multiline=True)
 
 STEM = Text(
     rules=(
-        # It is the name of an image too, which registries and engines must take.
+        # It is also the name of an image, which registries and engines must accept.
         Rule(
             r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$",
             "{} is not a name",
@@ -76,14 +76,14 @@ PACKAGE = Text(
     )
 )
 ENV_NAME = Text(rules=(Rule(r"^[A-Za-z_][A-Za-z0-9_]{0,199}$", "{} is not the name of an environment variable"),))
-# The kernel takes 128 KiB, name and all, and Docker as much as 64 KiB in a line of a Dockerfile.
+# The kernel accepts 128 KiB, including the name, and Docker up to 64 KiB in a line of a Dockerfile.
 ENV_VALUE = Text(rules=(Rule(r"^.{10001}", "this is longer than a variable can be", forbids=True),))
 FILE_PATH = Text(
     rules=(
         Rule(r"^/", "{} is not an absolute path", "paths inside the image begin with `/`"),
         Rule(r"(^|/)\.\.?(/|$)", "{} has `.` or `..` in it", "write the path as it is inside the image", forbids=True),
         Rule(r"//|/$", "{} is not a normalised path to a file", forbids=True),
-        # It stands in a shell command and in the Dockerfile.
+        # It is used in a shell command and in the Dockerfile.
         Rule(
             r"^[A-Za-z0-9._+@,=~/-]*$",
             "{} cannot be a path in an image",
@@ -104,7 +104,7 @@ FILE_PATH = Text(
         ),
     )
 )
-"""Where a file of a recipe can be in an image. The plan holds all files to it, the toolchains' too."""
+"""The path of a recipe's file in an image. The plan checks all files against it, the toolchains' too."""
 SOURCE_PATH = Text(
     rules=(
         NOT_EMPTY,
@@ -152,7 +152,7 @@ ARCHIVE_NAME = Text(rules=(Rule(r"^[a-z0-9][a-z0-9-]*$", "{} is not a name of sm
 SUITE = Text(rules=(Rule(r"^[A-Za-z0-9][A-Za-z0-9.+_-]*(/[A-Za-z0-9][A-Za-z0-9.+_-]*)*$", "{} is not a suite"),))
 REPOSITORY = Text(
     rules=(
-        # What stands before it may be a password, which no message may have.
+        # What precedes it may be a password, which must not appear in a message.
         Rule(r"@", "a login does not belong in the name of a registry", "`docker login` keeps it", forbids=True),
         Rule(
             r"^(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?)"
@@ -298,11 +298,11 @@ USER_SETTINGS = Table(
         ),
     }
 )
-"""What is not for a project to say, as the project may be a stranger's."""
+"""What a project must not set, because it may be untrusted."""
 
 
 def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
-    """A recipe's table. What depends on its kind is declared by `declare_options` and `declare_runner`."""
+    """Declare a recipe's table. What depends on its kind is declared by `declare_options` and `declare_runner`."""
     platforms = ListOf(item=Text(choices=tuple(HOST_PLATFORMS), noun="host platform"), not_empty=True)
     return Table(
         {
@@ -328,7 +328,7 @@ def declare_recipe(kinds: Mapping[str, KindRules]) -> Table:
 
 
 def declare_runner(kind: KindRules, targets: Iterable[Target]) -> Text:
-    """The runners that have programs of one of the targets to run."""
+    """Declare the runners that can run programs of any of the targets."""
     names = dict.fromkeys(name for target in targets for name in kind.runners(target))
     return Text(choices=tuple(names), noun="runner")
 

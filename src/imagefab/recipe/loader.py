@@ -1,7 +1,7 @@
-"""TOML → Recipe: reads recipes and the bases they stand on, and reports everything that is wrong in one run.
+"""TOML → Recipe: load recipes and the bases they build on, and report everything that is wrong in one run.
 
-What one value may look like is declared in the format; what values mean together is checked here: kinds against
-targets, names against what they name, bases against each other.
+The rules for single values are declared in the format; how values fit together is checked here: kinds against targets,
+references against what they refer to, bases against each other.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from imagefab.toml.document import Document, read_document
 from imagefab.toml.grammar import quote, suggest
 
 _DEEPEST = 16
-"""Bases under one recipe. Each is a layer, and overlay mounts take only so many."""
+"""The most bases under a recipe. Each is a layer, and overlay mounts support a limited number."""
 
 
 def list_recipes(project: Project) -> tuple[str, ...]:
-    """The names of all recipes of a project, without reading them."""
+    """List the names of a project's recipes, without reading them."""
     return tuple(sorted(_list_stems(project.recipes_dir)))
 
 
 def load_recipes(
     project: Project, rules: Mapping[str, KindRules], names: Iterable[str] | None = None
 ) -> tuple[Recipe, ...]:
-    """The recipes of a project, or those named, in that order, once each.
+    """Load all recipes of a project, or the named ones, in that order, once each.
 
-    Raises SeveralErrors with all that is wrong in them and their bases, and UsageError for a name that is no recipe.
-    With names, other recipes need not be valid.
+    Raises SeveralErrors with all problems in them and their bases, and UsageError for a name without a recipe. With
+    names, other recipes need not be valid.
     """
     known = list_recipes(project)
     wanted = known if names is None else _choose(tuple(dict.fromkeys(names)), known)
@@ -70,20 +70,20 @@ def _list_stems(folder: Path) -> list[str]:
         return []
     except OSError as error:
         raise RecipeError(f"cannot be read: {error.strerror}", position=Position(str(folder))) from None
-    # Hidden files are what editors leave beside the file that is open in them.
+    # Editors leave hidden files next to an open file.
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml") and not name.startswith("."))
 
 
 @dataclass
 class _Loading:
-    """One run: what was read so far, and what is wrong with it."""
+    """The state of one run: what has been read, and the problems in it."""
 
     project: Project
     rules: Mapping[str, KindRules]
     documents: list[Document] = field(default_factory=list)
     unreadable: list[RecipeError] = field(default_factory=list)
     chains: dict[str, tuple[Base, ...] | None] = field(default_factory=dict)
-    """A base's name → it and all below it, root first; None for a broken one."""
+    """A base's name → the base and all below it, root first; None for an invalid one."""
 
     def __post_init__(self) -> None:
         self.recipe_names = _list_stems(self.project.recipes_dir)
@@ -135,7 +135,7 @@ class _Loading:
                 self.chains[name] = self._load_base(name, (name,))
 
     def _load_base(self, name: str, trail: tuple[str, ...]) -> tuple[Base, ...] | None:
-        """A base and all below it. `trail` is the way here, to tell when it goes in a circle."""
+        """Load a base and all below it. `trail` is the path that led here, to detect cycles."""
         document = self._read(self.project.bases_dir / f"{name}.toml", self.base_names)
         if document is None:
             return None
@@ -157,7 +157,7 @@ class _Loading:
         return (*below, base)
 
     def _find_chain(self, document: Document, name: str | None, trail: tuple[str, ...] = ()) -> tuple[Base, ...] | None:
-        """The bases that a document's `base` stands for."""
+        """Return the chain of bases that a document's `base` refers to."""
         if name is None:
             return None
         spot = document.spot("base")
@@ -208,7 +208,7 @@ def _check_base(document: Document, recipe: Recipe, kind: KindRules) -> None:
 
 
 def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> None:
-    """Every base but the root lends its name to a layer; the names of an image's layers differ."""
+    """Check that layer names are unique: every base but the root gives its name to a layer."""
     taken = set(kind.layer_names(recipe))
     for base in recipe.bases[1:]:
         if base.name in taken:
@@ -221,7 +221,7 @@ def _check_layer_names(document: Document, recipe: Recipe, kind: KindRules) -> N
 def _check_kind(
     document: Document, table: dict[str, Any], rules: Mapping[str, KindRules], recipes_dir: Path
 ) -> tuple[tuple[str, str | int | bool], ...]:
-    """Hold a recipe to its kind's rules; return its options, with the kind's defaults where it chooses nothing."""
+    """Check a recipe against its kind's rules; returns its options, completed with the kind's defaults."""
     kind = rules.get(table.get("kind", ""))
     if kind is None:
         return ()
@@ -236,7 +236,7 @@ def _check_kind(
 
 
 def _has_qemu_user(table: dict[str, Any], kind: KindRules, target: Target) -> bool:
-    """Whether a host platform's image has it: what is no one's own platform needs it where no other runner is named."""
+    """Whether an image of the recipe has qemu-user: it is the runner, or the default where the target is foreign."""
     runner = table.get("runner", "auto")
     hosts = [HOST_PLATFORMS[name] for name in table.get("platforms", HOST_PLATFORMS) if name in HOST_PLATFORMS]
     is_foreign = any(host.debian_arch != target.debian_arch for host in hosts)
@@ -246,7 +246,7 @@ def _has_qemu_user(table: dict[str, Any], kind: KindRules, target: Target) -> bo
 def _check_target(
     document: Document, table: dict[str, Any], kind: KindRules, target: Target, chosen: Mapping[str, Value]
 ) -> None:
-    """What a recipe says that does not go with its target."""
+    """Report what does not fit the recipe's target."""
     if reason := kind.accepts(target):
         document.spot("target").report(f"kind `{kind.name}` has no images for `{target.triple}`", reason)
     if "runner" in table:

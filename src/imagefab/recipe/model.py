@@ -1,7 +1,7 @@
 """The Recipe and its parts: frozen values, complete and valid once made. The loader makes them; the rest reads them.
 
-A recipe stands on a chain of bases (recipes/bases/*.toml), the root first. The root names the distribution; every
-base adds what its images share. Each base becomes one layer, so images with the same bases share those layers.
+A recipe builds on a chain of bases (recipes/bases/*.toml), root first. The root defines the distribution; every base
+adds what its images share. Each base becomes one layer, so images with the same bases share those layers.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class Archive:
     """One suite of a package archive, without the host that serves it."""
 
     name: str
-    """How locks refer to it, e.g. `trixie-security`."""
+    """The name that locks use, like `trixie-security`."""
     archive: str
-    """Which archive it is a part of; mirrors are configured by this name: `debian` or `debian-security`."""
+    """The archive it is a part of; mirrors are configured by this name: `debian` or `debian-security`."""
     suite: str
     components: tuple[str, ...] = ("main",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSpec:
-    """A file that goes into the image as it stands."""
+    """A file that goes into the image unchanged."""
 
     path: str
     """Absolute, normalised, inside the image."""
@@ -36,7 +36,7 @@ class FileSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
-    """A file from the web, pinned by hash, that run steps may use. It is not in the image by itself."""
+    """A file from the web, pinned by hash, that run steps may use. It is not copied into the image."""
 
     name: str
     url: str
@@ -45,7 +45,7 @@ class SourceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelSpec:
-    """A wheel of the Python package index: the one for the image's host platform. The lock pins its hash."""
+    """A wheel from PyPI, for the image's host platform. The lock pins its hash."""
 
     name: str
     project: str
@@ -54,13 +54,13 @@ class WheelSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFileSpec:
-    """A file that the user has. The lock pins its hash; where it lies is nobody else's business."""
+    """A local file of the user. The lock pins its hash, but does not contain its path."""
 
     name: str
     path: str
     """Absolute."""
     tops: tuple[str, ...] = ()
-    """For a vendor's archive: the folders one of which it must begin with."""
+    """For a vendor's archive: its possible top folders."""
 
 
 AnySource = SourceSpec | WheelSpec | OwnFileSpec
@@ -68,9 +68,9 @@ AnySource = SourceSpec | WheelSpec | OwnFileSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """A shell script that runs in the build, as root, without network; `sources` are there under $SOURCES.
+    """A shell script that runs in the build, as root, without network; its `sources` are under $SOURCES.
 
-    A recipe's scripts have the image's environment, a base's have what it and the bases below it set.
+    A recipe's scripts have the image's environment; a base's have what it and the bases below it set.
     """
 
     name: str
@@ -80,7 +80,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Additions:
-    """What both a base and a recipe can add to an image. Becomes one layer."""
+    """What a base or a recipe adds to an image. Becomes one layer."""
 
     host_packages: tuple[str, ...] = ()
     target_packages: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Additions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What images share."""
+    """What several images share."""
 
     name: str
     description: str
@@ -106,7 +106,7 @@ class Recipe:
     name: str
     """The short name that people type: the file's stem."""
     file: str
-    """Where it was read, as shown to the user. Not part of what the recipe means."""
+    """The file it was read from, as shown to the user. Not part of the recipe's meaning."""
     description: str
     target: Target
     kind: str
@@ -116,13 +116,13 @@ class Recipe:
     """Root first."""
     additions: Additions = field(default_factory=Additions)
     options: tuple[tuple[str, str | int | bool], ...] = ()
-    """What the kind lets a recipe choose, as the kind declares it."""
+    """The options of the kind."""
     qemu_suite: str | None = None
-    """The suite of which QEMU's user mode emulator is taken; the base's when None."""
+    """The suite that QEMU's user mode emulator is taken from; None means the base's."""
     debug: bool = False
     """Include a debugger for the target's programs."""
     size_budget: int | None = None
-    """The most that an image may weigh, compressed, in MB; a test holds it."""
+    """The maximum compressed size of an image, in MB, enforced by a test."""
 
     @property
     def archives(self) -> tuple[Archive, ...]:

@@ -1,4 +1,4 @@
-"""The beginning of a recipe and of a project: what `imagefab new` and `imagefab init` write."""
+"""New recipes and projects: what `imagefab new` and `imagefab init` write."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TARGET_PACKAGES = """\
 def compose_recipe(
     name: str, *, target: str, kind: str, rules: Mapping[str, KindRules], base: str = DEFAULT_BASE
 ) -> str:
-    """The text of a new recipe. Raises UsageError for what no recipe can be."""
+    """Compose the text of a new recipe. Raises UsageError if there can be no such recipe."""
     for text in (name, base):
         if (broken := STEM.find_broken(text)) is not None:
             raise UsageError(broken.explain(text), hint=broken.hint)
@@ -53,7 +53,7 @@ def compose_recipe(
 
 
 def write_recipe(project: Project, name: str, text: str) -> Path:
-    """Write a new recipe into a project; never over one that is there."""
+    """Write a new recipe into a project, never over an existing one."""
     if project.shipped:
         raise UsageError("no project here", hint="run `imagefab init` to start one")
     path = project.recipes_dir / f"{name}.toml"
@@ -68,7 +68,7 @@ def write_recipe(project: Project, name: str, text: str) -> Path:
 
 
 def copy_bases(project: Project, shipped: Project) -> list[Path]:
-    """Give a project the shipped bases that it lacks, so that its recipes have something to stand on."""
+    """Copy the shipped bases that a project lacks into it, so that its recipes have something to build on."""
     copied = []
     for source in sorted(shipped.bases_dir.glob("*.toml")):
         path = project.bases_dir / source.name
@@ -78,7 +78,7 @@ def copy_bases(project: Project, shipped: Project) -> list[Path]:
 
 
 def _compose_options(kind: KindRules, target: Target) -> str:
-    """What the kind lets a recipe for the target choose, as comments with the defaults."""
+    """List the kind's options for the target, as comments with their defaults."""
     defaults = kind.list_defaults(target)
     rules = [rule for rule in kind.options if not [*kind.find_faults(target, {rule.name: defaults[rule.name]})]]
     if not rules:

@@ -1,4 +1,4 @@
-"""Where a recipe, or a base of it, says what turned out later not to be possible. For error messages only."""
+"""Find the place in a recipe, or in one of its bases, that caused a later error. For error messages only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagefab.toml.document import read_document
 
 
 def place_package(project: Project, recipe: Recipe, error: PackageError) -> RecipeError:
-    """The error at the place where that package is asked for; as it is, when a kind of toolchain asks for it."""
+    """Place the error where the package is requested; unchanged if the recipe's kind requests it."""
     for path, additions in _list_files(project, recipe):
         for key, names in (("host", additions.host_packages), ("target", additions.target_packages)):
             for index, name in enumerate(names):
@@ -25,7 +25,7 @@ def place_package(project: Project, recipe: Recipe, error: PackageError) -> Reci
 
 
 def place_option(project: Project, recipe: Recipe, error: OptionError) -> RecipeError:
-    """The error at the place where the recipe chooses that option."""
+    """Place the error where the recipe chooses the option."""
     path = project.recipes_dir / f"{recipe.name}.toml"
     document = read_document(path, project.show(path))
     keys = (error.option,) if error.option in document.data else ("options", error.option)
@@ -34,7 +34,7 @@ def place_option(project: Project, recipe: Recipe, error: OptionError) -> Recipe
 
 
 def place_own_file(project: Project, recipe: Recipe, error: OwnFileError) -> RecipeError:
-    """The error at the place that names the file: an option, or a source of the recipe's or a base's."""
+    """Place the error where the file is named: in an option, or in a source of the recipe or of a base."""
     for name, value in recipe.options:
         if value == error.path:
             return place_option(project, recipe, OptionError(error.problem, option=name, hint=error.hint))

@@ -1,7 +1,7 @@
-"""Where recipes are: the project that a folder belongs to, its settings, and the recipes that ship with the package.
+"""Find recipes: the project that a folder belongs to, its settings, and the recipes that ship with the package.
 
-A project is the nearest folder upwards with an imagefab.toml or a recipes folder. Outside of one, what the package
-ships serves, so that building a well-known image works anywhere.
+A project is the nearest parent folder with an imagefab.toml or a recipes folder. Outside a project, the package's
+recipes are used, so that building a well-known image works anywhere.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SETTINGS_FILE = "imagefab.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What imagefab.toml says."""
+    """The settings in imagefab.toml."""
 
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Archive name → the URLs to ask, in this order, without a slash at the end."""
+    """Archive name → the URLs to try, in this order, without a trailing slash."""
     publish_to: str | None = None
     """Registry and namespace."""
     publish_tag: str | None = None
-    """A tag that moves."""
+    """A moving tag."""
     publish_private: bool = False
     publish_builder: str | None = None
     sign_key: str | None = None
@@ -38,7 +38,7 @@ class Settings:
     """The repository through which machines share layers."""
     store: Path | None = None
     limits: Limits = field(default_factory=Limits)
-    """Of each step."""
+    """For each step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Project:
     recipes_dir: Path
     images_dir: Path
     shipped: bool = False
-    """Whether it came with the package, so that nothing should be written to it."""
+    """Whether it ships with the package, so that nothing should be written to it."""
     settings: Settings = field(default_factory=Settings)
 
     @property
@@ -55,12 +55,12 @@ class Project:
         return self.recipes_dir / "bases"
 
     def show(self, path: Path) -> str:
-        """A path inside the project as users see it."""
+        """Format a path inside the project for the user."""
         return escape(path.relative_to(self.root).as_posix())
 
 
 def find_project(start: Path) -> Project:
-    """The project that a folder is in, else the shipped one. Raises SeveralErrors for a bad imagefab.toml."""
+    """Return the project that a folder is in, else the shipped one. Raises SeveralErrors for a bad imagefab.toml."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if _is_project(folder):
@@ -69,12 +69,12 @@ def find_project(start: Path) -> Project:
 
 
 def open_project(root: Path) -> Project:
-    """The project at a folder, which need not have anything in it yet."""
+    """Open the project at a folder, which may still be empty."""
     return lay_out(root, load_settings(root / SETTINGS_FILE))
 
 
 def find_shipped_project() -> Project:
-    """The recipes and locks inside the installed package; for an editable install those of its source tree."""
+    """Return the recipes and locks in the installed package; for an editable install, those of its source tree."""
     package = Path(imagefab.__file__).resolve().parent
     for root in (package / "shipped", package.parent.parent):
         if (root / "recipes").is_dir():
@@ -85,14 +85,14 @@ def find_shipped_project() -> Project:
 
 
 def load_settings(path: Path) -> Settings:
-    """Read imagefab.toml; its absence is the default. Raises RecipeError or SeveralErrors."""
+    """Read imagefab.toml, or return the defaults if it is missing. Raises RecipeError or SeveralErrors."""
     if not path.exists() and not path.is_symlink():
         return Settings()
     return _read_settings(read_document(path, path.name))
 
 
 def parse_settings(data: bytes, path: Path, shown: str) -> Settings:
-    """Read the text of an imagefab.toml whose place is, or was, at `path`. Raises RecipeError or SeveralErrors."""
+    """Read the text of an imagefab.toml that is, or was, at `path`. Raises RecipeError or SeveralErrors."""
     return _read_settings(parse_document(data, path, shown))
 
 
@@ -128,7 +128,7 @@ def _read_limits(table: Mapping[str, int]) -> Limits:
 
 
 def load_allowed_files(path: Path, home: Path) -> tuple[Path, ...]:
-    """What somebody's own settings say of files outside of projects; nothing where there are none."""
+    """Return the files outside projects that the user's own settings allow; none without such settings."""
     if not os.path.lexists(path):
         return ()
     document = read_document(path, escape(str(path)))

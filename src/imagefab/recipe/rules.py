@@ -1,4 +1,4 @@
-"""What a kind of toolchain lets a recipe say. Each kind declares its rules; the loader and the schema hold to them."""
+"""What a kind of toolchain allows in a recipe. Each kind declares its rules, which the loader and the schema apply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Value = str | int | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionFault:
-    """What is wrong with an option that by itself could be as it is."""
+    """A problem with an option that is valid by itself."""
 
     option: str
     problem: str
@@ -29,13 +29,13 @@ class OptionRule:
     description: str
     default: Value
     choices: tuple[str, ...] = ()
-    """For text: the only values allowed, when not empty."""
+    """For text: the only values allowed, if not empty."""
     pattern: str = ""
-    """For text: a regular expression that a value must match, when not empty; anchor it with ^ and $."""
+    """For text: a regular expression that a value must match, if not empty; anchor it with ^ and $."""
     is_file: bool = False
-    """For text: the path of a file that the user has; the kind gets it absolute."""
+    """For text: it is the path of a local file; the kind gets an absolute one."""
     is_url: bool = False
-    """For text: where something is fetched from."""
+    """For text: it is a URL to fetch from."""
     minimum: int | None = None
     """For integers."""
 
@@ -45,24 +45,23 @@ class KindRules:
     name: str
     summary: str
     accepts: Callable[[Target], str | None]
-    """None when the kind can make images for the target, else the reason why not."""
+    """The reason why the kind can't make images for the target; None if it can."""
     refuses: Callable[[Recipe], str | None] = lambda recipe: None
-    """Why the kind can make no images for the target on the recipe's base; None where it can."""
+    """The reason why the kind can't make images for the target on the recipe's base; None if it can."""
     runners: Callable[[Target], tuple[str, ...]] = lambda target: ("auto", "none")
     """What may run the target's programs. Any kind goes with any runner: the design fills it in."""
     options: tuple[OptionRule, ...] = ()
     exclusive: tuple[str, ...] = ()
-    """Options that exclude each other."""
+    """Mutually exclusive options."""
     together: tuple[str, ...] = ()
-    """Options of which none is there without the others."""
+    """Options that must be given together."""
     defaults: Callable[[Target], Mapping[str, Value]] = lambda target: {}
-    """The options that have another default for the target than their own rule says."""
+    """Defaults for the target that differ from the options' own rules."""
     find_faults: Callable[[Target, Mapping[str, Value]], Iterable[OptionFault]] = lambda target, chosen: ()
-    """What is wrong with the options that a recipe chooses, where its target or other options decide. A schema does not
-    say it."""
+    """Problems with a recipe's options that depend on its target or on other options. A schema can't express them."""
     layer_names: Callable[[Recipe], Iterable[str]] = lambda recipe: ()
-    """What the layers of an image are called that no base gives its name to."""
+    """The names of an image's layers that are not named after a base."""
 
     def list_defaults(self, target: Target | None) -> dict[str, Value]:
-        """What holds where a recipe chooses nothing."""
+        """Return the options that apply if a recipe chooses none."""
         return {rule.name: rule.default for rule in self.options} | (dict(self.defaults(target)) if target else {})

@@ -1,7 +1,7 @@
-"""JSON schemas of the files that people write, so that editors complete and check them.
+"""JSON schemas of the files that people write, so that editors complete and validate them.
 
-They come from the declarations that the loader reads by. What a schema cannot say (names that refer to each other,
-paths that collide) only the loader says; nothing that the loader accepts does the schema refuse.
+They are generated from the declarations that the loader uses. What a schema can't express (references between names,
+paths that collide) only the loader checks; a schema rejects nothing that the loader accepts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def build_settings_schema() -> dict[str, Any]:
 
 
 def render_schemas(rules: Mapping[str, KindRules]) -> dict[str, str]:
-    """The schema files by their path inside the recipes folder."""
+    """Render the schema files, by path inside the recipes folder."""
     schemas = {
         "recipe.schema.json": build_recipe_schema(rules),
         "bases/base.schema.json": build_base_schema(),
@@ -47,7 +47,7 @@ def render_schemas(rules: Mapping[str, KindRules]) -> dict[str, str]:
 
 
 def write_schemas(project: Project, rules: Mapping[str, KindRules]) -> list[Path]:
-    """Write the schema files into a project; return those that changed."""
+    """Write the schema files into a project; returns those that changed."""
     changed = []
     for name, text in render_schemas(rules).items():
         path = project.recipes_dir / name
@@ -63,7 +63,7 @@ def _build_schema(title: str, table: Table) -> dict[str, Any]:
 
 
 def _describe_kind(kind: KindRules) -> dict[str, Any]:
-    """What holds for the recipes of one kind."""
+    """Describe what applies to the recipes of one kind."""
     targets = [target for target in TARGETS.values() if kind.accepts(target) is None]
     return {
         "if": {"properties": {"kind": {"const": kind.name}}, "required": ["kind"]},

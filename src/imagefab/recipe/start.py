@@ -1,4 +1,4 @@
-"""The files that a project begins with. None takes the place of one that is there."""
+"""The files that a new project starts with. None replaces an existing file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def start_project(
     workflows: Iterable[tuple[str, str]] = (),
     to: str | None = None,
 ) -> list[Path]:
-    """Write what the project lacks; return what was written. `workflows` are paths and texts of what its CI runs."""
+    """Write the files that the project lacks; returns those written. `workflows` are CI files: paths and texts."""
     try:
         make_folder(project.recipes_dir)
         written = copy_bases(project, shipped)

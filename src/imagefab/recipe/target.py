@@ -1,7 +1,7 @@
-"""Targets: what is known of a Rust target triple, in one table.
+"""Targets: everything we know about each Rust target triple, in one table.
 
-Everything that depends on the target (package names, environment, emulator, CMake's processor) is computed from
-here, so that a new target is a line of data.
+Everything that depends on the target (package names, environment, emulator, CMake's processor) is computed from it, so
+that a new target is one line of data.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from dataclasses import dataclass
 class Target:
     triple: str
     os: str = "linux"
-    """What its programs run on. `none` is bare metal, `unknown` a WebAssembly host of the user's own."""
+    """What its programs run on. `none` is bare metal, `unknown` is the user's own WebAssembly host."""
     cmake_processor: str
     gnu_triplet: str = ""
-    """The prefix of the GNU tools for it, in the archive's packages; empty where there are none. For Linux that of the
-    GNU userland, whatever the C library; the sysroot is /usr/<gnu_triplet>."""
+    """The prefix of its GNU tools in the archive's packages; empty if there are none. For Linux it is the GNU
+    userland's, whatever the C library; the sysroot is /usr/<gnu_triplet>."""
     debian_arch: str = ""
-    """The archive's architecture whose programs these are; empty where it is not Linux."""
+    """Its Debian architecture; empty if it is not Linux."""
     debian_release_arch: bool = False
-    """Whether the archive carries packages of that architecture, so that it can be added as a foreign one."""
+    """Whether the archive has packages of that architecture, so that it can be added as a foreign one."""
     qemu: str = ""
-    """QEMU's name for the machine: qemu-<this> runs its programs, qemu-system-<this> is one; empty where none does."""
+    """QEMU's name for the machine, for qemu-<this> and qemu-system-<this>; empty if QEMU runs none of its programs."""
 
     @property
     def stem(self) -> str:
-        """The architecture, as the triple spells it."""
+        """The architecture, as in the triple."""
         return self.triple.partition("-")[0]
 
     @property
     def bits(self) -> int:
-        """How many a pointer has."""
+        """The number of bits in a pointer."""
         return 32 if self.stem in _STEMS_OF_32_BITS or self.stem.startswith(_PREFIXES_OF_32_BITS) else 64
 
     @property
     def underscored(self) -> str:
-        """As `cc` and `cmake` crates spell it in variables."""
+        """The spelling that the `cc` and `cmake` crates use in variables."""
         return self.triple.replace("-", "_")
 
     @property
     def upper(self) -> str:
-        """As cargo spells it in variables."""
+        """The spelling that cargo uses in variables."""
         return self.triple.replace("-", "_").replace(".", "_").upper()
 
     @property
     def cmake_system(self) -> str:
-        """What CMake calls the operating system."""
+        """CMake's name for the operating system."""
         return _CMAKE_SYSTEMS[self.os]
 
     @property
@@ -57,7 +57,7 @@ class Target:
 
     @property
     def crt(self) -> str:
-        """What cross's images call the C library."""
+        """The name that cross's images use for the C library."""
         if self.is_msvc:
             return "msvc"
         return "musl" if self.is_musl else _CRTS[self.os]
@@ -68,17 +68,17 @@ class Target:
 
     @property
     def multiarch(self) -> str:
-        """The name of the folders in which the archive's packages for the architecture have headers and libraries."""
+        """The name of the folders where Debian's packages for the architecture have headers and libraries."""
         return self.gnu_triplet.replace("i686", "i386")
 
     @property
     def has_older_processor(self) -> bool:
-        """Than the archive's packages of `debian_arch` are for: they would not run where these programs do."""
+        """Whether the archive's packages of `debian_arch` need a newer processor, and would not run on this one."""
         return self.stem == "arm" and self.is_hard_float
 
     @property
     def is_hard_float(self) -> bool:
-        """32-bit Arm whose functions pass floating point numbers in registers of their own."""
+        """32-bit Arm whose functions pass floating point numbers in floating point registers."""
         return self.triple.endswith("eabihf")
 
     @property

@@ -1,1 +1,1 @@
-"""Where blobs and records of built layers are kept."""
+"""The store, which keeps blobs and records of built layers."""

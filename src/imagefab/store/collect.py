@@ -1,7 +1,7 @@
-"""Garbage collection: what a store may lose.
+"""Garbage collection: remove what a store does not need.
 
-Locks say what is kept. The rest goes: layers, packages, derived files and unfinished downloads. Whoever asks for it
-has the store alone, from before what is kept was listed, so that nothing goes that a running build is about to use.
+Locks determine what is kept. The rest is removed: layers, packages, derived files and unfinished downloads. The caller
+has exclusive access to the store from before it lists what to keep, so nothing a running build needs is removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Kept:
 
 
 def collect_garbage(store: Store, kept: Kept, *, also: Iterable[Path], dry_run: bool) -> int:
-    """Remove what is not kept, and other files known to be of no use; the bytes that came free."""
+    """Remove what is not kept, and other files known to be useless; returns the bytes freed."""
     store.mark()
     freed = 0
     for path in [*_find_garbage(store.root, kept), *also]:

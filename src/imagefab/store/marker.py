@@ -1,7 +1,7 @@
-"""What makes a folder a store: a marker in it. So nothing is ever removed from a folder that is something else.
+"""The marker that makes a folder a store, so that nothing is ever removed from any other folder.
 
-The marker is the tag by which backup programs know caches, with a line of imagefab's. A store from before there were
-markers is known by what is in it: folders by a store's names and nothing else, blobs among them or locks.
+The marker is the tag by which backup programs recognise caches, with a line that names imagefab. A store from before
+there were markers is recognised by its contents: only folders with a store's names, including blobs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MARKER_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n" + _LINE + b" All 
 _FOLDERS = {"blobs", "checked", "claims", "derived", "indexes", "layers", "locks", "partial", "projects", "seen", "tmp",
             "wheels"}  # fmt: skip
 _IGNORED = ("lost+found", f".{MARKER}.")
-"""What a file system has by itself, and how a marker begins that is just being written."""
+"""A file system's own folder, and the start of the name of a marker that is being written."""
 _PREFIX = re.compile(r"[0-9a-f]{2}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -32,14 +32,14 @@ def has_marker(root: Path) -> bool:
 
 
 def can_be_store(root: Path) -> bool:
-    """Whether a folder is a store, or nothing yet, so that it may become one."""
-    # What is there is listed first: whoever makes a store marks it before anything else.
+    """Whether a folder is a store, or is empty and may become one."""
+    # List the folder first: a process that makes a store writes the marker before anything else.
     names = {path.name for path in root.iterdir() if not path.name.startswith(_IGNORED)}
     return has_marker(root) or not names or _is_old_store(root, names)
 
 
 def list_blobs(root: Path) -> Iterator[Path]:
-    """All files that are called and lie like blobs."""
+    """Yield all files with the name and place of a blob."""
     if (root / "blobs").is_symlink():
         return
     for folder in list_folders(root / "blobs" / "sha256"):
@@ -48,7 +48,7 @@ def list_blobs(root: Path) -> Iterator[Path]:
 
 
 def _is_old_store(root: Path, names: set[str]) -> bool:
-    """Its blobs show that it is one; the other names may be anybody's."""
+    """Whether it is an unmarked store. Only its blobs prove that; the other names are too common."""
     if not names <= _FOLDERS or "blobs" not in names:
         return False
     folders = {path.name for path in list_folders(root)}

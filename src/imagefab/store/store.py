@@ -1,15 +1,15 @@
 """The store: a content-addressed folder that all recipes and all runs share.
 
     blobs/sha256/<2 hex>/<hex>   every file, named by its hash, read-only
-    checked/<hex>                what stat said of a blob when its hash was last seen to be right
+    checked/<hex>                what stat returned for a blob when its hash was last verified
     layers/<hex>.json            layer key → the layer that was built for it
     locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
-    CACHEDIR.TAG                 the marker: a folder without it is no store, and nothing in it is touched
+    CACHEDIR.TAG                 the marker: a folder without it is not a store, and nothing in it is touched
 
 Nothing appears under its final name before it is complete: files are written in tmp/ and renamed. A blob's hash is
-checked again whenever stat no longer answers what it answered at the last check, so that a damaged entry is found
-without reading hundreds of megabytes on every run. All coordination between processes is flock, which the kernel
-drops when a process dies, however it dies.
+verified again whenever stat returns something else than at the last check, so that a damaged entry is found without
+reading hundreds of megabytes on every run. All coordination between processes uses flock, which the kernel releases
+when a process dies, however it dies.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from imagefab.store.marker import MARKER, MARKER_TEXT, can_be_store, has_marker
 
 class Store:
     def __init__(self, root: Path, *, remove: Callable[[Path], None] | None = None) -> None:
-        """`remove` removes a scratch folder, in which there may be files that only whoever made them can remove."""
+        """`remove` removes a scratch folder, which may have files that need more than ordinary permissions."""
         self.root = root
         self.remove_folder = remove or _remove_folder
         self._scratch: Path | None = None
@@ -54,7 +54,7 @@ class Store:
     # -- folders ------------------------------------------------------------------------------------------------
 
     def mark(self) -> None:
-        """Make sure that this is a store, before anything in it is written or removed; StoreError when it is not."""
+        """Ensure that this is a store before anything in it is written or removed; StoreError if it is not."""
         if self._is_marked:
             return
         make_folder(self.root, STORE)
@@ -69,20 +69,20 @@ class Store:
         self._is_marked = True
 
     def folder(self, name: str) -> Path:
-        """A folder of the store, made when it is not there."""
+        """Return a folder of the store, creating it if needed."""
         path = self._own(self.root / name)
         refuse_way_out(path / "file", self.root, STORE)
         make_folder(path, STORE)
         return path
 
     def _own(self, path: Path) -> Path:
-        """A path at which something may be written or removed: in what is a store, and not somewhere behind a link."""
+        """Check that a path may be written or removed: it is in a store, and no link leads out of it."""
         self.mark()
         refuse_way_out(path, self.root, STORE)
         return path
 
     def scratch_folder(self) -> Path:
-        """This process's own scratch space. It goes with the process: the next run clears what is not locked."""
+        """This process's own scratch space. It doesn't outlive the process: the next run clears what is not locked."""
         with self._making_scratch:
             if self._scratch is None or self._scratch_owner != os.getpid():
                 self._hold()
@@ -91,7 +91,7 @@ class Store:
             return self._scratch
 
     def hold(self) -> None:
-        """Let nobody have the store alone until it is closed."""
+        """Keep other processes from exclusive access until the store is closed."""
         with self._making_scratch:
             self._hold()
 
@@ -102,7 +102,7 @@ class Store:
             fcntl.flock(self._user_lock, fcntl.LOCK_SH)
 
     def _make_scratch(self, parent: Path) -> tuple[Path, int]:
-        # One process at a time: a folder whose lock is not held yet would be taken for an abandoned one.
+        # One process at a time: a folder that is not locked yet would look abandoned.
         with self.lock("scratch"), explain_disk_errors(parent, STORE):
             _clear_abandoned(parent, self.remove_folder)
             path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
@@ -128,7 +128,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, name: str, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-        """Hold a lock that other processes and threads wait for. `waiting` is told when somebody else has it."""
+        """Hold a lock that other processes and threads wait for. `waiting` is called if it is taken."""
         descriptor = self._open_lock(name)
         try:
             try:
@@ -143,7 +143,7 @@ class Store:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Have the store for oneself: no run that makes something is using it, and none can begin."""
+        """Have exclusive access to the store: no run that makes something is using it, and none can start."""
         descriptor = self._open_lock("store")
         try:
             try:
@@ -179,7 +179,7 @@ class Store:
         return self.blob_path(digest).read_bytes()
 
     def adopt_blob(self, path: Path, digest: Digest) -> Path:
-        """Move a file whose hash the caller has verified to its place. It takes the place of an entry that is there."""
+        """Move a file whose hash the caller has verified into place, replacing any existing entry."""
         final = self._own(self.blob_path(digest))
         with explain_disk_errors(final, STORE):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,7 @@ class Store:
         return digest
 
     def check_blob(self, digest: Digest) -> bool:
-        """Whether the blob is there and is what its name says. Reads it only when stat says that it was touched."""
+        """Whether the blob is there and has the right hash. It is only read if stat says that it was touched."""
         path = self.blob_path(digest)
         try:
             identity = _stat_identity(path)
@@ -227,7 +227,7 @@ class Store:
     # -- records ------------------------------------------------------------------------------------------------
 
     def read_record(self, kind: str, key: Digest) -> Any | None:
-        """A small JSON value filed under a key; None when there is none or when it can't be read."""
+        """Return the small JSON value stored under a key; None if there is none or it can't be read."""
         try:
             return json.loads((self.root / kind / f"{key.hex}.json").read_bytes())
         except (OSError, ValueError, RecursionError):
@@ -248,14 +248,14 @@ def _remove_folder(path: Path) -> None:
 
 
 def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
-    """Remove the scratch folders of runs that are no more: those whose lock nobody holds."""
+    """Remove the scratch folders of dead runs: those whose lock is free."""
     for path in parent.glob("run-*"):
         if path.is_symlink():
             continue
         try:
             descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            # Its run died before it had a lock.
+            # Its run died before it took a lock.
             remove(path)
             continue
         except OSError:

@@ -1,1 +1,1 @@
-"""TOML files: values with their rules, positions, edits."""
+"""TOML files: rules for values, positions for errors, and edits."""

@@ -1,7 +1,7 @@
-"""One TOML file of the user's: its values, and its problems with the lines and columns where they stand.
+"""A TOML file that the user wrote: its values, and its problems with their lines and columns.
 
-tomllib reads it; the outline that knows positions is made on the error path only, so that a build with nothing to do
-stays quick.
+tomllib reads it; the outline that knows positions is only made on the error path, so that a build with nothing to do
+stays fast.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXTENDS = "{key} adds to something that is complete already"
 
 _QUOTE_KEYS = "a key with other characters than A-Z a-z 0-9 _ - needs quotes"
 
-# What tomllib says (a pattern) → what we say, and a hint. `{key}` makes the message point at the statement's key.
+# tomllib's message (a pattern) → our message, and a hint. `{key}` makes the message point at the statement's key.
 _SYNTAX: dict[str, tuple[str, str | None]] = {
     "Invalid statement": ("expected a key, a `[table]` or a comment", None),
     "Expected newline or end of document": ("expected the end of the line after the value", None),
@@ -55,7 +55,7 @@ _SYNTAX: dict[str, tuple[str, str | None]] = {
 
 @dataclass(slots=True)
 class Document:
-    """A file that was read, collecting what is wrong with it."""
+    """A file that was read, and the problems found in it."""
 
     file: str
     """As shown to the user."""
@@ -71,7 +71,7 @@ class Document:
         return Spot(self.problems, path)
 
     def errors(self) -> list[RecipeError]:
-        """Its problems with their positions."""
+        """Return its problems with their positions."""
         if not self.problems:
             return []
         outline = positions.Outline(self.text)
@@ -89,7 +89,7 @@ class Document:
 
 
 def read_document(path: Path, file: str) -> Document:
-    """Read a TOML file; RecipeError when it cannot be read or is not TOML."""
+    """Read a TOML file; RecipeError if it cannot be read or is not TOML."""
     try:
         data = read_bytes(path)
     except BadFileError as error:
@@ -113,7 +113,7 @@ def parse_document(data: bytes, path: Path, file: str) -> Document:
 
 
 def _explain_syntax(text: str, file: str, said: str) -> RecipeError:
-    """tomllib's complaint in our words, pointing at what a person has to mend."""
+    """Turn tomllib's error into one of our messages, pointing at what has to be fixed."""
     where = _WHERE.search(said)
     message = said[: where.start()] if where else said
     problem, hint = next(
@@ -138,6 +138,6 @@ def _find_offset(text: str, where: re.Match[str] | None) -> int:
 
 
 def _read_key(text: str, offset: int) -> str:
-    """The key at the beginning of a statement, as it is written."""
+    """Return the key at the start of a statement, as written."""
     line = text[offset:].partition("\n")[0]
     return line.strip("[").partition("]")[0].strip() if line.startswith("[") else line.partition("=")[0].strip()

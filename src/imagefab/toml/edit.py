@@ -1,10 +1,9 @@
-"""Edits of a TOML text that a person wrote: one value is put in or taken out, and every other byte stays.
+"""Edit a TOML text that a person wrote: insert or remove one value, and leave every other byte as it is.
 
-tomlkit writes what is new, keys and values. It is not given the whole text, of which it would move parts: comments
-change the table that they stand under, lines get other endings, arrays of tables are gathered. So what it wrote is
-spliced in, at a place that the outline of the text knows, in the form that is used there already: after the pairs of
-its table, in the braces of an inline table, or as one more dotted key. What comes out is read again: it must mean what
-was there before, and the edit, and no more.
+tomlkit formats new keys and values. It does not get the whole text, because it would rearrange it: comments end up
+under another table, line endings change, arrays of tables are merged. So its output is spliced in at a place that the
+text's outline knows, in the form used there already: after the pairs of its table, in the braces of an inline table, or
+as one more dotted key. The result is parsed again: it must mean the same as before plus the edit, and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from imagefab.toml.positions import Outline, Statement
 
 Keys = tuple[str, ...]
-"""The way to a value: `("target", "aarch64-unknown-linux-musl", "image")`."""
+"""The path to a value: `("target", "aarch64-unknown-linux-musl", "image")`."""
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -30,23 +29,23 @@ class ValueDifference:
     path: Keys
     wanted: str
     found: str | None
-    """None when there is nothing."""
+    """None if there is no value."""
 
 
 class EditError(Exception):
-    """The text is written in a way that this value cannot be put into."""
+    """The text is written in a way that can't take this value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value to be; None where there is to be none."""
+    """A value to set; None removes it."""
 
     path: Keys
     value: str | list[str] | dict[str, Any] | None
 
 
 def change_text(text: str, changes: Iterable[Change]) -> str:
-    """The text with the values changed. EditError when that cannot be done without touching anything else."""
+    """Change values in the text; EditError if that can't be done without touching anything else."""
     mark = text[:1] if text.startswith(_BYTE_ORDER_MARK) else ""
     try:
         return mark + _change(text.removeprefix(mark), changes)
@@ -70,7 +69,7 @@ def _change(text: str, changes: Iterable[Change]) -> str:
 
 
 def list_differences(data: Mapping[str, Any], changes: Iterable[Change]) -> tuple[ValueDifference, ...]:
-    """What changes come to, as one can say it."""
+    """List which values the changes would set, for messages."""
     return tuple(
         ValueDifference(path=change.path, wanted=_say(change.value), found=None if found is None else _say(found))
         for change in changes
@@ -86,12 +85,12 @@ def _say(value: Any) -> str:
 
 
 def read_data(text: str) -> dict[str, Any]:
-    """What a text says."""
+    """Parse a text."""
     return tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
 
 
 def find_value(data: Any, path: Keys) -> Any:
-    """The value that a path leads to; None when there is none."""
+    """Return the value at a path; None if there is none."""
     for key in path:
         if not isinstance(data, dict):
             return None
@@ -100,7 +99,7 @@ def find_value(data: Any, path: Keys) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """A value as TOML, on one line."""
+    """Format a value as TOML, on one line."""
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{format_key(key)} = {format_value(element)}' for key, element in value.items())} }}"
     if isinstance(value, list):
@@ -118,7 +117,7 @@ def format_key(key: str) -> str:
     return text
 
 
-# -- putting in -------------------------------------------------------------------------------------------------------
+# -- inserting --------------------------------------------------------------------------------------------------------
 
 
 def _put(text: str, path: Keys, literal: str) -> str:
@@ -145,7 +144,7 @@ def _put(text: str, path: Keys, literal: str) -> str:
 
 
 def _find_block(statements: list[Statement], table: Keys) -> list[Statement]:
-    """A table's header and the pairs below it; nothing when it has no header."""
+    """Return a table's header and the pairs below it; empty if it has no header."""
     block: list[Statement] = []
     for one in statements:
         if one.is_header and block:
@@ -162,7 +161,7 @@ def _passes(statement: Statement, table: Keys) -> bool:
 
 
 def _has_header(statements: list[Statement], table: Keys) -> bool:
-    """Whether the table, or one inside of it, has a header: so another table inside of it may have one as well."""
+    """Whether the table, or one inside it, has a header, so that another table inside it may have one as well."""
     return any(one.is_header and one.path[: len(table)] == table for one in statements)
 
 
@@ -181,14 +180,14 @@ def _put_in_braces(text: str, span: tuple[int, int], keys: Keys, literal: str) -
 
 
 def _add_line(text: str, after: Statement, line: str) -> str:
-    """A line below a statement, indented as it is."""
+    """Add a line below a statement, with the same indent."""
     begin = text.rfind("\n", 0, after.start) + 1
     indent = text[begin : after.start]
     return _insert(text, _line_end(text, after.end), (indent if not indent.strip() else "") + line)
 
 
 def _add_table(text: str, statements: list[Statement], table: Keys, line: str) -> str:
-    """A new table, behind its siblings if it has any, else at the end."""
+    """Add a new table after its siblings, if it has any, else at the end."""
     header = f"[{'.'.join(format_key(key) for key in table)}]"
     siblings = [n for n, one in enumerate(statements) if _root(one) == table[:1]]
     after = siblings[-1] if siblings else len(statements) - 1
@@ -207,7 +206,7 @@ def _root(statement: Statement) -> tuple[str | int, ...]:
 
 
 def _start_of_comment(text: str, start: int, lowest: int) -> int:
-    """Where the comment begins that stands right above a statement; where its line begins when there is none."""
+    """Find the start of the comment right above a statement; else the start of the statement's line."""
     at = text.rfind("\n", 0, start) + 1
     while at > lowest:
         above = text.rfind("\n", 0, at - 1) + 1
@@ -218,33 +217,33 @@ def _start_of_comment(text: str, start: int, lowest: int) -> int:
 
 
 def _insert(text: str, at: int, lines: str) -> str:
-    """Whole lines at the beginning of a line, or at the end of a text that does not end its last one."""
+    """Insert whole lines at the start of a line, or at the end of a text whose last line may lack a line end."""
     newline = _newline(text, at)
     first = newline if at > 0 and text[at - 1] != "\n" else ""
     return f"{text[:at]}{first}{lines}{newline}{text[at:]}"
 
 
 def _line_end(text: str, offset: int) -> int:
-    """Where the next line begins."""
+    """Return where the next line begins."""
     return (text.find("\n", offset) + 1) or len(text)
 
 
 def _ends_blank(text: str) -> bool:
-    """Whether the last line is there and has nothing in it."""
+    """Whether the last line is blank."""
     return text.endswith("\n") and not text[text.rfind("\n", 0, -1) + 1 :].strip()
 
 
 def _newline(text: str, at: int) -> str:
-    """How lines end there: like the one above, else like the first one."""
+    """Return the line ending to use there: that of the line above, else of the first line."""
     above = text[:at] if text[:at].endswith("\n") else text[: text.find("\n") + 1]
     return "\r\n" if above.endswith("\r\n") else "\n"
 
 
-# -- taking out -------------------------------------------------------------------------------------------------------
+# -- removing ---------------------------------------------------------------------------------------------------------
 
 
 def _drop(text: str, path: Keys) -> str:
-    """Without the statements that a value is made of. Comments stay."""
+    """Remove the statements that make up a value. Comments stay."""
     for one in reversed(Outline(text).statements):
         if one.path[: len(path)] == path:
             begin, end = text.rfind("\n", 0, one.start) + 1, _line_end(text, one.end)
@@ -256,7 +255,7 @@ def _drop(text: str, path: Keys) -> str:
     return text
 
 
-# -- what it should mean ----------------------------------------------------------------------------------------------
+# -- comparing --------------------------------------------------------------------------------------------------------
 
 
 def _apply(data: dict[str, Any], change: Change) -> None:
@@ -276,5 +275,5 @@ def _is_same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_is_same, one, other))
-    # A float that is no number is not equal to itself, but it is written as itself.
+    # NaN is not equal to itself, but its representation is.
     return type(one) is type(other) and (one == other or repr(one) == repr(other))

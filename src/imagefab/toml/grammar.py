@@ -1,8 +1,8 @@
-"""The words in which the format of a TOML file is declared: texts, numbers, lists and tables with their rules.
+"""Building blocks to declare the format of a TOML file: texts, numbers, lists and tables with their rules.
 
-A declaration serves twice. `read` checks a value, reports every problem at its path and returns what is good of it, so
-that one run finds all there is to find; `schema` says the same as JSON schema, for editors. What is not good comes
-back as None, which TOML does not have: an invalid key is absent from its table, an invalid element keeps its index.
+A declaration serves two purposes. `read` validates a value, reports every problem at its path and returns the valid
+parts, so that one run finds all problems; `schema` returns the same as JSON schema, for editors. Invalid values become
+None, which TOML does not have: an invalid key is absent from its table, an invalid element keeps its index.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _TYPES: dict[type, str] = {
     dict: "a table",
 }
 
-# Bidirectional controls and line separators show a reader another text than the one that runs.
+# Bidirectional controls and line separators make a text look different from what it is.
 _DECEIVING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in a document, not yet with its line and column."""
+    """Something wrong in a document, without line and column yet."""
 
     path: Path
     text: str
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where the reading stands, and the list that takes its problems."""
+    """The path that is being read, and the list to report problems to."""
 
     problems: list[Problem]
     path: Path = ()
@@ -54,7 +54,7 @@ class Spot:
 
 
 def quote(text: str) -> str:
-    """A text of the user's as it may appear in a message: short and printable."""
+    """Format a text from the user for a message: short and printable."""
     return f"`{escape(text if len(text) <= 80 else text[:79] + '…')}`"
 
 
@@ -63,7 +63,7 @@ def name_type(value: object) -> str:
 
 
 def find_closest(value: str, choices: Iterable[str]) -> str | None:
-    """The one of the choices that was probably meant."""
+    """Return the choice that was probably meant."""
     from difflib import get_close_matches  # on the error path only
 
     close = get_close_matches(value[:100].lower(), sorted(choices), n=1)
@@ -71,7 +71,7 @@ def find_closest(value: str, choices: Iterable[str]) -> str | None:
 
 
 def suggest(value: str, choices: Iterable[str], *, noun: str) -> str | None:
-    """The hint for a name that is not among those there are; `noun` says what they are, in the plural."""
+    """Make a hint for an unknown name; `noun` says what the choices are, in the plural."""
     known = sorted(choices)
     if meant := find_closest(value, known):
         return f"did you mean `{meant}`?"
@@ -81,7 +81,7 @@ def suggest(value: str, choices: Iterable[str], *, noun: str) -> str | None:
 
 
 class Declaration(Protocol):
-    """What every declaration can do."""
+    """The interface of every declaration."""
 
     def read(self, value: object, spot: Spot) -> Any: ...
 
@@ -90,11 +90,11 @@ class Declaration(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern that a text must match, or must not; written so that Python and JSON schema read it alike."""
+    """A pattern that a text must or must not match, in the syntax that Python and JSON schema share."""
 
     pattern: str
     problem: str
-    """What to say of a text that breaks it; `{}` is the text."""
+    """The message for a text that breaks it; `{}` is the text."""
     hint: str | None = None
     forbids: bool = False
 
@@ -132,12 +132,12 @@ class Text:
     rules: tuple[Rule, ...] = ()
     choices: tuple[str, ...] = ()
     noun: str = "value"
-    """What the text is, when it has to be one of the choices."""
+    """What the text is, if it has to be one of the choices."""
     multiline: bool = False
     example: str | None = None
-    """What to write, to somebody who wrote a number."""
+    """What to suggest to a user who wrote a number."""
     find_fault: Callable[[str], str | None] = lambda value: None
-    """What is wrong with a text, for what no pattern can say; a schema does not say it either."""
+    """Says what is wrong with a text, for rules that no pattern, and so no schema, can express."""
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:
@@ -161,7 +161,7 @@ class Text:
         return value
 
     def find_broken(self, value: str) -> Rule | None:
-        """The first rule that a text breaks."""
+        """Return the first rule that a text breaks."""
         return next((rule for rule in self.all_rules if not rule.holds(value)), None)
 
     def schema(self) -> dict[str, Any]:
@@ -204,7 +204,7 @@ class Boolean:
 class ListOf:
     item: Declaration
     unique_by: str | None = None
-    """For a list of tables: the key that tells them apart. Plain values must differ as they are."""
+    """For a list of tables: the key that must be unique. Plain values must be unique themselves."""
     not_empty: bool = False
 
     def read(self, value: object, spot: Spot) -> list[Any] | None:
@@ -230,14 +230,14 @@ class ListOf:
             seen.add(name)
 
     def schema(self) -> dict[str, Any]:
-        # A schema can compare whole elements only, so that names of tables may differ is left to the loader.
+        # A schema can only compare whole elements, so unique keys of tables are left to the loader.
         plain = {} if self.unique_by else {"uniqueItems": True}
         return {"type": "array", "items": self.item.schema()} | plain | ({"minItems": 1} if self.not_empty else {})
 
 
 @dataclass(frozen=True, slots=True)
 class OneOrMany:
-    """A list that may be written as its only element."""
+    """A list that may also be written as its only element."""
 
     many: ListOf
 
@@ -253,7 +253,7 @@ class OneOrMany:
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A table whose keys are the user's."""
+    """A table whose keys the user chooses."""
 
     key: Text
     value: Declaration
@@ -279,7 +279,7 @@ class MapOf:
 
 @dataclass(frozen=True, slots=True)
 class AnyTable:
-    """A table whose keys depend on something else in the document; whoever knows it reads it."""
+    """A table whose keys depend on something else in the document; the caller reads them."""
 
     def read(self, value: object, spot: Spot) -> dict[str, Any] | None:
         if not isinstance(value, dict):
@@ -307,11 +307,11 @@ class Field:
 class Table:
     fields: Mapping[str, Field]
     exactly_one: tuple[str, ...] = field(default=(), kw_only=True)
-    """Keys that exclude each other, one of which must be there."""
+    """Mutually exclusive keys, one of which is required."""
     at_most_one: tuple[str, ...] = field(default=(), kw_only=True)
-    """Keys that exclude each other, none of which need be there."""
+    """Mutually exclusive keys, none of which is required."""
     together: tuple[str, ...] = field(default=(), kw_only=True)
-    """Keys of which none is there without the others."""
+    """Keys that must be given together."""
 
     def read(self, value: object, spot: Spot) -> dict[str, Any] | None:
         if not isinstance(value, dict):
@@ -330,7 +330,7 @@ class Table:
         return {name: good for name, good in found.items() if good is not None}
 
     def _report_unknown(self, value: dict[str, Any], spot: Spot) -> set[str | None]:
-        """Report keys that are not declared; return the declared ones that they seem to be misspellings of."""
+        """Report undeclared keys; returns the declared ones that they seem to be misspellings of."""
         mistaken: set[str | None] = set()
         absent = [name for name in self.fields if name not in value]
         for name in value:

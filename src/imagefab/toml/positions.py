@@ -1,9 +1,9 @@
-"""Where each key, value and statement of a TOML text stands: for messages, and for edits that leave the rest as it is.
+"""The position of each key, value and statement in a TOML text, for messages and for edits that leave the rest alone.
 
-tomllib gives values without positions. tomlkit keeps layout, but moves arrays of tables together when they are
-interleaved (`[[sources]]`, `[[run]]`, `[[sources]]`), so what it prints cannot be trusted for positions. This outline
-reads the text itself. It need not judge the text, as tomllib has done so: it only tells keys and values apart, and
-stops where it gets lost, which is how the start of a broken statement is found as well.
+tomllib returns values without positions. tomlkit keeps layout, but merges interleaved arrays of tables (`[[sources]]`,
+`[[run]]`, `[[sources]]`), so its output can't be trusted for positions. This outline reads the text itself. It need not
+validate the text, which tomllib has done: it only tells keys and values apart, and stops where it gets lost, which is
+also how the start of a broken statement is found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 Path = tuple[str | int, ...]
-"""The way to a value from the top of a document: `("files", 0, "path")`."""
+"""The path to a value from the top of a document: `("files", 0, "path")`."""
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
@@ -31,12 +31,12 @@ _BARE = re.compile(r"[^,\]}#\n\"'\[{]+")
 
 
 def format_path(path: Path) -> str:
-    """`files[0].path`, for a value that has no position to show."""
+    """Format a path like `files[0].path`, for a value without a position."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def locate_offset(text: str, offset: int) -> tuple[int, int]:
-    """The line and column of an offset, one-based as editors count."""
+    """Return the one-based line and column of an offset."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
@@ -45,21 +45,21 @@ class _Place:
     key: int
     value: int
     end: int | None = None
-    """Where the value ends, when it is written in one piece."""
+    """Where the value ends, if it is written in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A header or a pair of key and value, without the comment behind it."""
+    """A header or a key/value pair, without the comment after it."""
 
     start: int
     end: int
     path: Path
     """What it defines."""
     table: Path
-    """The table that it stands in: for a header itself."""
+    """The table that it is in; for a header, the table itself."""
     parts: tuple[int, ...]
-    """Where the parts of its key stand."""
+    """The offsets of its key's parts."""
     is_header: bool
 
 
@@ -68,7 +68,7 @@ class _LostError(Exception):
 
 
 class Outline:
-    """The places of all keys and values of one text, as offsets."""
+    """The offsets of all keys and values in a text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -76,12 +76,12 @@ class Outline:
         self._elements: dict[Path, int] = {}
         self._statements: list[int] = []
         self.statements: list[Statement] = []
-        """In their order, up to where the text is not TOML any more."""
+        """In order, up to where the text is no longer TOML."""
         with suppress(_LostError, RecursionError):
             self._scan_document()
 
     def find(self, path: Path, *, on_key: bool = False) -> tuple[int, int] | None:
-        """Line and column of what a path leads to, or of the nearest thing around it; None for the whole document."""
+        """Return the line and column of a path, or of the nearest value around it; None for the whole document."""
         while path:
             if place := self._places.get(path):
                 return locate_offset(self._text, place.key if on_key else place.value)
@@ -89,12 +89,12 @@ class Outline:
         return None
 
     def span(self, path: Path) -> tuple[int, int] | None:
-        """Where the value begins and ends that a pair gives to a path; None when it is spread over statements."""
+        """Return the start and end of a path's value; None if it is spread over several statements."""
         place = self._places.get(path)
         return None if place is None or place.end is None else (place.value, place.end)
 
     def find_statement(self, offset: int) -> int:
-        """Where the statement begins that an offset is a part of."""
+        """Return the start of the statement that an offset is in."""
         index = bisect_right(self._statements, offset)
         return self._statements[index - 1] if index else offset
 
@@ -128,7 +128,7 @@ class Outline:
         return path, tuple(place for _, place in parts), self._expect("]" * brackets, offset)
 
     def _enter(self, path: Path, key: int) -> Path:
-        """Go into a table on the way to another; the last element when it is an array of tables."""
+        """Enter a table on the way to another; if it is an array of tables, enter its last element."""
         self._places.setdefault(path, _Place(key, key))
         return (*path, self._elements[path] - 1) if path in self._elements else path
 
@@ -146,7 +146,7 @@ class Outline:
         return path, tuple(part for _, part in parts), end
 
     def _scan_key(self, offset: int) -> tuple[list[tuple[str, int]], int]:
-        """The parts of a dotted key with their offsets, and where the key ends."""
+        """Return the parts of a dotted key with their offsets, and where the key ends."""
         parts = []
         while True:
             start = self._match(_SPACE, offset)

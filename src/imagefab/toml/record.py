@@ -1,6 +1,6 @@
-"""One strict reader of the TOML files that imagefab itself writes: locks, and records of checks and publications.
+"""A strict reader of the TOML files that imagefab itself writes: locks, and records of checks and publications.
 
-It trusts nothing: each value is checked when it is asked for, and an error says where it stands in the file.
+It trusts nothing: each value is validated when it is read, and an error says where it is in the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from imagefab.digest import Digest
 
 _MOST = 1 << 37
-"""For sizes, and for dates, which calendars must still be able to name."""
+"""For sizes, and for dates, which must still be valid calendar dates."""
 _T = TypeVar("_T")
 _KINDS = {list: "an array", dict: "a table", str: "a string", int: "a number", datetime: "a date with a time"}
 
@@ -27,7 +27,7 @@ class RecordError(ValueError):
 
 
 class Record:
-    """A table of such a file."""
+    """A table in such a file."""
 
     __slots__ = ("_place", "_values")
 
@@ -39,7 +39,7 @@ class Record:
         return key in self._values
 
     def only(self, *keys: str) -> None:
-        """What another version wrote, this one may misunderstand."""
+        """Refuse other keys: this version may misunderstand what another one wrote."""
         for key in self._values:
             if key not in keys:
                 raise self.error("is a key that this imagefab does not know", key)
@@ -59,7 +59,7 @@ class Record:
         return tuple(self._match(one, key, pattern) for one in self.value(key, list))
 
     def texts_by_name(self, key: str, pattern: re.Pattern[str]) -> dict[str, str]:
-        """What a table of texts has, which may be missing."""
+        """Read a table of texts, which may be missing."""
         entries = self.value(key, dict) if key in self._values else {}
         return {self._match(name, key, pattern): self._match(one, key, pattern) for name, one in entries.items()}
 
@@ -76,12 +76,12 @@ class Record:
         return tuple(self._parse(one, key) for one in self.value(key, list))
 
     def each(self, key: str, read: Callable[[Record], _T]) -> tuple[_T, ...]:
-        """What is read from each table of an array, which may be missing."""
+        """Read each table of an array, which may be missing."""
         entries = self.value(key, list) if key in self._values else []
         return tuple(read(self._table(one, f"{key}[{number}]")) for number, one in enumerate(entries))
 
     def tables(self, key: str) -> Iterator[tuple[str, Record]]:
-        """The tables in a table, which may be missing, by their names."""
+        """Yield the tables in a table, which may be missing, with their names."""
         for name, one in (self.value(key, dict) if key in self._values else {}).items():
             yield name, self._table(one, f"{key}.{name}")
 

@@ -1,4 +1,4 @@
-"""Where bubblewrap is: the program that came with imagefab, else the system's."""
+"""Find bubblewrap: the program installed with imagefab, else the system's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def require_isolator() -> Isolator:
 
 
 def read_version(isolator: Isolator) -> str | None:
-    """What it says of itself, like `0.11.0`; None when it does not run here."""
+    """Return its version, like `0.11.0`; None if it does not run here."""
     try:
         result = subprocess.run(
             [isolator.program, "--version"], capture_output=True, text=True, check=False, timeout=30

@@ -1,4 +1,4 @@
-"""The sandbox engine: starts a worker in namespaces, hands it a job, and follows its events."""
+"""The sandbox engine: starts a worker in namespaces, sends it a job, and follows its events."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _warn(request: BuildTask, error: EngineError, what: str) -> None:
 
 
 def _build_layers(request: BuildTask, built: list[LowerLayer], memory: int, *, prefer_disk: bool) -> None:
-    """Build what is not built yet. Whatever gets finished joins `built`."""
+    """Build the remaining layers, appending each to `built` as it is finished."""
     plan = request.plan
     first = len(built)
     folder = Path(tempfile.mkdtemp(dir=request.folder))

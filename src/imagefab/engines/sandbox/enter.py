@@ -1,4 +1,4 @@
-"""How a worker gets into its namespaces, and takes what it needs of the caller's along."""
+"""Enter a worker's namespaces, with the folders of the caller that it needs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Entered:
 
     maps: tuple[IdMap, IdMap]
     mapped: dict[str, int]
-    """Folders of the caller's as mounts whose owners are translated, by their paths."""
+    """Id-mapped mounts of the caller's folders, by path."""
     caller: tuple[int, int]
-    """Who called, as user and group in here."""
+    """The caller's user and group ids in here."""
 
 
 def enter_namespaces(job: Job) -> Entered:
-    """Be root in a user namespace, with mounts of one's own."""
+    """Become root in a user namespace, with a mount namespace of its own."""
     caller, parent = (os.getuid(), os.getgid()), os.getppid()
     users, groups = choose_maps(as_caller=isinstance(job, RunJob) and job.as_caller)
     levels = [((*users.step, *users.caller), (*groups.step, *groups.caller))]
@@ -34,7 +34,7 @@ def enter_namespaces(job: Job) -> Entered:
     os.close(namespace)
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.become(0, 0)
-    # Becoming another user clears the wish to die with the parent.
+    # Becoming another user clears the parent-death signal.
     kernel.die_with_parent(parent)
     kernel.own_proc_files()
     kernel.keep_mounts_private()
@@ -43,7 +43,7 @@ def enter_namespaces(job: Job) -> Entered:
 
 
 def _map_binds(job: RunJob, namespace: int) -> dict[str, int]:
-    """What a command is to have of root's. Where the owners can't be translated, it can only be read, as by anybody."""
+    """Make id-mapped mounts of root's folders. Where that is not supported, a folder is only readable, as by anyone."""
     found = {}
     for given in job.binds:
         try:

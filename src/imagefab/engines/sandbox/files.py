@@ -1,4 +1,4 @@
-"""Between folders on disk and trees: scan what an overlay's upper folder holds, and lay out canonical layers again."""
+"""Convert between folders and trees: scan an overlay's upper folder, and lay out canonical layers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CAPABILITY = "security.capability"
 
 
 def scan_upper(upper: str, below: Mapping[str, Node], epoch: int) -> RawLayer:
-    """What an overlay's upper folder says, with hashes where the content may be what the layer below has."""
+    """Read an overlay's upper folder, hashing files that may be the same as in the layer below."""
     raw = RawLayer({}, set(), set())
     pending = [""]
     while pending:
@@ -47,7 +47,7 @@ def scan_upper(upper: str, below: Mapping[str, Node], epoch: int) -> RawLayer:
                     raise EngineError(f"a step made /{path}, a name that layers reserve for removed files")
                 status = entry.stat(follow_symlinks=False)
                 kind = _KINDS.get(stat.S_IFMT(status.st_mode))
-                if kind is None:  # a socket: it was somebody's to talk to, not a file
+                if kind is None:  # a socket, which is useless without its process
                     continue
                 if kind == "char" and status.st_rdev == 0:
                     raw.whiteouts.add(path)
@@ -106,7 +106,7 @@ def open_origin(node: Node) -> IO[bytes]:
 
 
 def unpack_layer(path: Path, members: list[int], root: str, executor: Executor) -> None:
-    """Lay a canonical layer over a folder. Its entries are held to the form of layers: none leads out."""
+    """Unpack a canonical layer over a folder. Its entries are checked: none leads out of the folder."""
     reader = TarReader(_decompress(path, members, executor))
     folders: list[tuple[str, int]] = []
     for entry in reader.entries():
@@ -147,7 +147,7 @@ def _make_entry(root: str, entry: TarEntry, reader: TarReader) -> None:
 
 
 def lay_out_tree(tree: Mapping[str, Node], root: str) -> None:
-    """Make all of a tree whose contents are in its origins."""
+    """Write a tree to disk; the contents are in its nodes' origins."""
     first_names: dict[Any, str] = {}
     for path in sort_paths(tree):
         node = tree[path]
@@ -173,7 +173,7 @@ def make_folder(path: str, node: Node) -> None:
 
 
 def make_node(path: str, node: Node, content: Iterable[memoryview | bytes]) -> None:
-    """Anything but a folder, where nothing is."""
+    """Make anything but a folder, at a path where nothing is."""
     match node.kind:
         case "file":
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -198,7 +198,7 @@ def make_node(path: str, node: Node, content: Iterable[memoryview | bytes]) -> N
             raise ValueError(f"a device file in a layer: {path}")
     os.chown(path, node.uid, node.gid, follow_symlinks=False)
     if node.kind == "fifo":
-        os.chmod(path, node.mode)  # making it heeded the umask
+        os.chmod(path, node.mode)  # mkfifo applies the umask
     os.utime(path, (node.mtime, node.mtime), follow_symlinks=False)
 
 

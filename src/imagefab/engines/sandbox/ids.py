@@ -1,12 +1,12 @@
-"""Which ids the sandbox's user namespaces have.
+"""The ids in the sandbox's user namespaces.
 
-There are two, one in the other. In the worker's, ids 0 to 65534 are a range of the host's that is no user's own, and
-after them come the ids of whoever called, so that the worker can read and write the caller's files. In that of a step
-only the range is left: no id of the host's own is in it, and the files of all the host's users are nobody's there.
+There are two namespaces, one inside the other. In the worker's, ids 0 to 65534 are a range of host ids that no user
+has, followed by the caller's ids, so that the worker can read and write the caller's files. The step's has only that
+range: no id of a host user is in it, and files of the host's users belong to the user nobody there.
 
-Root writes the maps itself, and takes a range that nobody has. Others have subordinate ids, which only newuidmap and
-newgidmap may set up. What an ordinary user makes by `imagefab run` in the mounted folder must be that user's: for that
-one command, root is the caller.
+Root writes the maps itself, and takes an unused range. Other users have subordinate ids, which only newuidmap and
+newgidmap may set up. Files that an ordinary user makes with `imagefab run` in the mounted folder must belong to that
+user: for that command only, root is the caller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WANTED = 65535
 """Debian's own accounts go up to nobody, 65534."""
 LISTINGS = (("newuidmap", Path("/etc/subuid"), "--add-subuids"), ("newgidmap", Path("/etc/subgid"), "--add-subgids"))
 _FIRST = 100_000
-"""Where useradd begins."""
+"""Where useradd starts."""
 _FIRST_OF_ROOT = 0x60000000
 """Within the range that systemd leaves to containers (524288 to 1879048191), and far above what accounts get."""
 
@@ -41,13 +41,13 @@ class Extent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdMap:
-    """The ids of a worker: those of steps first."""
+    """A worker's ids: those of steps first."""
 
     step: tuple[Extent, ...]
     caller: tuple[Extent, ...]
 
     def find(self, outside: int) -> int:
-        """What an id of the host's is for the worker."""
+        """Translate a host id into the worker's."""
         for extent in (*self.step, *self.caller):
             if extent.outside <= outside < extent.outside + extent.count:
                 return extent.inside + outside - extent.outside
@@ -55,7 +55,7 @@ class IdMap:
 
 
 def choose_maps(*, as_caller: bool) -> tuple[IdMap, IdMap]:
-    """The users and groups of a worker. `as_caller` makes an ordinary user root in it."""
+    """Choose the users and groups of a worker. `as_caller` makes an ordinary user root in it."""
     if os.geteuid() == 0:
         return _choose_range("uid"), _choose_range("gid")
     found = []
@@ -74,16 +74,16 @@ def choose_maps(*, as_caller: bool) -> tuple[IdMap, IdMap]:
 
 
 def _choose_range(kind: str) -> IdMap:
-    """Root's own range; all ids below it are the host's, of whoever's files root builds from."""
+    """Choose a range for root; the caller's ids are the host's, because root may build from any user's files."""
     start = propose_root_range(*(listing for _, listing, _ in LISTINGS))
     if start + WANTED > _count_ids(Path(f"/proc/self/{kind}_map")):
-        # In a container with few ids. They are not the host's own either.
+        # This is a container with few ids, which are not the host's own either.
         return IdMap(step=(Extent(0, 0, WANTED),), caller=())
     return IdMap(step=(Extent(0, start, WANTED),), caller=(Extent(WANTED, 0, WANTED),))
 
 
 def propose_root_range(*listings: Path) -> int:
-    """The first of a range that no user of this machine has; root's, where it has one."""
+    """The start of a range that no user of this machine has: root's subordinate ids, if there are any."""
     taken = []
     for listing in listings:
         for name, start, count in _read_ranges(listing):
@@ -99,7 +99,7 @@ def propose_root_range(*listings: Path) -> int:
 
 
 def _count_ids(path: Path) -> int:
-    """Up to which id there are all of them."""
+    """The number of ids that are mapped without a gap."""
     end = 0
     for inside, _, count in sorted(tuple(map(int, line.split())) for line in path.read_text().splitlines()):
         if inside > end:
@@ -109,7 +109,7 @@ def _count_ids(path: Path) -> int:
 
 
 def write_maps(pid: int, users: Sequence[Extent], groups: Sequence[Extent]) -> None:
-    """Give a process in a new user namespace its ids, as whoever may: root, or the programs for that."""
+    """Write the id maps of a process in a new user namespace, as root or with newuidmap and newgidmap."""
     if os.geteuid() == 0:
         write_map_files(pid, users, groups)
         return
@@ -121,21 +121,21 @@ def write_maps(pid: int, users: Sequence[Extent], groups: Sequence[Extent]) -> N
 
 
 def write_map_files(pid: int, users: Sequence[Extent], groups: Sequence[Extent]) -> None:
-    """The same, as whoever has the capability for that."""
+    """Write the id maps directly, which needs the capability for it."""
     for kind, extents in (("uid", users), ("gid", groups)):
         lines = (f"{extent.inside} {extent.outside} {extent.count}\n" for extent in extents)
         Path(f"/proc/{pid}/{kind}_map").write_text("".join(lines))
 
 
 def subordinate_ids(path: Path) -> tuple[int, int]:
-    """The largest range that is the user's: its start and length; zeros when there is none."""
+    """The start and length of the user's largest range; zeros if there is none."""
     names = {str(os.getuid()), user_name()}
     own = [(start, count) for name, start, count in _read_ranges(path) if name in names]
     return max(own, key=lambda found: found[1], default=(0, 0))
 
 
 def propose_range(path: Path) -> str:
-    """A range that nobody has, as usermod takes it."""
+    """An unused range, in usermod's syntax."""
     start = max([_FIRST, *(start + count for _, start, count in _read_ranges(path))])
     return f"{start}-{start + WANTED}"
 

@@ -1,21 +1,21 @@
-"""What a step has around it: a root file system out of mounts, and bubblewrap's options, which make of it all there is.
+"""How a step is isolated: mounts make up its root file system, and bubblewrap's options confine the step to it.
 
-Isolation is a well-kept program's work. Bubblewrap and runc were tried, 50 times each in turn, in a user namespace that
-we open and on an overlay that we mount, with a step that does nothing, on two cores with much other work: bubblewrap
-0.11.0 took 5.5 ms of processor time (7 ms at best, 49 ms in the median), runc 1.1.5 29 ms (60 and 171); crun 1.8.1 does
-not run where control groups are of two kinds. Bubblewrap is 140 KB, and pip brings it; runc is 8.8 MB and a package of
-the system's, so with it Linux and Python would not do. What runc has and bubblewrap has not is here: who the step is,
-the masks over /proc, a session keyring, a terminal, limits. Bubblewrap takes a filter as the kernel does, so nothing
-has to translate it.
+Isolation is left to a well-maintained program. Bubblewrap and runc were tried alternately, 50 times each, in a user
+namespace that we open and on an overlay that we mount, with a step that does nothing, on two busy cores: bubblewrap
+0.11.0 took 5.5 ms of processor time (elapsed: 7 ms at best, 49 ms median), runc 1.1.5 29 ms (60 and 171); crun 1.8.1
+does not run where both versions of cgroups are mounted. Bubblewrap is 140 KB and comes from pip; runc is 8.8 MB and a
+system package, so Linux and Python alone would not be enough. What runc has and bubblewrap lacks is here: the step's
+user, the masks over /proc, a session keyring, a terminal, limits. Bubblewrap takes a filter in the kernel's format, so
+nothing has to translate it.
 
-Bubblewrap gives a step its namespaces, its root, the filter, no new privileges, and a session. It is started with the
-capabilities that the step may have, and without options for them: so what it takes as the bound is what it has, and it
-makes nothing inheritable and nothing ambient. It makes no user namespace: it joins the one made for the step
-(`namespaces`), whose maker it is, and so has there what mounting asks.
+Bubblewrap sets up a step's namespaces, its root, the filter, no new privileges, and a session. It is started with the
+capabilities that the step may have, and without options for them: so its own are the bounding set, and none are
+inheritable or ambient. It makes no user namespace: it joins the one made for the step (`namespaces`), whose owner it
+is, and so has the capabilities there that mounting needs.
 
-Paths that an image chose lead through links that an image chose. So they are followed here, within the root, and
-bubblewrap is given where they end. It may not look into the caller's folders, so all that a step is to have is put
-together beneath one folder that everybody may enter.
+Paths chosen by an image lead through links chosen by an image. So they are resolved here, within the root, and
+bubblewrap gets the result. It has no access to the caller's folders, so everything a step needs is assembled under one
+folder that every user may enter.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from imagefab.engines.sandbox.kernel import (
 
 CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31})
 """chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot, setfcap: what
-Podman leaves to a container. Docker's also has net_raw, mknod and audit_write, which no step needs."""
+Podman grants a container. Docker also grants net_raw, mknod and audit_write, which no step needs."""
 
 STAGE = "/sys"
-"""Where what a step is to have is put together: a folder that is everywhere, and that holds nothing of the user's."""
+"""Where a step's mounts are assembled: a folder that exists everywhere, and that holds no user's files."""
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _MASKED = (
     "acpi", "asound", "interrupts", "kcore", "key-users", "keys", "latency_stats", "sched_debug", "scsi",
@@ -55,23 +55,23 @@ _MOST_LINKS = 40
 
 TERMINAL = "/dev/pts/0"
 _TAKE_TERMINAL = f'exec <>{TERMINAL} >&0 2>&0; exec "$@"'
-"""The first process of a session that opens a terminal has it as its own."""
+"""A session leader that opens a terminal gets it as its controlling terminal."""
 
 
 # -- the stage --------------------------------------------------------------------------------------------------------
 
 
 def set_up_stage(program: str, libraries: str | None) -> None:
-    """Once for all steps: the stage, with a copy of bubblewrap that nobody can write to.
+    """Set up the stage, once for all steps, with a read-only copy of bubblewrap.
 
-    A step's program can be made to be a copy of what started it (`#!/proc/self/exe`), with libraries of the image's.
+    A step can run the program that started it (`#!/proc/self/exe`) with the image's libraries, and so get at its file.
     """
     mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4m")
     for name in ("root", "dev", "sysfs", "run", "tmp", "empty", "program", "binds"):
         os.mkdir(f"{STAGE}/{name}")
     for name in ("nothing", "hosts"):
         os.close(os.open(f"{STAGE}/{name}", os.O_CREAT | os.O_WRONLY, 0o444))
-    with contextlib.suppress(OSError):  # whoever shares the network of the host may not have it
+    with contextlib.suppress(OSError):  # not allowed if the host's network is shared
         mount("sysfs", f"{STAGE}/sysfs", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", f"{STAGE}/program", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4m")
     shutil.copyfile(program, f"{STAGE}/program/bwrap")
@@ -83,9 +83,9 @@ def set_up_stage(program: str, libraries: str | None) -> None:
 
 @contextlib.contextmanager
 def staged(spec: dict[str, Any], mapped: dict[str, int]) -> Iterator[list[str]]:
-    """A step's mounts, for as long as it runs; the options that name them.
+    """Mount what a step needs while it runs; yields bubblewrap's options for the mounts.
 
-    `mapped` has mounts of the host's folders with their owners translated.
+    `mapped` has id-mapped mounts of host folders.
     """
     root = f"{STAGE}/root"
     with contextlib.ExitStack() as mounts:
@@ -122,7 +122,7 @@ def staged(spec: dict[str, Any], mapped: dict[str, int]) -> Iterator[list[str]]:
 
 def _make_devices(undo: Any) -> None:
     dev = f"{STAGE}/dev"
-    # Only the nodes below work; they are the host's, so nothing about them can be changed.
+    # Only the nodes below work; they are the host's, so they are read-only.
     mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k")
     undo(dev)
     for name in _DEVICES:
@@ -152,7 +152,7 @@ def _mask(proc: str) -> list[str]:
 
 
 def _write_hosts(hostname: str) -> None:
-    """The two names that everybody looks for. Like with other engines, the file is a mount, and no layer has it."""
+    """Write localhost and the host name. As with other engines, the file is a mount, and no layer contains it."""
     with open(f"{STAGE}/hosts", "w") as file:
         file.write(f"127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 
@@ -174,7 +174,7 @@ def _bind(number: int, source: str, mapped: dict[str, int]) -> str:
 
 
 def resolve(root: str, path: str) -> str:
-    """Where a path of the new root is, seen from outside: its links lead nowhere but into the root."""
+    """Resolve a path in the new root, as seen from outside; links can't lead out of the root."""
     pending = [part for part in reversed(path.split("/")) if part]
     found: list[str] = []
     links = 0
@@ -207,14 +207,14 @@ def _make_folder(root: str, path: str) -> str:
 
 def _make_file(root: str, path: str) -> str:
     found = resolve(root, path)
-    if not os.path.lexists(found):  # whatever an image has there, it is not opened: a pipe would wait for a reader
+    if not os.path.lexists(found):  # an existing file is not opened: a pipe would wait for a reader
         os.makedirs(os.path.dirname(found), exist_ok=True)
         os.close(os.open(found, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     return found
 
 
 def _make_target(root: str, temporary: str, path: str, is_folder: bool) -> str:
-    """Where a bind goes. What is below /run and /tmp has to be in what is mounted there."""
+    """Make a bind's target. Below /run and /tmp, it has to be in what is mounted there."""
     found = resolve(root, path)
     inside = found.removeprefix(root)
     if inside.startswith(("/run/", "/tmp/")):  # noqa: S108
@@ -230,9 +230,9 @@ def _make_target(root: str, temporary: str, path: str, is_folder: bool) -> str:
 
 
 def list_options(spec: dict[str, Any], *, user_namespace: int, seccomp: int, status: int) -> list[str]:
-    """All but the mounts."""
+    """All options except the mounts."""
     options = [
-        # It holds the descriptor of a namespace open, which the step need not have; what it waits for, it closes.
+        # --userns leaves its descriptor open, which the step doesn't need; --block-fd closes it.
         *("--userns", str(user_namespace), "--block-fd", str(user_namespace)),
         *("--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-cgroup-try"),
         *("--unshare-uts", "--hostname", spec["hostname"]),
@@ -248,5 +248,5 @@ def list_options(spec: dict[str, Any], *, user_namespace: int, seccomp: int, sta
 
 
 def take_terminal(argv: list[str]) -> list[str]:
-    """The command, in a session that has the terminal, as Ctrl-C and job control need. It has a shell."""
+    """Run the command in a session that has the terminal, as Ctrl-C and job control need. This takes a shell."""
     return ["sh", "-c", _TAKE_TERMINAL, "sh", *argv]

@@ -1,4 +1,4 @@
-"""What the engine tells its worker, and what the worker answers: plain values that travel as JSON lines."""
+"""The jobs that an engine sends to its worker: plain values, encoded as JSON lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagefab.limits import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowerLayer:
-    """A canonical layer out of the store."""
+    """A canonical layer in the store."""
 
     path: str
     members: list[int]
@@ -26,14 +26,14 @@ class LayerJob:
     packages: list[list[str]]
     """Path in the store, file name."""
     bootstrap: bool
-    """Begin with the packages' files unpacked, so that dpkg can run at all."""
+    """Start with the packages' files unpacked, so that dpkg can run at all."""
     steps: list[str]
     """Shell commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolator:
-    """The program that isolates, and where the libraries are that came with it."""
+    """The program that isolates steps, and the folder of the libraries that came with it."""
 
     program: str
     libraries: str | None
@@ -44,7 +44,7 @@ class BuildJob:
     folder: str
     """Scratch space on disk."""
     memory: int
-    """How much memory scratch space may take; 0 for none."""
+    """How much memory scratch space may use; 0 means none."""
     prefer_disk: bool
     jobs: int
     limits: Limits
@@ -69,9 +69,9 @@ class RunJob:
     cwd: str
     user: list[int] | None
     as_caller: bool
-    """Root is whoever called, so that what it makes in the caller's folders is the caller's."""
+    """Root is the caller, so that files it makes in the caller's folders belong to the caller."""
     own_folders: bool
-    """What is written to in the binds has to be the caller's in the end."""
+    """Files written in the binds must belong to the caller."""
     terminal: bool
     binds: list[dict[str, Any]]
     read_only: bool
@@ -80,7 +80,7 @@ class RunJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveJob:
-    """Remove a folder with files of all owners that the namespace has."""
+    """Remove a folder with files of any owner in the namespace."""
 
     path: str
 

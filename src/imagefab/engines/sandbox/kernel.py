@@ -1,4 +1,4 @@
-"""The system calls that Python has no function for, with their errors as exceptions."""
+"""System calls that Python has no function for, with errors as exceptions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def unshare(flags: int) -> None:
 
 
 def enter(descriptor: int, kind: int) -> None:
-    """Join the namespace that a descriptor is of."""
+    """Join the namespace that a descriptor refers to."""
     _call("setns", _libc.setns(descriptor, kind))
 
 
@@ -89,7 +89,7 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
 def bind(source: str, target: str, flags: int = 0) -> None:
     mount(source, target, None, MS_BIND | MS_REC)
     if flags:
-        # A bind's other flags must be repeated, or a user namespace refuses the remount. statvfs has the same bits.
+        # A remount must repeat the bind's other flags, or a user namespace refuses it. statvfs has the same bits.
         kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
         mount("none", target, None, MS_REMOUNT | MS_BIND | flags | kept)
 
@@ -99,7 +99,7 @@ def keep_mounts_private() -> None:
 
 
 def clone_mapped(path: str, namespace: int) -> int:
-    """A folder or file as a mount that is nowhere yet, its owners translated as a user namespace maps them."""
+    """Clone a folder or file as a detached mount, with its owners mapped as in a user namespace."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
     tree = _syscall(f"open_tree {path}", _OPEN_TREE, -100, ctypes.c_char_p(os.fsencode(path)), flags)
     attributes = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
@@ -120,7 +120,7 @@ def clone_mapped(path: str, namespace: int) -> int:
 
 
 def attach(tree: int, target: str) -> None:
-    """Put such a mount somewhere."""
+    """Attach a detached mount to a path."""
     empty, where = ctypes.c_char_p(b""), ctypes.c_char_p(os.fsencode(target))
     _syscall(f"move_mount {target}", _MOVE_MOUNT, tree, empty, -100, where, _MOVE_MOUNT_F_EMPTY_PATH)
 
@@ -129,37 +129,37 @@ def attach(tree: int, target: str) -> None:
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Be killed when the parent dies, even if it died a moment ago."""
+    """Have this process killed when its parent dies, even if it died a moment ago."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if parent is not None and os.getppid() != parent:
         os._exit(137)
 
 
 def own_proc_files() -> None:
-    """Let this process's files in /proc be its user's, which they are not after it became another user."""
+    """Make this process's files in /proc belong to its user, which a change of user undoes."""
     _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def bound_capabilities(kept: frozenset[int]) -> None:
-    """No program that is started from now on has any other capability."""
+    """Drop all other capabilities from programs started from now on."""
     for capability in range(_LAST_CAPABILITY + 1):
         if capability not in kept:
             _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails only for numbers that the kernel lacks
 
 
 def leave_keyring() -> None:
-    """A session keyring of its own, where the kernel has keyrings."""
+    """Join a new session keyring, if the kernel has keyrings."""
     with contextlib.suppress(OSError):
         _syscall("keyctl", _KEYCTL[platform.machine()], _KEYCTL_JOIN_SESSION_KEYRING, 0)
 
 
 def keep_capabilities() -> None:
-    """Whoever becomes another user from here on keeps them, until it makes a namespace or starts a program."""
+    """Keep capabilities across a change of user, until the process makes a namespace or starts a program."""
     _call("securebits", _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
 
 
 def become(uid: int, gid: int) -> None:
-    """Be another user, without further groups. What this user was allowed in its namespace it still is."""
+    """Become another user, without supplementary groups. What the process may do in its namespace is unchanged."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
@@ -173,6 +173,6 @@ def send_message(channel: socket.socket, text: bytes, descriptors: list[int]) ->
 
 
 def receive_message(channel: socket.socket, most: int) -> tuple[bytes, list[int]]:
-    """Empty at the end."""
+    """Receive a message; it is empty at the end."""
     text, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, most)
     return text, descriptors

@@ -1,7 +1,7 @@
-"""Workers as their parent sees them: started, followed, killed; and folders that only a worker can remove.
+"""Start, follow and kill workers, and remove folders that only a worker can remove.
 
-A worker dies with whoever started it, and everything dies with the worker. So there is nothing to clean up but files,
-and on disk these may belong to subordinate ids, which their owner can touch in a user namespace only.
+A worker dies with its parent, and everything it started dies with it. So only files are left to clean up, and on disk
+these may belong to subordinate ids, which their owner can access only in a user namespace.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from imagefab.files.remove import remove_tree
 
 _ATTEMPTS, _PAUSE = 100, 0.05
 _working: dict[int, Worker] = {}
-"""The workers of this process, by their process id."""
+"""The workers of this process, by process id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     process: subprocess.Popen[str]
     folder: Path
-    """What it works in."""
+    """Its working folder."""
     log: IO[bytes]
-    """What it said on standard error."""
+    """Its standard error."""
 
     def send(self, job: Job) -> None:
         assert self.process.stdin is not None
@@ -46,7 +46,7 @@ class Worker:
             raise self.explain_death() from None
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What it tells. Failures that are nobody's in particular are raised."""
+        """Yield its events. General failures are raised."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event = json.loads(line)
@@ -75,9 +75,9 @@ class Worker:
 
 @contextlib.contextmanager
 def start_worker(folder: Path, streams: tuple[int, ...] = ()) -> Iterator[Worker]:
-    """A worker; killed at the end, and all that it started with it.
+    """Start a worker; it is killed at the end, with everything it started.
 
-    `streams` are descriptors that a command is to have as its standard streams; -1 is for none.
+    `streams` are the descriptors of a command's standard streams; -1 means none.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -125,7 +125,7 @@ def _explain_failure(event: dict[str, Any]) -> ImagefabError:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder and all that works in it. What can't be removed stays; the next run tries again.
+    """Remove a folder, killing its workers. What can't be removed stays; the next run tries again.
 
     OSError says why it stays.
     """
@@ -136,7 +136,7 @@ def remove_folder(path: Path) -> None:
         problem = _try_to_remove(path)
         if problem is None or not path.exists():
             return
-        # The steps of a killed worker die a moment after it, and until then they may write.
+        # A killed worker's steps die a moment after it, and may write until then.
         if attempt == 0 or not (working or problem.errno == errno.ENOTEMPTY):
             raise problem
         time.sleep(_PAUSE)

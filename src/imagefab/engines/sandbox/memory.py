@@ -1,14 +1,13 @@
-"""How much memory a build's folders may take: a share of what the machine has free, or less where a control group says
-so.
+"""How much memory a build's folders may use: a share of the machine's free memory, or less if a cgroup limits it.
 
-In a container the machine's numbers mean nothing: what counts is the group's limit, and going over it is death.
+In a container the machine's numbers mean nothing: what counts is the cgroup's limit, and exceeding it is fatal.
 
-Builds that run at once, in one process or in several, whichever store they use, must not together be promised more than
-there is. So each claims its share before it begins, and what is claimed is not free for the next. What a build has used
-of its claim already is missing from the free memory too, and so counts twice: that errs on the safe side. A claim is a
-locked file, so whatever way a process ends, its claims end with it. The files are in a folder that is the user's alone,
-and those of root count for everybody: nobody else can claim what others then lack. Where there is no such folder,
-nothing is claimed.
+Concurrent builds, in one process or several and whichever store they use, must not be promised more memory in total
+than there is. So each claims its share before it starts, and claimed memory is not free for the next. What a build has
+already used of its claim is missing from the free memory too, and so counts twice, which errs on the safe side. A claim
+is a locked file, so a process's claims end with it, however it ends. The files are in a folder that only the user can
+write to, and root's claims count for every user: no other user's claims can deprive anyone of memory. Where there is no
+such folder, nothing is claimed.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 MEMORY_WANTED = 2 << 30
-"""A build with a compiler in it has about 1.5 GB in its folders; with less memory than this, they are on disk."""
+"""A build with a compiler has about 1.5 GB in its folders; with less memory than this, they are on disk."""
 _ROOTS = "/run/imagefab-memory"
 _PLACES = ("/run/user/{uid}/imagefab-memory", "/tmp/imagefab-memory-{uid}")  # noqa: S108
 _TURN = "turn"
@@ -34,8 +33,10 @@ _numbers = itertools.count()
 
 @contextmanager
 def claim_memory(wanted: int, *, alone: bool = False) -> Iterator[int]:
-    """A share of the memory for as long as the context lasts, in bytes: half of what is free, so that others find some
-    too; but what is wanted, where half is less. `alone` waits until nobody else has a claim, and takes all.
+    """Claim a share of memory while the context lasts, in bytes.
+
+    It is half of what is free, so that others find some too, or what is wanted if half is less. `alone` waits until
+    there are no other claims, and takes everything.
     """
     with ExitStack() as claim:
         yield _take_share(claim, wanted, alone=alone)
@@ -57,7 +58,7 @@ def _take_share(claim: ExitStack, wanted: int, *, alone: bool) -> int:
 
 
 def _find_folder() -> Path | None:
-    """A folder that is this user's, and that no other can write to."""
+    """Return a folder that belongs to this user, and that no other user can write to."""
     uid = os.geteuid()
     for place in [_ROOTS] if uid == 0 else _PLACES:
         path = Path(place.format(uid=uid))
@@ -71,7 +72,7 @@ def _find_folder() -> Path | None:
 
 @contextmanager
 def _take_turn(folder: Path | None) -> Iterator[None]:
-    """One claim at a time."""
+    """Make one claim at a time."""
     with ExitStack() as stack:
         for _ in range(_PATIENCE if folder is not None else 0):
             with contextlib.suppress(BlockingIOError):
@@ -79,14 +80,14 @@ def _take_turn(folder: Path | None) -> Iterator[None]:
                 stack.enter_context(_lock(folder / _TURN, os.O_CREAT))
                 break
             time.sleep(_PAUSE)
-        # Whoever has held it for seconds is stopped. Nobody waits for such.
+        # A process that has held the lock for seconds is stopped, and is not waited for.
         yield
 
 
 @contextmanager
 def _lock(path: Path, flags: int = 0, *, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Hold a file's lock; BlockingIOError when another has it."""
-    # Nobody else may open it: whoever can, can lock it.
+    """Hold a file's lock; BlockingIOError if it is taken."""
+    # No other user may open it, because a user who can open it can lock it.
     descriptor = os.open(path, (os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) | flags, 0o600)
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -99,7 +100,7 @@ def _lock(path: Path, flags: int = 0, *, kind: int = fcntl.LOCK_EX) -> Iterator[
 
 
 def list_claims() -> list[int]:
-    """What this user and root have claimed, in bytes."""
+    """The claims of this user and of root, in bytes."""
     found = []
     for folder in dict.fromkeys((Path(_ROOTS), _find_folder())):
         with contextlib.suppress(OSError):
@@ -108,7 +109,7 @@ def list_claims() -> list[int]:
 
 
 def _read_claim(path: Path) -> int:
-    """Nothing, where its process is no more."""
+    """Return a claim's size; 0 if its process is gone."""
     _, _, size = path.name.rpartition("-")
     if not size.isdecimal():
         return 0
@@ -118,7 +119,7 @@ def _read_claim(path: Path) -> int:
     except BlockingIOError:
         return int(size)
     except PermissionError:
-        # Root's. The name begins with the process.
+        # It is root's. The name begins with the process id.
         return int(size) if Path(f"/proc/{path.name.partition('-')[0]}").exists() else 0
     except OSError:
         return 0
@@ -137,7 +138,7 @@ def _available(proc: Path) -> int:
 
 
 def _group_rooms(proc: Path, groups: Path) -> Iterator[int]:
-    """What is left below each limit that holds for this process."""
+    """What is left under each cgroup limit that applies to this process."""
     try:
         lines = (proc / "self/cgroup").read_text().splitlines()
     except OSError:
@@ -154,7 +155,7 @@ def _group_rooms(proc: Path, groups: Path) -> Iterator[int]:
             continue
         for mount in mounts:
             own = mount / path.strip("/")
-            # Limits further up hold too. In a container the path may be the host's, of which only the top is here.
+            # Limits further up apply too. In a container the path may be the host's, of which only the top is here.
             for folder in (own, *own.parents):
                 room = _read_room(folder, limit, used, cached)
                 if room is not None:

@@ -1,4 +1,4 @@
-"""User namespaces, made by a process that is in one for a moment: whoever makes them can't be in them."""
+"""Make user namespaces in a short-lived process, because the process that needs them can't be in them itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from imagefab.engines.sandbox import kernel
 from imagefab.engines.sandbox.ids import Extent, write_map_files
 
 Level = tuple[Sequence[Extent], Sequence[Extent]]
-"""A namespace's users and groups."""
+"""The maps of a namespace's users and groups."""
 Write = Callable[[int, Sequence[Extent], Sequence[Extent]], None]
 
 
 def make_namespace(levels: Sequence[Level], *, owner: tuple[int, int] | None = None, write: Write) -> int:
-    """Make a user namespace, or several, each in the one before; a descriptor of the last.
+    """Make one or more user namespaces, each in the one before; returns a descriptor of the last.
 
-    `owner` is who makes them, and so has all capabilities in them. `write` gives the first its ids.
+    `owner` makes them, and so has all capabilities in them. `write` writes the id maps of the first.
     """
     own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     holder = os.fork()
@@ -44,14 +44,14 @@ def _hold(levels: Sequence[Level], owner: tuple[int, int] | None, channel: socke
     try:
         kernel.die_with_parent()
         if owner is not None:
-            # Some systems let only those with capabilities make a namespace that is worth something.
+            # On some systems, a namespace is useful only if its maker has capabilities.
             kernel.keep_capabilities()
             kernel.become(*owner)
             kernel.own_proc_files()
         kernel.unshare(kernel.CLONE_NEWUSER)
         channel.send(b".")
         if channel.recv(1):
-            # Only from within the one around it can a namespace be given ids.
+            # A namespace's id maps can be written only from its parent namespace.
             found = make_namespace(levels[1:], write=write_map_files) if levels[1:] else _open_own()
             kernel.send_message(channel, b".", [found])
     except OSError as error:
@@ -64,9 +64,9 @@ def _open_own() -> int:
 
 
 def list_levels(extents: Sequence[Extent]) -> tuple[list[Extent], list[Extent]]:
-    """Two maps, of a namespace and of one in it, that come to this: ids 0 and up of a step are the same of a worker.
+    """Return the maps of two nested namespaces that together map a step's ids to the same ids of the worker.
 
-    In between, ids are called what they are on the host, so that a step that looks sees which those are.
+    The outer one uses the host's ids, so that a step that reads its map sees those.
     """
     between = [Extent(extent.outside, extent.inside, extent.count) for extent in extents]
     return between, list(extents)

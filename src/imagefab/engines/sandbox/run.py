@@ -1,4 +1,4 @@
-"""One command in an image, in the sandbox."""
+"""Run one command in an image, in the sandbox."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MemoryFullError(EngineError):
 
 
 class NoPlaceError(EngineError):
-    """Overlays can be nowhere that may be used."""
+    """No usable place can hold overlays."""
 
 
 def list_lowers(store: Store, layers: Sequence[Layer]) -> list[LowerLayer]:
@@ -52,7 +52,7 @@ def make_lower(store: Store, layer: Layer | LayerFile, listing: Digest) -> Lower
 
 
 def run_in_sandbox(layers: Sequence[Layer], store: Store, command: Command, *, output: IO[bytes] | None = None) -> int:
-    """Run a command in an image; its exit code. It has the caller's standard streams, or no input and one output."""
+    """Run a command and return its exit code. It has the caller's standard streams, or no input and one output."""
     folder = Path(tempfile.mkdtemp(prefix="command-", dir=store.scratch_folder()))
     try:
         with claim_memory(MEMORY_WANTED) as memory:
@@ -85,7 +85,7 @@ def _run(folder: Path, lowers: list[LowerLayer], command: Command, memory: int, 
 
 
 def run_probe(folder: Path) -> tuple[int, str]:
-    """Everything that a step needs, once, on an empty tree; what a program in there says of what is around it."""
+    """Set up everything that a step needs on an empty tree, and return the isolation probe's exit code and output."""
     program = folder / "probe"
     program.write_bytes(make_probe(machine_platform()))
     program.chmod(0o755)
@@ -109,7 +109,7 @@ def _make_run_job(folder: Path, lowers: list[LowerLayer], command: Command, memo
         argv=list(command.argv),
         env=dict(command.env),
         cwd=command.cwd,
-        # In a namespace of an ordinary user's, the caller is root: that is whom files of root belong to outside.
+        # In an ordinary user's namespace, the caller is root: root's files belong to the caller outside.
         user=None if command.user is None or is_caller else list(command.user),
         as_caller=is_caller and os.geteuid() != 0,
         own_folders=is_caller,
@@ -126,7 +126,7 @@ def _make_run_job(folder: Path, lowers: list[LowerLayer], command: Command, memo
 
 @contextlib.contextmanager
 def _ending(worker: Worker, limit: float | None) -> Iterator[None]:
-    """Kill the worker, and so all that it started, when the time is up."""
+    """Kill the worker, and so everything it started, when the time is up."""
     late = threading.Event()
     if limit is None:
         yield

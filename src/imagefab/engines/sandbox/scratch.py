@@ -1,7 +1,7 @@
-"""Where a job's folders are: in memory where there is enough of it, else beside the store on disk.
+"""Where a job's folders are: in memory if there is enough of it, else beside the store on disk.
 
-Overlays put their upper folder on it, which not every file system can be: another overlay can't, tmpfs of older
-kernels can't for ordinary users. So each place is tried before it is taken.
+Overlays have their upper folder there, which not every file system supports: another overlay does not, and the tmpfs of
+older kernels does not for ordinary users. So each place is tried before it is used.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _OPTIONS = "redirect_dir=nofollow,index=off,metacopy=off,userxattr"
 
 
 class NoScratchError(Exception):
-    """Overlays can be nowhere that may be used."""
+    """No usable place can hold overlays."""
 
 
 class Scratch:
-    """Folders for one job. The process's working folder is set to it."""
+    """The folders of one job. They become the process's working folder."""
 
     def __init__(self, folder: str, memory: int, *, prefer_disk: bool) -> None:
         self.root = Path(folder) / "scratch"
@@ -42,12 +42,12 @@ class Scratch:
         return path
 
     def make_another(self, kind: str) -> Path:
-        """A folder of that kind with a name of its own."""
+        """Make a folder of that kind with a unique name."""
         self._count += 1
         return self.make(f"{kind}/{self._count}")
 
     def is_full(self) -> bool:
-        """Whether something may just have failed for want of space here."""
+        """Whether something may just have failed for lack of space here."""
         status = os.statvfs(self.root)
         return status.f_bavail * status.f_frsize < _NEARLY_FULL or status.f_favail < _FEW_FILES
 
@@ -65,8 +65,8 @@ class Scratch:
         return False
 
     def _holds_overlays(self) -> bool:
-        """Whether an upper folder can be here, with the attributes that mark what it hides."""
-        # Overlays name their folders relative to this one: a mount's options have no room for long or odd paths.
+        """Whether an overlay's upper folder works here, with the attributes that mark what it hides."""
+        # Overlays name their folders relative to this one: mount options have no room for long or odd paths.
         os.chdir(self.root)
         folder = self.make("probe")
         upper, _, merged = (self.make(f"probe/{name}") for name in ("upper", "work", "merged"))
@@ -86,7 +86,7 @@ class Scratch:
 
 
 class Overlay:
-    """A stack of folders, the lowest first, each the upper folder of one layer."""
+    """A stack of folders, lowest first, each the upper folder of one layer."""
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch

@@ -1,10 +1,10 @@
-"""The filter that says which system calls a step may make, as a program for the kernel's packet filter machine.
+"""The filter of system calls that a step may make, as a program for the kernel's packet filter machine.
 
-It refuses what Docker's default filter refuses to a container with our capabilities (names and numbers in
-`_REFUSED`), and besides: the families of sockets that have nothing to do with a step, among them those to a virtual
-machine's host; and typing into a terminal. Numbers that are newer than this list do not exist, as on an older kernel.
-What a program of another processor's kind calls ends it. 32-bit programs on x86, such as Wine for 32-bit Windows, have
-a filter in their own numbers. Only, they make sockets by `socketcall`, whose arguments no filter can look at.
+It refuses what Docker's default filter refuses a container with our capabilities (names and numbers in `_REFUSED`), and
+also socket families that a step has no use for, among them those to a virtual machine's host, and typing into a
+terminal. Numbers newer than this list do not exist, as on an older kernel. A program that uses another architecture's
+system calls is killed. 32-bit programs on x86, such as Wine for 32-bit Windows, have a filter with their own numbers.
+However, they make sockets through `socketcall`, whose arguments no filter can inspect.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ _REFUSED = """
 """Name, number on x86-64, number on 64-bit Arm, number for 32-bit programs on x86."""
 
 _CLONE3 = 435
-"""Its flags are in memory, where no filter can look. C libraries then take clone."""
+"""Its flags are in memory, where no filter can look. C libraries fall back to clone."""
 _NEW_NAMESPACES = 0x7E020000
 _FAMILIES = (1, 2, 10, 16)
-"""Sockets of Unix, IPv4, IPv6 and the kernel's own, netlink."""
+"""Unix, IPv4, IPv6 and netlink sockets."""
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramKind:
-    """Of programs: those that make system calls in the same way."""
+    """Programs that make system calls in the same way."""
 
     audit: int
-    """What the kernel calls it."""
+    """The kernel's number for it."""
     column: int
     """In `_REFUSED`."""
     known: tuple[tuple[int, int], ...]
-    """The numbers that mean something, first and last."""
+    """The ranges of numbers that are in use, first and last."""
     clone: int
     socket: int
     personality: int
@@ -73,16 +73,16 @@ MACHINES = {"x86_64": (X86_64, I386), "aarch64": (AARCH64,)}
 
 _LOAD, _JUMP, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _AUDIT, _ARGUMENT = 0, 4, 16
-"""Where the kernel has these; arguments are eight bytes each, the lower half first."""
+"""Offsets in the kernel's data; arguments are eight bytes each, the lower half first."""
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _REFUSE, _UNKNOWN = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
 
 Instruction = tuple[int, int, int, int]
-"""Code, how many to skip when true, when false, and a value."""
+"""Code, how many instructions to skip if true and if false, and a value."""
 
 
 def encode_filter(machine: str) -> bytes:
-    """The program, as the kernel takes it."""
+    """Encode the program in the kernel's format."""
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in make_filter(machine))
 
 
@@ -90,7 +90,7 @@ def make_filter(machine: str) -> list[Instruction]:
     program: list[Instruction] = [(_LOAD, 0, 0, _AUDIT)]
     for kind in MACHINES[machine]:
         body = _filter_kind(kind)
-        # Only this jump goes as far as a body is long.
+        # Only the unconditional jump reaches across a body.
         program += [(_JUMP_EQUAL, 1, 0, kind.audit), (_JUMP, 0, 0, len(body)), *body]
     return [*program, (_RETURN, 0, 0, _KILL)]
 
@@ -116,13 +116,13 @@ def _answer_each(values: Iterable[int], answer: int) -> list[Instruction]:
 
 
 def _look_into(number: int, argument: int, answers: Sequence[Instruction], otherwise: int) -> list[Instruction]:
-    """For one system call, what one argument decides."""
+    """Decide one system call by one of its arguments."""
     body = [(_LOAD, 0, 0, _ARGUMENT + 8 * argument), *answers, (_RETURN, 0, 0, otherwise)]
     return [(_JUMP_EQUAL, 0, len(body), number), *body]
 
 
 def _list_ranges(kind: ProgramKind) -> list[tuple[int, int]]:
-    """Where what is to be said of a number changes: the first number of each range, and what is said."""
+    """List the ranges of numbers with the same answer: the first number of each, and the answer."""
     refused = set(list_refused(kind).values())
     found: list[tuple[int, int]] = []
     for number, answer in _judge(kind, refused):
@@ -147,7 +147,7 @@ def list_refused(kind: ProgramKind) -> dict[str, int]:
 
 
 def _search(ranges: Sequence[tuple[int, int]]) -> list[Instruction]:
-    """Find the range of a number by halves."""
+    """Find the range of a number by binary search."""
     if len(ranges) == 1:
         return [(_RETURN, 0, 0, ranges[0][1])]
     middle = len(ranges) // 2

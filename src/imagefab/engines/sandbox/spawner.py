@@ -1,10 +1,10 @@
-"""The process that starts steps: a program of its own, as what makes namespaces must have one thread.
+"""The process that starts steps: a separate program, because a process that makes namespaces must have one thread.
 
-It is the first process of a process namespace, so when it ends, all that it started is gone; and it ends when the
-worker does, at whatever moment. Besides, that is where all processes of a step can be counted.
+It is the first process of a PID namespace, so everything it started ends with it; and it ends when the worker does,
+whenever that is. It is also where all processes of a step can be counted.
 
-On a descriptor, a request is a JSON object with a step's `spec` (a file), whether it has a terminal, and its standard
-streams as descriptors. The answer is its exit code, or the limit that it went over.
+A request is a JSON object with a step's `spec` (a file) and whether it has a terminal, sent along with its standard
+streams as descriptors. The answer is the step's exit code, or the limit that it exceeded.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _BEGIN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from imagefab.engines
 _PACKAGES = str(Path(__file__).parents[3])
 _NOT_STARTED = 127
 _TIOCSPTLCK = 0x40045431
-"""Unlocks the near end of a new terminal, which can't be opened before."""
+"""Unlocks the near end of a new terminal, which can't be opened before that."""
 
 
 class IsolationError(Exception):
-    """A step could not be given what it needs around it."""
+    """A step's isolation could not be set up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnd:
     code: int
     excess: str | None = None
-    """The limit that it went over."""
+    """The limit that it exceeded."""
 
 
-# -- as the worker sees it --------------------------------------------------------------------------------------------
+# -- the worker's side ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class Spawner:
     channel: socket.socket
 
     def run(self, spec: Path, streams: list[int], *, terminal: bool = False) -> StepEnd:
-        """Run a step to its end, with these as its standard streams; -1 is an empty input.
+        """Run a step to its end with these standard streams; -1 is an empty input.
 
-        With a terminal, the first is where the terminal's far end is sent, and there are no others.
+        With a terminal, the first is the socket that the terminal's far end is sent to, and there are no others.
         """
         request = {"spec": str(spec), "input": streams[0] >= 0, "terminal": terminal}
-        with contextlib.suppress(OSError):  # what has ended may have said why
+        with contextlib.suppress(OSError):  # a spawner that has ended may have said why
             kernel.send_message(self.channel, json.dumps(request).encode(), [one for one in streams if one >= 0])
         answer, _ = kernel.receive_message(self.channel, 0)
         if not answer:
@@ -75,24 +75,24 @@ class Spawner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpawnerSettings:
-    """What is the same for all steps of a job."""
+    """Settings that all steps of a job share."""
 
     folder: str
-    """The job's; whoever lists processes sees whose they are."""
+    """The job's folder, so that a process list shows which job it is."""
     bubblewrap: tuple[str, str | None]
-    """The program, and where the libraries are that came with it."""
+    """The program, and the folder of the libraries that came with it."""
     users: tuple[Extent, ...]
     groups: tuple[Extent, ...]
     user: tuple[int, int]
     limits: Limits
     network: bool
     mapped: dict[str, int]
-    """Mounts of the caller's folders with their owners translated, by their paths."""
+    """Id-mapped mounts of the caller's folders, by path."""
 
 
 @contextlib.contextmanager
 def start_spawner(settings: SpawnerSettings) -> Iterator[Spawner]:
-    """What is mounted, and where this process is, the spawner sees from there on."""
+    """Start the spawner, which inherits this process's mounts and working folder."""
     own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     words = [str(os.getpid()), str(its.fileno()), json.dumps(asdict(settings))]
     process = subprocess.Popen(
@@ -110,7 +110,7 @@ def start_spawner(settings: SpawnerSettings) -> Iterator[Spawner]:
         process.wait()
 
 
-# -- as it is ---------------------------------------------------------------------------------------------------------
+# -- the spawner's side -----------------------------------------------------------------------------------------------
 
 
 def main() -> None:
@@ -151,7 +151,7 @@ def _decode_settings(text: str) -> SpawnerSettings:
 
 
 def _make_namespace(settings: SpawnerSettings) -> int:
-    """The user namespace of steps. In this one, no further ones can be made after it."""
+    """Make the user namespace of steps. No further ones can be made in the current one after that."""
     levels = list(zip(list_levels(settings.users), list_levels(settings.groups), strict=True))
     found = make_namespace(levels, owner=(settings.user[0], settings.user[1]), write=write_map_files)
     with contextlib.suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
@@ -235,7 +235,7 @@ class _Host:
         return {"code": code if started or excess is not None else _NOT_STARTED, "excess": excess}
 
     def _wait(self, process: subprocess.Popen[bytes], looking: watch.Watch) -> str | None:
-        """Until it ends, or goes over a limit. When nobody waits for it any more, all ends."""
+        """Wait until it ends or exceeds a limit. If the worker is gone, everything ends."""
         ended = os.pidfd_open(process.pid)
         poll = select.poll()
         for descriptor in (ended, self.channel.fileno(), self.alive):
@@ -259,7 +259,7 @@ def _close(descriptors: list[int]) -> None:
 
 
 def _open_terminal(where: int, owner: int) -> list[int]:
-    """A terminal of the step's own, three times. Its other end goes to whoever has the person's."""
+    """Open a new terminal for the step, three times. Its far end goes to the process that has the user's terminal."""
     other = os.open(f"{isolate.STAGE}/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     fcntl.ioctl(other, _TIOCSPTLCK, struct.pack("i", 0))
     with socket.socket(fileno=where) as channel:
@@ -272,7 +272,7 @@ def _open_terminal(where: int, owner: int) -> list[int]:
 
 @contextlib.contextmanager
 def _as_file(name: str, content: bytes) -> Iterator[int]:
-    """Something for a program to read, without a name anywhere."""
+    """Content for a program to read, as a file without a name."""
     descriptor = os.memfd_create(name)
     try:
         os.write(descriptor, content)

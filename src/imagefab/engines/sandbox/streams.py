@@ -1,8 +1,8 @@
-"""The standard streams of a command in the sandbox. It is never handed a terminal or another device of the host's.
+"""The standard streams of a command in the sandbox, which never gets a terminal or another device of the host.
 
-Whoever holds a terminal can type into it, and change how it is set. So on a terminal, the command has one of its own,
-and what is typed and shown is passed on between the two; the person's is set to pass on all keys meanwhile, so that
-Ctrl-C is for whatever runs in the sandbox. A stream that is a device on its own becomes a pipe.
+A process that has a terminal can type into it and change its settings. So on a terminal, the command gets one of its
+own, and input and output are relayed between the two; the user's terminal passes on all keys meanwhile, so that Ctrl-C
+is for whatever runs in the sandbox. A single stream that is a device becomes a pipe.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from imagefab.engines.sandbox.kernel import receive_message
 
 _CHUNK = 1 << 16
 _PATIENCE = 5.0
-"""Seconds to wait for the last words of what has ended."""
+"""Seconds to wait for the last output of a command that has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streams:
     descriptors: tuple[int, int, int]
-    """For input, output and errors; -1 is for none. On a terminal, the first is where its far end is to be sent."""
+    """For input, output and errors; -1 means none. With a terminal, the first is the socket for its far end."""
     terminal: bool = False
 
 
 @contextlib.contextmanager
 def lend_streams(output: IO[bytes] | None) -> Iterator[Streams]:
-    """This process's own, or no input and one output."""
+    """Lend this process's own streams, or no input and one output."""
     _open_closed()
     if output is not None:
         yield Streams(descriptors=(-1, output.fileno(), output.fileno()))
@@ -50,7 +50,7 @@ def lend_streams(output: IO[bytes] | None) -> Iterator[Streams]:
 
 
 def _open_closed() -> None:
-    """Whoever starts a program without its streams means none. What is opened next must not take their place."""
+    """Open /dev/null for closed standard streams, so that the next file opened does not take their place."""
     while (descriptor := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) < 3:
         pass
     os.close(descriptor)
@@ -66,7 +66,7 @@ def _lend_input(stack: contextlib.ExitStack) -> int:
         return -1
     reading, writing = os.pipe()
     stack.callback(os.close, reading)
-    # It may wait for a key that never comes, and so is not waited for.
+    # It may wait for a key that never comes, so it is not joined.
     threading.Thread(target=_pass_on, args=(0, writing, lambda: os.close(writing)), daemon=True).start()
     return reading
 
@@ -83,7 +83,7 @@ def _lend_output(stack: contextlib.ExitStack, number: int) -> int:
 
 
 def _lend_again(stack: contextlib.ExitStack, number: int) -> int:
-    """Under another number: a worker has standard streams of its own."""
+    """Duplicate a descriptor: a worker has its own standard streams."""
     found = os.dup(number)
     stack.callback(os.close, found)
     return found
@@ -109,7 +109,7 @@ def _write(target: int, chunk: bytes) -> None:
 
 
 class _Terminal:
-    """The person's terminal, and the far end of the command's."""
+    """The user's terminal, and the far end of the command's."""
 
     def __init__(self) -> None:
         self.near, self.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -117,7 +117,7 @@ class _Terminal:
         self.far: int | None = None
 
     def serve(self) -> None:
-        """Wait for the far end; then pass on what is typed and shown, to its end."""
+        """Wait for the far end, then relay input and output until it closes."""
         ready, _, _ = select.select([self.near.fileno(), self.ended], [], [])
         if self.near.fileno() not in ready:
             return
@@ -125,12 +125,12 @@ class _Terminal:
         for self.far in descriptors:
             with contextlib.suppress(OSError):
                 self.resize()
-                # What was typed already is kept.
+                # What has been typed already is kept.
                 tty.setraw(0, termios.TCSANOW)
                 self._relay(self.far)
 
     def resize(self) -> None:
-        """The command's terminal is as large as the person's."""
+        """Make the command's terminal as large as the user's."""
         if self.far is not None:
             size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
             fcntl.ioctl(self.far, termios.TIOCSWINSZ, size)
@@ -140,7 +140,7 @@ class _Terminal:
         while True:
             ready, _, _ = select.select(watched, [], [])
             if far in ready:
-                # An error is its end: nobody has its near end any more.
+                # An error means the end: its near end is closed.
                 _write(1, os.read(far, _CHUNK))
             if 0 in ready:
                 typed = os.read(0, _CHUNK)
@@ -173,7 +173,7 @@ def _lend_terminal() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _on_resize(resize: Callable[[], None]) -> Iterator[None]:
-    """Only a process's first thread can ask for signals."""
+    """Call `resize` on SIGWINCH; only the main thread can handle signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

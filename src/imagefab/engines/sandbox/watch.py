@@ -1,8 +1,8 @@
-"""Whether a step stays within its limits, looked up a few times a second by the first process of its process namespace.
+"""Check that a step stays within its limits, a few times a second, in the first process of its PID namespace.
 
-The kernel itself holds a step to a number of processes, for all users in it together (from Linux 5.14 on), and to the
-size of one file. Nothing holds it to memory, disk and time that works without a control group, which an ordinary user
-has only where the system hands one out. So these are watched: whoever goes over is ended a moment later.
+The kernel itself limits a step's number of processes, for all users in it together (from Linux 5.14 on), and the size
+of a single file. Its limits for memory, disk and time need a cgroup, which an ordinary user has only where the system
+delegates one. So these are watched: a step that exceeds them is ended a moment later.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from pathlib import Path
 from imagefab.limits import Limits
 
 _INTERVAL, _SOON = 0.25, 0.02
-"""Seconds from look to look, and when more is to be expected: at the start, and with many processes."""
+"""Seconds between checks, normally and when more is to be expected: at the start, and with many processes."""
 _BEGINNING = 0.5
 _HEADROOM = 2000
-"""Processes that may be started from look to look, and those that are not the step's: those that started it."""
+"""For processes started between checks, and for those that started the step and are not part of it."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LONGEST = 4000
 
 
 def offer_to_end() -> None:
-    """Where memory runs out all the same, let the kernel end this process and what it starts before any other."""
+    """If memory runs out all the same, let the kernel kill this process and its children before any other."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("900")
 
 
 def hold_processes(limits: Limits) -> None:
-    """For all processes that are in namespaces made from now on."""
-    # More than the limit: what can't fork ends, and if that were before the next look, nobody would see why.
+    """Limit the number of processes in namespaces made from now on."""
+    # More than the limit: a step that can't fork ends, and before the next check the reason would be lost.
     _lower(resource.RLIMIT_NPROC, 2 * limits.processes + _HEADROOM)
 
 
 def hold_files(limits: Limits) -> None:
-    """For the calling process, and what it starts."""
+    """Limit the file size for the calling process and its children."""
     _lower(resource.RLIMIT_FSIZE, limits.disk)
 
 
@@ -56,16 +56,16 @@ class Watch:
     """What the step writes to."""
     began: float = field(default_factory=time.monotonic)
     processes: int = 0
-    """When they were last counted."""
+    """At the last count."""
     used: int = 0
-    """Of the disk, when it was last looked into."""
+    """Bytes on disk, at the last measurement."""
     free: int = 0
 
     def __post_init__(self) -> None:
         self.free = _measure_free(self.folders)
 
     def find_excess(self) -> str | None:
-        """Which limit the step is over."""
+        """Return the limit that the step exceeds, if any."""
         if self.limits.time is not None and time.monotonic() - self.began > self.limits.time:
             return "time"
         self.processes, memory = measure_processes()
@@ -78,12 +78,12 @@ class Watch:
 
     @property
     def interval(self) -> float:
-        """Seconds until the next look."""
+        """Seconds until the next check."""
         begins = time.monotonic() - self.began < _BEGINNING
         return _SOON if begins or self.processes > self.limits.processes // 4 else _INTERVAL
 
     def _is_over_disk(self, nameless: int) -> bool:
-        """Others use the disk too. So when it got that much fuller, what the step wrote is added up."""
+        """Others use the disk too, so what the step wrote is added up only once the disk is that much fuller."""
         free = _measure_free(self.folders)
         if self.free - free <= self.limits.disk - self.used:
             return False
@@ -98,20 +98,20 @@ def _measure_free(folders: tuple[str, ...]) -> int:
 
 
 def _list_processes() -> Iterator[str]:
-    """All but this one, which is the first."""
+    """All processes but this one, which is the first."""
     return (name for name in os.listdir("/proc") if name.isdecimal() and name != "1")
 
 
 @dataclass(frozen=True, slots=True)
 class Nameless:
-    """Bytes in files that are open and have no name."""
+    """Bytes in open files that have no name."""
 
     memory: int
     disk: int
 
 
 def measure_nameless() -> Nameless:
-    """Files in memory (memfd), and files that were removed while they are open."""
+    """Measure files in memory (memfd), and files removed while open."""
     sizes: dict[tuple[int, int], tuple[bool, int]] = {}
     for name in _list_processes():
         with contextlib.suppress(OSError), os.scandir(f"/proc/{name}/fd") as entries:
@@ -129,7 +129,7 @@ def measure_nameless() -> Nameless:
 
 
 def measure_processes() -> tuple[int, int]:
-    """Threads, and bytes of memory that may be no file's, those that are shared counted more than once."""
+    """Count threads and bytes of resident memory; shared memory counts more than once."""
     threads = memory = 0
     for name in _list_processes():
         with contextlib.suppress(OSError, ValueError):
@@ -139,8 +139,10 @@ def measure_processes() -> tuple[int, int]:
 
 
 def measure_shares(nameless: int) -> int:
-    """Memory in bytes, what is shared divided among those who share it. What is in files without names, which takes
-    memory whether it is mapped or not, is known; what else is shared is mapped."""
+    """Measure memory in bytes, dividing shared memory among the processes that share it.
+
+    Files without names take memory whether they are mapped or not, and are known; other shared memory is mapped.
+    """
     own = shared = 0
     for name in _list_processes():
         with contextlib.suppress(OSError):
@@ -153,12 +155,12 @@ def measure_shares(nameless: int) -> int:
 
 
 def measure_folder(folder: str) -> int:
-    """What is in a folder, in bytes on disk."""
+    """A folder's size on disk, in bytes."""
     found, pending = 0, [folder]
     while pending:
         path = pending.pop()
         if len(path) > _LONGEST:
-            # No path leads there, so nobody can tell what is in it. No layer could have it either.
+            # The path is too long to see what is in it. No layer could contain it either.
             return 1 << 62
         with contextlib.suppress(OSError), os.scandir(path) as entries:
             for entry in entries:

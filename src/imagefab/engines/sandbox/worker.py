@@ -1,10 +1,10 @@
-"""The sandbox's worker: a process with a user namespace and a mount namespace of its own.
+"""The sandbox's worker: a process with its own user namespace and mount namespace.
 
-It lays out the layers below, has the steps run, and writes canonical layers. Both cores have work all the time:
-packages are decoded ahead while steps run, and a finished layer is scanned, compressed and hashed while the next one is
-built. Scratch space is memory where there is enough of it: most of a build is small files that are read again at once.
+It lays out the layers below, has the steps run, and writes canonical layers. The cores are kept busy: packages are
+decoded ahead while steps run, and a finished layer is scanned, compressed and hashed while the next one is built.
+Scratch space is in memory if there is enough of it: most of a build is small files that are read again at once.
 
-It speaks JSON lines: a job on standard input, events on standard output. All that it mounts goes with it.
+It speaks JSON lines: a job on standard input, events on standard output. Everything it mounts goes away with it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NO_SPACE = os.strerror(errno.ENOSPC).encode()
 
 
 class StepError(Exception):
-    """A step ended with another exit code than 0, or went over a limit."""
+    """A step ended with a non-zero exit code, or exceeded a limit."""
 
     def __init__(self, layer: str, step: str, outcome: StepEnd, log: Log) -> None:
         super().__init__(f"{layer}: {step}: exit code {outcome.code}")
@@ -116,7 +116,7 @@ class Builder:
         return upper
 
     def _copy_inputs(self, number: int, layer: LayerJob) -> Path:
-        """The caller's files would be nobody's in a step, which may keep the owner of what it copies."""
+        """Copy a layer's inputs: to a step, the caller's files are owned by nobody, and its copies could be too."""
         inputs = self.scratch.root / "inputs" / str(number)
         shutil.copytree(layer.inputs, inputs, symlinks=True)
         if layer.packages:
@@ -163,7 +163,7 @@ def _noticing_full_scratch(scratch: Scratch) -> Iterator[None]:
     try:
         yield
     except (StepError, OSError) as error:
-        # A program that found no space may have tidied up since; then only its words tell.
+        # A program that ran out of space may have cleaned up since; then only its output tells.
         found_none = error.log.has_no_space if isinstance(error, StepError) else _NO_SPACE in str(error).encode()
         if scratch.in_memory and (scratch.is_full() or found_none):
             raise ScratchFullError(f"{scratch.memory >> 20} MB") from error
@@ -172,7 +172,7 @@ def _noticing_full_scratch(scratch: Scratch) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Log:
-    """What a step says: its end, and whether there was no space in any of it."""
+    """A step's output: its tail, and whether any of it reports a lack of space."""
 
     tail: bytearray = field(default_factory=bytearray)
     has_no_space: bool = False
@@ -188,7 +188,7 @@ class Log:
 
 
 def _follow(spawner: Spawner, spec: Path) -> tuple[StepEnd, Log]:
-    """Run a step; how it ended, and what it said."""
+    """Run a step; returns how it ended, and its output."""
     reading, writing = os.pipe()
     log = Log()
 
@@ -221,7 +221,7 @@ def _encode_file(path: Path, file: LayerFile) -> dict[str, Any]:
 
 
 def lay_out_lowers(lowers: list[LowerLayer], scratch: Scratch, overlay: Overlay, pool: Executor) -> None:
-    """All layers below, laid over each other in one folder."""
+    """Unpack all layers below, over each other, into one folder."""
     folder = scratch.make("lower")
     for lower in lowers:
         unpack_layer(Path(lower.path), lower.members, str(folder), pool)
@@ -232,7 +232,7 @@ def lay_out_lowers(lowers: list[LowerLayer], scratch: Scratch, overlay: Overlay,
 
 
 def run_command(job: RunJob, place: Place, streams: list[int], pool: Executor) -> None:
-    """A command in an image; its standard streams are descriptors that the engine passed on."""
+    """Run a command in an image; its standard streams are descriptors that the engine passed on."""
     scratch, overlay = place.scratch, Overlay(place.scratch)
     with _noticing_full_scratch(scratch):
         lay_out_lowers(job.lowers, scratch, overlay, pool)
