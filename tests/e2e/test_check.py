@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,16 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
 TARGET = "aarch64-unknown-linux-gnu"
 UPPER, LOWER = "AARCH64_UNKNOWN_LINUX_GNU", "aarch64_unknown_linux_gnu"
+
+
+@pytest.fixture(autouse=True)
+def no_rust(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine may have any toolchain, and `check` uses it."""
+    program = tmp_path / "no-rust/rustc"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
 
 @pytest.fixture

@@ -158,12 +158,11 @@ def measure_folder(folder: str) -> int:
     """A folder's size on disk, in bytes."""
     found, pending = 0, [folder]
     while pending:
-        path = pending.pop()
-        if len(path) > _LONGEST:
-            # The path is too long to see what is in it. No layer could contain it either.
-            return 1 << 62
-        with contextlib.suppress(OSError), os.scandir(path) as entries:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
             for entry in entries:
+                if len(os.fsencode(entry.path)) > _LONGEST:
+                    # The path is too long to see what is there. No layer could contain it either.
+                    return 1 << 62
                 with contextlib.suppress(OSError):
                     found += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
