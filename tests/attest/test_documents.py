@@ -24,6 +24,7 @@ from imagefab.platforms import AMD64, ARM64
 from imagefab.records.published import Published, PublishedImage, parse_published, print_published
 
 ROOT = Path(__file__).parents[2]
+HOMES = {"base (updated often)": ("bash:amd64", "gzip:amd64"), "base (dpkg)": ("dpkg:amd64",)}
 
 
 @pytest.fixture(scope="module", params=["aarch64-musl", "aarch64-gnu-zig"])
@@ -34,10 +35,9 @@ def lock(request: pytest.FixtureRequest) -> Lock:
 
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
 def test_all_that_a_lock_pins_is_in_the_sbom(lock: Lock, platform: str) -> None:
-    document = json.loads(make_sbom(lock, platform, "aarch64-unknown-linux-musl"))
-    assert make_sbom(lock, platform, "aarch64-unknown-linux-musl") == make_sbom(
-        lock, platform, "aarch64-unknown-linux-musl"
-    )
+    data = make_sbom(lock, platform, "aarch64-unknown-linux-musl", HOMES)
+    assert make_sbom(lock, platform, "aarch64-unknown-linux-musl", HOMES) == data
+    document = json.loads(data)
     listed = {one["checksums"][0]["checksumValue"]: one for one in document["packages"] if "checksums" in one}
     layers = next(one.layers for one in lock.platforms if one.platform == platform)
     pins = [pin for layer in layers for pin in (*layer.packages, *layer.extracts)]
@@ -48,6 +48,9 @@ def test_all_that_a_lock_pins_is_in_the_sbom(lock: Lock, platform: str) -> None:
     sources = [source for source in lock.sources if source.platform in (None, platform)]
     assert {source.sha256.hex for source in sources} <= listed.keys()
     assert len(listed) == len({pin.sha256 for pin in pins}) + len(sources)
+    homes = {one["name"]: one["comment"] for one in document["packages"] if one.get("comment", "").startswith("in the")}
+    expected = {"bash": "base (updated often)", "gzip": "base (updated often)", "dpkg": "base (dpkg)"}
+    assert homes == ({k: f"in the layer `{v}`" for k, v in expected.items()} if platform == "linux/amd64" else {})
     # Every name in it leads somewhere, and each is there once.
     names = [one["SPDXID"] for one in document["packages"]]
     assert len(set(names)) == len(names)
@@ -57,7 +60,7 @@ def test_all_that_a_lock_pins_is_in_the_sbom(lock: Lock, platform: str) -> None:
 
 
 def test_documents_of_platforms_differ(lock: Lock) -> None:
-    one, other = (json.loads(make_sbom(lock, name, "x")) for name in ("linux/amd64", "linux/arm64"))
+    one, other = (json.loads(make_sbom(lock, name, "x", HOMES)) for name in ("linux/amd64", "linux/arm64"))
     assert one["documentNamespace"] != other["documentNamespace"]
 
 
@@ -68,7 +71,7 @@ def test_the_sbom_is_valid(lock: Lock, tmp_path: Path) -> None:
     from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
     path = tmp_path / "sbom.spdx.json"
-    path.write_bytes(make_sbom(lock, "linux/amd64", "aarch64-unknown-linux-musl"))
+    path.write_bytes(make_sbom(lock, "linux/amd64", "aarch64-unknown-linux-musl", HOMES))
     document = parse_file(str(path))
     assert [message.validation_message for message in validate_full_spdx_document(document)] == []
     assert len(document.packages) > 50
@@ -76,7 +79,7 @@ def test_the_sbom_is_valid(lock: Lock, tmp_path: Path) -> None:
 
 def test_package_urls() -> None:
     text = (ROOT / "images/aarch64-musl/imagefab.lock").read_text()
-    document = json.loads(make_sbom(parse_lock(text, file="x", recipe="aarch64-musl"), "linux/amd64", "x"))
+    document = json.loads(make_sbom(parse_lock(text, file="x", recipe="aarch64-musl"), "linux/amd64", "x", HOMES))
     urls = {
         one["name"]: one["externalRefs"][0]["referenceLocator"] for one in document["packages"] if "externalRefs" in one
     }
@@ -99,7 +102,7 @@ def make_layer(name: str, origin: Origin | None) -> Layer:
 def test_provenance(lock: Lock) -> None:
     images = ImageSet(recipe="one", images=(image(0), image(1)))
     files = {"recipes/one.toml": Digest.of_bytes(b"1")}
-    data = make_provenance("ghcr.io/acme/one", images, lock, target="x", files=files, plans={})
+    data = make_provenance("ghcr.io/acme/one", images, lock, target="x", files=files, plans={}, homes={})
     statement = json.loads(data)
     assert [one["digest"]["sha256"] for one in statement["subject"]] == [
         images.digest.hex, images.images[0].digest.hex, images.images[1].digest.hex,
@@ -123,7 +126,10 @@ def test_provenance_says_who_built_each_layer() -> None:
     }
     layers = [make_layer(name, origin) for name, origin in origins.items()]
     images = ImageSet(recipe="one", images=(replace(image(0), layers=tuple(layers)),))
-    data = make_provenance("ghcr.io/acme/one", images, lock, target="x", files={}, plans={"linux/amd64": plan})
+    homes = {"linux/amd64": {"own": ("bash:amd64", "dash:amd64")}}
+    data = make_provenance(
+        "ghcr.io/acme/one", images, lock, target="x", files={}, plans={"linux/amd64": plan}, homes=homes
+    )
     predicate = json.loads(data)["predicate"]
     said = {one["name"]: one["annotations"] for one in predicate["runDetails"]["byproducts"]}
     assert said == {
@@ -132,7 +138,9 @@ def test_provenance_says_who_built_each_layer() -> None:
             "engine": "docker", "imagefab": "1.0", "from": "ghcr.io/acme/layers", "cached": True,
         },
         "linux/amd64 earlier": {"engine": "podman", "imagefab": "1.0", "cached": True},
-        "linux/amd64 own": {"engine": "sandbox", "imagefab": "1.1", "cached": False},
+        "linux/amd64 own": {
+            "engine": "sandbox", "imagefab": "1.1", "packages": "bash:amd64 dash:amd64", "cached": False,
+        },
     }  # fmt: skip
     materials = [one.get("uri", "") for one in predicate["buildDefinition"]["resolvedDependencies"]]
     assert [uri for uri in materials if uri.startswith("oci:")] == [f"oci://ghcr.io/acme/layers@{layers[1].digest}"]
@@ -198,7 +206,10 @@ def test_a_report() -> None:
     failures = [Failure(recipe="three", log=log), Failure(recipe="four", log="no login", is_built=True)]
     text = compose_report(4, changes=[change], failures=failures, dead=[dead], silent=[silent], files=["Cross.toml"])
     assert "1 of 4 images changed, 2 failed, 1 pins are dead." in text
-    assert "### four\n\nIt is built with the new lock, and good, but not published.\n\n```\nno login" in text
+    assert (
+        "### four\n\nIt is built with the new lock and passes all probes, but is not published.\n\n```\nno login"
+        in text
+    )
     assert "could not be checked\n\n| image" in text
     assert "| `acme/x@sha256:any` | Cross.toml:5:9 | it is no name |" in text
     assert text.count("libssl3") == 1

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from imagefab.oci.compress import MEMBER, compress_member
 from imagefab.oci.image import LOCAL_NAMESPACE
+from tests.bench.updates import measure_updates
 from tests.process import mkdir, run, say, timed
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +112,7 @@ class Bench:
         plain = self.layer()
         self.median("docker push of a layer", lambda: self.push_layer(plain))
         self.median("our compression of it", lambda: compress_all(plain), against="docker push of a layer")
+        measure_updates(self.folder, self.packages)
 
     def median(self, name: str, work: Callable[[], float], against: str | None = None) -> None:
         """Print the median of several runs; `work` says how long the part took that counts."""

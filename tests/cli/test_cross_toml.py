@@ -66,11 +66,11 @@ def test_a_lock_that_moved_on_is_a_warning(imagefab: RunImagefab, project: Path,
     publish(project)
     result = imagefab("cross-toml", "aarch64-musl")
     assert result.out.endswith(f"@{PUBLISHED}\n")
-    assert f"warning: aarch64-musl: the pin stays at the published image; its lock makes {digest}\n" in result.err
+    assert f"warning: aarch64-musl: keeping the published pin; the lock makes {digest}\n" in result.err
     (project / "images" / "aarch64-musl" / "imagefab.lock").unlink()
     result = imagefab("-q", "cross-toml", "aarch64-musl")
     assert result.code == 0
-    assert "the pin stays at the published image: aarch64-musl is not locked yet" in result.err
+    assert "keeping the published pin: aarch64-musl is not locked yet" in result.err
 
 
 def test_a_build_of_an_older_lock_is_not_pinned(
@@ -96,7 +96,10 @@ def test_nothing_was_built(imagefab: RunImagefab, project: Path) -> None:
     assert "--local" in result.err
     result = imagefab("cross-toml", *TO)
     assert result.code == 4
-    assert result.err.startswith("error: no recipe has an image to pin; aarch64-gnu has no image")
+    assert result.err == (
+        "error: no recipe has an image to pin\n\nhint: name one to see why, like `imagefab cross-toml aarch64-gnu`; "
+        "`--local` pins loaded images\n"
+    )
     assert not (project / "Cross.toml").exists()
 
 

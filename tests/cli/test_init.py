@@ -173,9 +173,7 @@ def test_none_excludes_other_services(imagefab: RunImagefab, nowhere: Path) -> N
 def test_workflows_install_what_whoever_runs_it_has(imagefab: RunImagefab, nowhere: Path) -> None:
     """Which is a folder here, so nobody knows where a CI gets that: it says so, and installs nobody else's."""
     result = imagefab("init")
-    assert (
-        "imagefab-requirements.txt: name where CI gets imagefab, at FILL IN; it was installed from a fol" in result.err
-    )
+    assert "imagefab-requirements.txt: replace FILL IN by a URL that CI can install imagefab from; it was" in result.err
     for name in (".github/imagefab-requirements.txt", ".gitlab/imagefab-requirements.txt"):
         lines = (nowhere / name).read_text().splitlines()
         assert "imagefab @ FILL-IN" in lines

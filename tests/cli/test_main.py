@@ -150,7 +150,7 @@ def test_bugs_are_not_hidden(imagefab: RunImagefab, nowhere: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0), (SeveralErrors([RecipeError("x"), UsageError("y")]), 3)],
+    [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141), (SeveralErrors([RecipeError("x"), UsageError("y")]), 3)],
 )
 def test_exit_codes_of_interrupts_and_errors(
     imagefab: RunImagefab, nowhere: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
@@ -190,7 +190,7 @@ def test_a_reader_that_closes_the_pipe(small_project: Path) -> None:
         result = subprocess.run([*PROGRAM, "list"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     finally:
         os.close(writing)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (141, "")
 
 
 def test_errors_with_standard_error_closed(nowhere: Path) -> None:

@@ -225,7 +225,7 @@ def test_what_is_not_published(imagefab: RunImagefab, project: Path) -> None:
     publish(project, "aarch64-musl", to="registry.example.org/others")
     publish(project, "x86_64-gnu", platforms=("linux/amd64",))
     names = list_recipes(imagefab("matrix", "--unpublished", "--format", "names"))
-    assert names == [name for name in NAMES if name != "aarch64-gnu"]
+    assert names == [name for name in NAMES if name not in ("aarch64-gnu", "x86_64-gnu")]
     with (project / "recipes/aarch64-gnu.toml").open("a") as file:
         file.write('[env]\nA = "b"\n')
     assert imagefab("matrix", "--unpublished").code == 4

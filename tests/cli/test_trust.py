@@ -133,9 +133,9 @@ def forge(registry: FakeRegistry) -> None:
     name = next(name for name in registry.manifests if ":" not in name[1])
     kind, data = registry.manifests[name]
     manifest = json.loads(data)
-    record = Layer.from_record(json.loads(registry.blobs[name[0], manifest["config"]["digest"]]))
+    (record,) = map(Layer.from_record, json.loads(registry.blobs[name[0], manifest["config"]["digest"]])["layers"])
     other, packed = pack(encode_node("backdoor", file(mode=0o4755)) + END)
-    text = canonical_json(replace(other, key=record.key, name=record.name).record())
+    text = canonical_json({"layers": [replace(other, key=record.key, name=record.name).record()]})
     for blob in (text, packed):
         registry.blobs[name[0], str(Digest.of_bytes(blob))] = blob
     manifest["config"] = {"digest": str(Digest.of_bytes(text)), "size": len(text)}

@@ -4,6 +4,7 @@ may. `make prove` does so with every recipe."""
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from itertools import chain
 
 import pytest
 
@@ -85,7 +86,7 @@ def assert_good(recipe: Recipe, line: CommandLine, rust: Rust) -> None:
 def assert_nothing_unwanted(recipe: Recipe, line: CommandLine) -> None:
     (plan,) = prepare_recipe(open_project(line.folder), recipe).choose_plans(["linux/amd64"])
     store = Store(line.store)
-    layers = find_layers(plan, store, SilentProgress())
+    layers = chain.from_iterable(find_layers(plan, store, SilentProgress()))
     tree = read_tree([store.read_blob(layer.listing) for layer in layers])
     files = [path for path, node in tree.items() if node.kind != "folder"]
     assert not [path for path in files if any(fnmatch(path, pattern) for pattern in UNWANTED)]

@@ -146,8 +146,8 @@ def test_damaged_layer_is_found_and_rebuilt(
     line = CommandLine(copy_store(pair.store, tmp_path / "store"), pair.folder)
     good = line.build("one")
     layer = list_layers(good)[-1]
-    records = [json.loads(path.read_text()) for path in line.store.glob("layers/*.json")]
-    record = next(record for record in records if record["digest"] == layer["digest"])
+    records = [json.loads(path.read_text())["layers"] for path in line.store.glob("layers/*.json")]
+    record = next(one for layers in records for one in layers if one["digest"] == layer["digest"])
     harm(unshare_file(find_blob(line.store, record[what])))
     mended = line.run("build", "one", "--json")
     assert layer["name"] in mended.stderr

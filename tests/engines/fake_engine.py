@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.oci.sample_trees import EPOCH, file
+from tests.oci.sample_trees import file, write_file
 
 from imagefab.engines.engine import BuildTask, Finding
 from imagefab.errors import EngineError
-from imagefab.oci.layer import write_layer
 from imagefab.oci.tree import LayerDifference
 from imagefab.store.store import Store
 
@@ -46,9 +43,7 @@ class FakeEngine:
                 return
             key = request.plan.layers[number].key
             self.built.append(request.plan.layers[number].name)
-            path = request.folder / f"{number}"
-            with path.open("wb") as out, ThreadPoolExecutor(1) as pool:
-                content = key.hex.encode()
-                difference = LayerDifference({f"layer-{number}": file(content)}, ())
-                layer = write_layer(difference, EPOCH, lambda node: io.BytesIO(node.origin), out, pool)
-            request.done(number, layer, path)
+            folder = request.folder / f"{number}"
+            folder.mkdir()
+            difference = LayerDifference({f"layer-{number}": file(key.hex.encode())}, ())
+            request.done(number, [write_file(difference, folder, request.plan.layers[number].name)])

@@ -146,7 +146,7 @@ def test_a_failed_build_is_continued(store: Store) -> None:
     engine = FakeEngine(fail_at=3)
     with pytest.raises(EngineError, match="a step failed"):
         build(engine, store)
-    assert [layer.name for layer in find_layers(PLAN, store, SilentProgress())] == NAMES[:3]
+    assert [layer.name for (layer,) in find_layers(PLAN, store, SilentProgress())] == NAMES[:3]
     assert find_image(PLAN, store, SilentProgress()) is None
     engine.fail_at = None
     made = build(engine, store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import IO, Any
 from hypothesis import strategies as st
 
 from imagefab.digest import Digest
-from imagefab.oci.layer import Layer, LayerFile, record_layer, write_layer
-from imagefab.oci.tree import LayerDifference, Node, Tree, find_difference
+from imagefab.oci.layer import Layer, LayerFile, record_step, write_layers
+from imagefab.oci.tree import MADE, LayerDifference, Node, Tree, find_difference
 from imagefab.store.store import Store
 
 EPOCH = 1_700_000_000
@@ -25,7 +26,7 @@ def file(content: bytes = b"", mode: int = 0o644, **more: object) -> Node:
 
 
 def folder(mode: int = 0o755) -> Node:
-    return Node("folder", mode, mtime=EPOCH)
+    return Node("folder", mode, mtime=MADE)
 
 
 def link(target: str) -> Node:
@@ -38,22 +39,25 @@ def read_content(node: Node) -> IO[bytes]:
 
 def write(difference: LayerDifference) -> tuple[LayerFile, bytes]:
     """The canonical layer of a difference, and its compressed bytes."""
-    out = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        layer = write_file(difference, Path(folder))
+        assert layer.path is not None
+        return layer, layer.path.read_bytes()
+
+
+def write_file(difference: LayerDifference, folder: Path, name: str = "base") -> LayerFile:
     with ThreadPoolExecutor(2) as pool:
-        layer = write_layer(difference, EPOCH, read_content, out, pool)
-    return layer, out.getvalue()
+        (layer,) = write_layers([(name, difference)], read_content, folder, pool, lambda content: None)
+    return layer
 
 
-def add_layer(store: Store, key: Digest, after: Mapping[str, Node], before: Mapping[str, Node] | None = None) -> Layer:
-    """A layer in a store, recorded under a key."""
-    written, data = write(find_difference(before or {}, after, EPOCH))
-    return record_layer(store, key, "base", written, _scratch(store, data))
-
-
-def _scratch(store: Store, data: bytes) -> Path:
-    path = store.scratch_file()
-    path.write_bytes(data)
-    return path
+def add_layer(
+    store: Store, key: Digest, after: Mapping[str, Node], before: Mapping[str, Node] | None = None, name: str = "base"
+) -> Layer:
+    """A layer in a store, recorded under a key, for which there is no other."""
+    folder = Path(tempfile.mkdtemp(dir=store.scratch_folder()))
+    (layer,) = record_step(store, key, [write_file(find_difference(before or {}, after), folder, name)])
+    return layer
 
 
 # -- random trees -----------------------------------------------------------------------------------------------------

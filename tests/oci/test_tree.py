@@ -12,6 +12,7 @@ from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.errors import EngineError
 from imagefab.oci.tree import (
+    MADE,
     LayerDifference,
     Node,
     RawLayer,
@@ -38,7 +39,7 @@ def raw(nodes: Tree | None = None, *, whiteouts: tuple[str, ...] = (), opaque: t
 
 
 def difference(before: Tree, after: Tree) -> LayerDifference:
-    return find_difference(before, after, EPOCH)
+    return find_difference(before, after)
 
 
 # -- applying ---------------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_folders_above_a_removal_are_in_the_layer() -> None:
 
 def test_missing_parents_are_made() -> None:
     changed = difference({}, {"opt/tool/x": file()}).changed
-    assert changed["opt"] == changed["opt/tool"] == Node("folder", 0o755, mtime=EPOCH)
+    assert changed["opt"] == changed["opt/tool"] == Node("folder", 0o755, mtime=MADE)
 
 
 def test_only_the_top_of_what_is_removed_is_named() -> None:
@@ -213,6 +214,6 @@ def test_device_files_are_refused_but_where_nothing_stays(kind: Literal["char", 
         apply_layer({}, RawLayer({"opt/x": node}, set(), set()))
 
 
-@pytest.mark.parametrize(("seconds", "found"), [(-1, 0), (0, 0), (5, 5), (EPOCH, EPOCH), (EPOCH + 1, EPOCH)])
-def test_times_are_between_nothing_and_the_epoch(seconds: int, found: int) -> None:
+@pytest.mark.parametrize(("seconds", "found"), [(-1, 0), (0, 0), (5, 5), (EPOCH, EPOCH), (EPOCH + 1, MADE)])
+def test_what_is_newer_than_the_epoch_was_made_by_the_build(seconds: int, found: int) -> None:
     assert clamp_time(seconds, EPOCH) == found

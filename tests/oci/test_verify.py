@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
-from tests.oci.sample_trees import EPOCH, file, folder, link, trees, write
+from tests.oci.sample_trees import file, folder, link, trees, write
 
 from imagefab.digest import Digest
 from imagefab.oci.compress import MEMBER, compress_member
@@ -63,12 +63,12 @@ def pack(plain: bytes, compress: Callable[[bytes], bytes] = compress_member) -> 
 @settings(max_examples=40)
 @given(trees(), trees())
 def test_honest_layers_are_listed_as_they_were(one: Tree, two: Tree) -> None:
-    made, data = write(find_difference(one, two, EPOCH))
+    made, data = write(find_difference(one, two))
     assert verify_layer(describe(made), io.BytesIO(data)) == made.listing
 
 
 def test_hard_links_and_capabilities() -> None:
-    made, data = write(find_difference({}, TREE, EPOCH))
+    made, data = write(find_difference({}, TREE))
     assert verify_layer(describe(made), io.BytesIO(data)) == made.listing
 
 
@@ -85,7 +85,7 @@ def refuse(layer: Layer, data: bytes, why: str) -> None:
 
 
 def test_records_that_do_not_fit() -> None:
-    made, data = write(find_difference({}, TREE, EPOCH))
+    made, data = write(find_difference({}, TREE))
     layer = describe(made)
     refuse(replace(layer, diff_id=Digest.of_bytes(b"")), data, "its content is another")
     refuse(replace(layer, plain_size=layer.plain_size + 1), data, "members")

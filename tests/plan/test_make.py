@@ -15,10 +15,10 @@ from imagefab.digest import Digest
 from imagefab.errors import RecipeError
 from imagefab.flows.prepare import design_blueprints
 from imagefab.lock.model import Lock
+from imagefab.oci.layer import CANONICAL_FORM
 from imagefab.plan import make
 from imagefab.plan.make import make_plan
 from imagefab.plan.model import (
-    CANONICAL_FORM,
     AddRootfs,
     BlobContent,
     BytesContent,
@@ -97,7 +97,7 @@ def test_inputs_of_all_kinds() -> None:
 def test_no_step_is_the_recipes_own_text() -> None:
     hostile = add(SMALL, run=(RunSpec(name="$(rm -rf /)", script="echo; exit 1 && `id`"),), files=())
     shells = [step.shell for layer in plan(hostile).layers for step in layer.steps if isinstance(step, Run)]
-    assert not any("id" in shell.split() or "$" in shell for shell in shells)
+    assert not any("id" in shell.split() or "$" in shell.replace('"$@"', "") for shell in shells)
 
 
 # -- the environment of scripts ---------------------------------------------------------------------------------------
@@ -219,12 +219,12 @@ def test_values_that_would_end_a_line_are_refused(value: str) -> None:
 def test_keys_are_stable() -> None:
     """A change here means that every layer that anyone has is built again. Raise CANONICAL_FORM only on purpose."""
     assert {name: key.short for name, key in keys(plan()).items()} == {
-        "base": "95d4b4da7497",
-        "tools": "6a8ba81903b4",
-        "runner-aarch64": "ca86c86b5004",
-        "gcc-aarch64-linux-gnu": "07809da438e3",
-        "build-systems": "b33e20e107b5",
-        "extras": "9dde6d41f4c7",
+        "base": "85790c025ed4",
+        "tools": "d45d307369d1",
+        "runner-aarch64": "733842c519f1",
+        "gcc-aarch64-linux-gnu": "51e34fe07f82",
+        "build-systems": "9c2b4ba97566",
+        "extras": "eff3e0be2fc5",
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagefab.digest import Digest, canonical_json
-from imagefab.oci.layer import Layer, find_layer, read_tree
+from imagefab.oci.layer import Layer, find_step, read_tree
 from imagefab.oci.tarfmt import END, encode_node
 from imagefab.oci.tree import Node, Tree
 from imagefab.plan.model import Plan
@@ -25,6 +25,7 @@ from tests.registry.fake_registry import FakeRegistry, serve
 from tests.registry.test_push import QUICK
 from tests.sample_recipe import SMALL, make_plans
 
+Published = Mapping[Digest, frozenset[tuple[Digest, ...]]]
 TREE: Tree = {"bin": folder(), "bin/a": file(b"1", inode=1), "bin/b": file(b"1", inode=1), "lib": link("usr/lib")}
 PATH = "team/layers"
 
@@ -40,14 +41,15 @@ class Listener(SilentProgress):
 class Machine:
     """A store, and a way to share what is in it."""
 
-    def __init__(self, root: Path, registry: FakeRegistry, published: Mapping[Digest, frozenset[Digest]]) -> None:
+    def __init__(self, root: Path, registry: FakeRegistry, published: Published) -> None:
         self.store, self.progress = Store(root), Listener()
         self.client = Client(registry.host, patience=QUICK)
         repository = Repository(registry.host, PATH)
         self.share = LayerShare(self.client, repository, self.store, self.progress, published=lambda: published)
 
     def find(self, layer: Digest) -> Layer | None:
-        return find_layer(self.store, layer, pytest.fail)
+        found = find_step(self.store, layer, pytest.fail)
+        return None if found is None else found[-1]
 
 
 class Place:
@@ -57,14 +59,14 @@ class Place:
         self.folder, self.registry = folder, registry
         self.machines: list[Machine] = []
 
-    def machine(self, published: Mapping[Digest, frozenset[Digest]] | None = None) -> Machine:
+    def machine(self, published: Published | None = None) -> Machine:
         made = Machine(self.folder / str(len(self.machines)), self.registry, published or {})
         self.machines.append(made)
         return made
 
     def forge(self, layer: Layer, data: bytes) -> None:
         """Put a layer there, whatever it is, as its record says."""
-        record = canonical_json(layer.record())
+        record = canonical_json({"layers": [layer.record()]})
         for blob in (record, data, EMPTY):
             self.registry.blobs[PATH, str(Digest.of_bytes(blob))] = blob
         manifest = {
@@ -93,9 +95,9 @@ LOWEST, SECOND = PLAN.layers[0], PLAN.layers[1]
 
 def test_what_one_gives_another_takes(place: Place) -> None:
     one, other = place.machine(), place.machine()
-    layer = add_layer(one.store, LOWEST.key, TREE)
-    assert one.share.give([layer]) == 1
-    assert one.share.give([layer]) == 0
+    layer = add_layer(one.store, LOWEST.key, TREE, name=LOWEST.name)
+    assert one.share.give([(layer,)]) == 1
+    assert one.share.give([(layer,)]) == 0
     assert other.share.fetch(PLAN) == {LOWEST.key}
     taken = other.find(LOWEST.key)
     assert taken == replace(layer, name=LOWEST.name)
@@ -107,16 +109,15 @@ def test_what_one_gives_another_takes(place: Place) -> None:
     assert not other.progress.warnings
 
 
-def test_a_name_is_the_plans(place: Place) -> None:
+def test_a_name_is_one_of_the_plans(place: Place) -> None:
     """It is in the config of an image, and so in its digest."""
     data = encode_node("a", folder()) + END
     layer, packed = pack(data)
     place.forge(replace(layer, key=LOWEST.key, name="another"), packed)
     machine = place.machine()
-    machine.share.fetch(PLAN)
-    taken = machine.find(LOWEST.key)
-    assert taken is not None
-    assert taken.name == LOWEST.name
+    assert not machine.share.fetch(PLAN)
+    (warning,) = machine.progress.warnings
+    assert "its layers are not base's" in warning
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_records_that_make_no_sense(changes: dict[str, object], place: Place) ->
     layer, packed = pack(encode_node("a", folder()) + END)
     layer = replace(layer, key=LOWEST.key)
     place.forge(layer, packed)
-    record = json.dumps(layer.record() | changes).encode()
+    record = json.dumps({"layers": [layer.record() | changes]}).encode()
     place.registry.blobs[PATH, str(Digest.of_bytes(record))] = record
     config = {"digest": str(Digest.of_bytes(record)), "size": len(record)}
     name = (PATH, layer.key.hex)
@@ -173,13 +174,13 @@ def test_records_that_make_no_sense(changes: dict[str, object], place: Place) ->
 
 def test_what_was_published_is_what_has_to_come(place: Place) -> None:
     one = place.machine()
-    layers = [add_layer(one.store, planned.key, TREE) for planned in (LOWEST, SECOND)]
-    one.share.give(layers)
-    published = {layer.key: frozenset([layer.digest]) for layer in layers}
+    layers = [add_layer(one.store, planned.key, TREE, name=planned.name) for planned in (LOWEST, SECOND)]
+    one.share.give([(layer,) for layer in layers])
+    published = {layer.key: frozenset([(layer.digest,)]) for layer in layers}
     assert place.machine(published).share.fetch(PLAN) == {LOWEST.key, SECOND.key}
     # Somebody who can write there puts another layer under the second key, and all of it fits.
     forged, packed = pack(encode_node("bin", folder()) + encode_node("bin/backdoor", file(mode=0o4755)) + END)
-    place.forge(replace(forged, key=SECOND.key), packed)
+    place.forge(replace(forged, key=SECOND.key, name=SECOND.name), packed)
     machine = place.machine(published)
     assert machine.share.fetch(PLAN) == {LOWEST.key}
     assert machine.find(SECOND.key) is None

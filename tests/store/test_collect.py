@@ -6,7 +6,7 @@ import pytest
 from tests.oci.sample_trees import add_layer, file
 
 from imagefab.digest import Digest
-from imagefab.oci.layer import find_layer
+from imagefab.oci.layer import find_step
 from imagefab.store.collect import Kept, collect_garbage
 from imagefab.store.marker import MARKER
 from imagefab.store.store import Store
@@ -37,8 +37,8 @@ def test_what_is_named_stays_and_works(store: Store) -> None:
     kept = fill(store)
     freed = collect_garbage(store, kept, also=(), dry_run=False)
     assert freed > 0
-    assert find_layer(store, KEYS[0], pytest.fail) is not None
-    assert find_layer(store, KEYS[1], pytest.fail) is None
+    assert find_step(store, KEYS[0], pytest.fail) is not None
+    assert find_step(store, KEYS[1], pytest.fail) is None
     blobs = {path.name for path in store.root.glob("blobs/sha256/*/*")}
     assert blobs == {path.name for path in store.root.glob("checked/*")} == {digest.hex for digest in kept.blobs}
     for kind in ("layers", "derived"):

@@ -66,7 +66,10 @@ def test_host_platforms_differ_in_nothing_but_the_debugger(subtests: pytest.Subt
     for triple in (target.triple for target in BARE):
         with subtests.test(triple):
             assert design(triple, debug=True).env == design(triple, ARM64, debug=True).env
-            assert design(triple).layers == design(triple, ARM64).layers
+            one, other = (
+                [replace(layer, filters=()) for layer in design(triple, platform).layers] for platform in (AMD64, ARM64)
+            )
+            assert one == other
 
 
 def test_no_variable_has_a_dot() -> None:

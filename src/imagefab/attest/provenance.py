@@ -7,7 +7,7 @@ it, and whether that was for this image, earlier for another, or on another mach
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imagefab import __version__
@@ -31,12 +31,14 @@ def make_provenance(
     target: str,
     files: Mapping[str, Digest],
     plans: Mapping[str, Digest],
+    homes: Mapping[str, Mapping[str, Sequence[str]]],
     builder: str = BUILDER,
 ) -> bytes:
     """Make the provenance of a recipe's images.
 
     `name` is the image's name on the registry; `files` are the project files that define it; `plans` are the keys of
-    the plans it was built from, by host platform.
+    the plans it was built from, by host platform; `homes` has the packages of each layer, by host platform and the
+    layer's name.
     """
     subjects = {str(images.digest): name} | {str(image.digest): name for image in images.images}
     platforms = [image.platform.name for image in images.images]
@@ -61,7 +63,7 @@ def make_provenance(
                 "runDetails": {
                     "builder": {"id": builder, "version": {"imagefab": __version__}},
                     "byproducts": [
-                        _describe_layer(layer, image.platform.name, plans)
+                        _describe_layer(layer, image.platform.name, plans, homes)
                         for image in images.images
                         for layer in image.layers
                     ],
@@ -71,9 +73,12 @@ def make_provenance(
     )
 
 
-def _describe_layer(layer: Layer, platform: str, plans: Mapping[str, Digest]) -> dict[str, Any]:
+def _describe_layer(
+    layer: Layer, platform: str, plans: Mapping[str, Digest], homes: Mapping[str, Mapping[str, Sequence[str]]]
+) -> dict[str, Any]:
     origin = layer.origin or Origin()
-    said = {"engine": origin.engine, "imagefab": origin.version, "from": origin.place}
+    packages = " ".join(homes.get(platform, {}).get(layer.name, ())) or None
+    said = {"engine": origin.engine, "imagefab": origin.version, "from": origin.place, "packages": packages}
     return {
         "name": f"{platform} {layer.name}",
         "mediaType": LAYER,

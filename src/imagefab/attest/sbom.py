@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,11 @@ _NONE = "NOASSERTION"
 _IMAGE = "SPDXRef-image"
 
 
-def make_sbom(lock: Lock, platform: str, target: str) -> bytes:
-    """Make the document for one host platform's image."""
+def make_sbom(lock: Lock, platform: str, target: str, homes: Mapping[str, Sequence[str]]) -> bytes:
+    """Make the document for one host platform's image.
+
+    `homes` has the packages of each layer, by its name in the image's history.
+    """
     archives = {archive.name: archive for archive in lock.archives}
     layers = next(one.layers for one in lock.platforms if one.platform == platform)
     installed = _distinct(pin for layer in layers for pin in layer.packages)
@@ -32,7 +35,7 @@ def make_sbom(lock: Lock, platform: str, target: str) -> bytes:
     sources = [pin for pin in lock.sources if pin.platform in (None, platform)]
     packages = [
         _describe_image(lock, platform, target),
-        *(_describe_package(pin, archives[pin.archive]) for pin in installed),
+        *(_describe_package(pin, archives[pin.archive]) | _describe_home(pin, homes) for pin in installed),
         *(
             _describe_package(pin, archives[pin.archive])
             | {"comment": "files of it are in the image, or were built from; it is not installed"}
@@ -109,6 +112,12 @@ def _describe_package(pin: PackagePin, archive: ArchivePin) -> dict[str, Any]:
         "licenseDeclared": _NONE,
         "copyrightText": _NONE,
     }
+
+
+def _describe_home(pin: PackagePin, homes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    package = f"{pin.name}:{pin.architecture}"
+    home = next((name for name, packages in homes.items() if package in packages), None)
+    return {} if home is None else {"comment": f"in the layer `{home}`"}
 
 
 def _describe_source(pin: SourcePin) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _REFERENCE = re.compile(r"[@#]|(?<=www)(?=\.)|(?<=:)(?=//)", re.IGNORECASE)
 """What services turn into links and notifications: `@name`, `#1`, `www.`, `https://`."""
 _NOTHING = "&#8203;"
 """A zero-width space."""
-_BUILT = "It is built with the new lock, and good, but not published.\n\n"
+_BUILT = "It is built with the new lock and passes all probes, but is not published.\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def _summarise(count: int, changes: Sequence[ImageChange], failures: Sequence[Fa
     anew = sum(one.digest[0] == one.digest[1] for one in changes)
     told = [f"{len(changes) - anew} of {count} images changed"]
     if anew:
-        told.append(f"{anew} published anew as they were")
+        told.append(f"{anew} republished unchanged")
     if failures:
         told.append(f"{len(failures)} failed")
     if dead:

@@ -43,7 +43,7 @@ def compose_requirements(origin: Installation, pins: str) -> Iterator[tuple[str,
     """Yield the name and text of each file. `pins` is requirements.txt of the source tree."""
     needs = [*origin.needs, *([_BACKEND] if origin.is_source else [])]
     head = (
-        f"# Written by `imagefab init`, once: imagefab {origin.version} as whoever ran that has it,\n"
+        f"# Written by `imagefab init`, once: imagefab {origin.version}, the version that ran it,\n"
         "# and what it needs, each by its hash; wheels only, as building one could bring anything.\n"
         "--only-binary :all:\n\n"
     )
@@ -72,7 +72,7 @@ def list_commands(origin: Installation, folder: str) -> list[str]:
 def _ask(origin: Installation) -> str:
     """A line that pip rejects, so that no imagefab is installed until a person fills in which."""
     return (
-        "# FILL IN where CI gets imagefab, with its hash, in place of the next line that begins with its name.\n"
+        "# FILL IN: replace the line that begins with imagefab by a URL that CI can install it from, with its hash.\n"
         f"# It can't be known: {origin.reason}.\n"
         f"#   imagefab @ https://example.org/imagefab-{origin.version}-py3-none-any.whl --hash=sha256:…\n"
         "imagefab @ FILL-IN\n"

@@ -75,7 +75,7 @@ def read_recipes(arguments: argparse.Namespace, verb: str) -> tuple[str, ...] | 
     """The recipe names; None for --all."""
     refuse_both(arguments)
     if not arguments.all and not arguments.recipes:
-        raise UsageError(f"{verb} what?", hint=f"`imagefab {verb} RECIPE…`, or `imagefab {verb} --all`")
+        raise UsageError("no recipe given", hint=f"`imagefab {verb} RECIPE…`, or `imagefab {verb} --all`")
     return None if arguments.all else tuple(arguments.recipes)
 
 
@@ -137,5 +137,5 @@ def read_binds(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _read_count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"not a number of jobs: {text!r}")
+        raise argparse.ArgumentTypeError(f"invalid job count `{text}`")
     return int(text)

@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_recipes(parser)
     shared.add_engine_and_builder(parser)
     shared.add_allow_file(parser)
-    shared.add_platforms(
-        parser, "a host platform (linux/amd64, linux/arm64), or `all` of the recipe's; default: this machine's"
-    )
+    shared.add_platforms(parser, "a host platform (linux/amd64, linux/arm64), or `all`; default: this machine's")
     parser.add_argument(
         "--load",
         action="store_true",
@@ -79,10 +77,8 @@ def summarise(outcome: Outcome) -> str:
 
 
 def describe_outcome(outcome: Outcome) -> dict[str, Any]:
-    plans = {plan.platform.name: plan for plan in outcome.prepared.plans}
     platforms = {}
     for image in outcome.images.images:
-        layers = zip(plans[image.platform.name].layers, image.layers, strict=True)
         platforms[image.platform.name] = {
             "manifest": str(image.digest),
             "config": str(image.config_digest),
@@ -90,15 +86,15 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
             "cached": not any(layer.key in outcome.fresh for layer in image.layers),
             "layers": [
                 {
-                    "name": planned.name,
+                    "name": layer.name,
                     "digest": str(layer.digest),
                     "diff_id": str(layer.diff_id),
                     "size": layer.size,
-                    "cached": planned.key not in outcome.fresh,
+                    "cached": layer.key not in outcome.fresh,
                     "engine": layer.origin.engine if layer.origin else None,
                     "from": layer.origin.place if layer.origin else None,
                 }
-                for planned, layer in layers
+                for layer in image.layers
             ],
         }
     return {

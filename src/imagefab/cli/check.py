@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     if arguments.all and arguments.names:
         raise UsageError("--all can't be used with recipes")
     if not arguments.all and not arguments.names:
-        raise UsageError("check what?", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`")
+        raise UsageError(
+            "no recipe or image given", hint="`imagefab check RECIPE…`, `imagefab check IMAGE`, `imagefab check --all`"
+        )
     names = None if arguments.all else tuple(arguments.names)
     if arguments.take is not None:
         return _take(arguments, workspace, names)

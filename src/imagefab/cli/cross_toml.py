@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     if arguments.local and arguments.to:
         raise UsageError("--local can't be used with --to")
     if arguments.engine != "auto" and not arguments.local:
-        raise UsageError("--engine needs --local", hint="with it goes --local")
+        raise UsageError("--engine requires --local")
     if arguments.cargo_config is None:
         return _pin(arguments, workspace)
     for name in ("cross", "file", "to", "local"):

@@ -41,9 +41,9 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
         for finding in findings:
             write_out(f"  {'ok  ' if finding.ok else 'MISS'} {finding.what}: {finding.detail}\n")
             if not finding.ok and finding.fix:
-                write_out(f"       mend it: {finding.fix}\n")
+                write_out(f"       fix: {finding.fix}\n")
     if found.isolation:
-        write_out(f"what a command has around it, measured\n{_format_table(found.isolation)}")
+        write_out(f"isolation of commands, as measured\n{_format_table(found.isolation)}")
     return 0
 
 

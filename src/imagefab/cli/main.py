@@ -45,6 +45,8 @@ from imagefab.interrupts import INTERRUPTED, LINE, leave_on_interrupt, raise_on_
 from imagefab.progress import Progress
 from imagefab.toml.grammar import quote
 
+PIPE_CLOSED = 141
+
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE, _PAUSE = 30.0, 0.2
 """Seconds that an interrupted run may take to clean up, and seconds between two looks at what still runs."""
@@ -177,15 +179,17 @@ def run_main(arguments: Sequence[str]) -> int:
         with _work_in(parsed.directory):
             return _run_verb(parsed)
     except ImagefabError as error:
-        print_error(error, color=color)
+        with contextlib.suppress(BrokenPipeError):
+            print_error(error, color=color)
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(LINE)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of the output closed the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        # Whoever read the output closed the pipe, as `head` does. What was not done by then is not done.
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        return PIPE_CLOSED
     except OSError as error:
         explained = _explain(error)
         if explained is None:

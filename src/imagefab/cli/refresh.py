@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "refresh"
-HELP = "the nightly: upgrade locks, rebuild and check what changed, look for lost pins, report; exit code 10 on changes"
+HELP = "upgrade locks, rebuild and check what changed, look for lost pins, and report; exit code 10 on changes"
 _CHANGED = 10
 
 

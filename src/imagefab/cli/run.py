@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     words = words[1:] if words[:1] == ["--"] else words
     if not words:
         raise UsageError(
-            "run what?", hint="`imagefab run RECIPE -- CMD…`; `imagefab shell RECIPE` is for looking around"
+            "no command given", hint="`imagefab run RECIPE -- CMD…`; `imagefab shell RECIPE` is for looking around"
         )
     return run_words(arguments, workspace, words)
 

@@ -42,6 +42,9 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     for layer in value["layers"]:
         size = f", {layer['size'] / 1e6:.1f} MB" if layer["size"] else ""
         out(f"\n{layer['name']}: {layer['comment']}{size}\n")
+        if len(layer["layers"]) > 1:
+            for part in layer["layers"]:
+                out(f"  {part['size'] / 1e6:5.1f} MB  {part['name']}\n")
         for package in layer["packages"]:
             out(f"  {package['name']} {package['version']} ({package['architecture']})\n")
     out("\nenvironment\n")
@@ -89,8 +92,11 @@ def _describe(found: Description) -> dict[str, Any]:
                 "name": planned.name,
                 "comment": planned.comment,
                 "key": str(planned.key),
-                "digest": str(layers[n].digest) if n < len(layers) else None,
-                "size": layers[n].size if n < len(layers) else None,
+                "size": sum(layer.size for layer in layers[n]) if n < len(layers) else None,
+                "layers": [
+                    {"name": layer.name, "digest": str(layer.digest), "size": layer.size}
+                    for layer in (layers[n] if n < len(layers) else ())
+                ],
                 "packages": [
                     {"name": p.name, "version": p.version, "architecture": p.architecture}
                     for p in (*pins.packages, *pins.extracts)

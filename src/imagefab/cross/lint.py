@@ -133,7 +133,7 @@ def _mistype(value: object, shape: Shape, path: Keys, profile: Profile) -> Remar
     found = name_type(value)
     if isinstance(value, list) and shape.texts:
         found = "something else in it"
-    text = f"{profile.says} takes {shape.says} here, and refuses the file with {found}"
+    text = f"expected {shape.says}, found {found}; {profile.says} rejects the whole file"
     others = [other for other in PROFILES.values() if other is not profile and _shape_at(other, path).accepts(value)]
     hint = f"{others[0].says} takes it: --cross {others[0].name}" if others else None
     return Remark(path, text, hint, fatal=True)

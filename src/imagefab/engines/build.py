@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from imagefab import __version__
@@ -21,7 +22,7 @@ from imagefab.errors import EngineError
 from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.limits import Limits
 from imagefab.oci.image import Image, make_image
-from imagefab.oci.layer import Layer, LayerFile, Origin, find_layer, record_layer
+from imagefab.oci.layer import Layer, LayerFile, Origin, find_step, record_step
 from imagefab.plan.context import Materialise
 from imagefab.plan.model import Plan
 from imagefab.progress import Progress
@@ -44,18 +45,19 @@ def find_image(plan: Plan, store: Store, progress: Progress) -> Image | None:
     return assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
 
 
-def find_layers(plan: Plan, store: Store, progress: Progress) -> tuple[Layer, ...]:
-    """Return the plan's layers that the store has, from the lowest up to the first missing one."""
-    found: list[Layer] = []
+def find_layers(plan: Plan, store: Store, progress: Progress) -> tuple[tuple[Layer, ...], ...]:
+    """Return what the store has of the plan's layers, from the lowest up to the first missing one, as image layers."""
+    found: list[tuple[Layer, ...]] = []
     for wanted in plan.layers:
-        layer = find_layer(store, wanted.key, progress.warn)
-        if layer is None:
+        layers = find_step(store, wanted.key, progress.warn)
+        if layers is None:
             break
-        found.append(layer)
+        found.append(layers)
     return tuple(found)
 
 
-def assemble_image(plan: Plan, layers: tuple[Layer, ...]) -> Image:
+def assemble_image(plan: Plan, built: Sequence[tuple[Layer, ...]]) -> Image:
+    layers = tuple(chain.from_iterable(built))
     return make_image(plan.platform, layers, epoch=plan.epoch, env=plan.env, labels=plan.labels, command=COMMAND)
 
 
@@ -70,15 +72,15 @@ def build_image(
     no_cache: bool = False,
 ) -> Built:
     with _lock_missing(plan, store, progress, no_cache=no_cache) as (have, release):
-        layers = list(have)
+        built = list(have)
         fresh: set[Digest] = set()
 
-        def take(number: int, file: LayerFile, path: Path) -> None:
+        def take(number: int, files: Sequence[LayerFile]) -> None:
             wanted = plan.layers[number]
-            if number != len(layers):
-                raise EngineError(f"the engine {engine.name} gave layer {number} where {len(layers)} was due")
+            if number != len(built):
+                raise EngineError(f"the engine {engine.name} gave layer {number} where {len(built)} was due")
             origin = Origin(engine=engine.name, version=__version__, plan=plan.key)
-            layers.append(record_layer(store, wanted.key, wanted.name, file, path, origin=origin))
+            built.append(record_step(store, wanted.key, files, origin=origin))
             fresh.add(wanted.key)
             release(wanted.key)
 
@@ -97,29 +99,29 @@ def build_image(
                         no_cache=no_cache,
                     )
                 )
-        if len(layers) != len(plan.layers):
-            raise EngineError(f"the engine {engine.name} gave {len(layers)} of {len(plan.layers)} layers")
-        return Built(plan=plan, image=assemble_image(plan, tuple(layers)), fresh=frozenset(fresh))
+        if len(built) != len(plan.layers):
+            raise EngineError(f"the engine {engine.name} gave {len(built)} of {len(plan.layers)} layers")
+        return Built(plan=plan, image=assemble_image(plan, built), fresh=frozenset(fresh))
 
 
 @contextlib.contextmanager
 def _lock_missing(
     plan: Plan, store: Store, progress: Progress, *, no_cache: bool
-) -> Iterator[tuple[tuple[Layer, ...], Callable[[Digest], None]]]:
+) -> Iterator[tuple[tuple[tuple[Layer, ...], ...], Callable[[Digest], None]]]:
     """Lock all missing layers. Each lock can be released by its key as soon as the layer is there."""
     held: dict[Digest, contextlib.ExitStack] = {}
-    have: list[Layer] = []
+    have: list[tuple[Layer, ...]] = []
 
-    def find(key: Digest) -> Layer | None:
-        return None if no_cache else find_layer(store, key, progress.warn)
+    def find(key: Digest) -> tuple[Layer, ...] | None:
+        return None if no_cache else find_step(store, key, progress.warn)
 
     def release(key: Digest) -> None:
         held.pop(key).close()
 
     with contextlib.ExitStack() as all_locks:
         for wanted in plan.layers:
-            if not held and (layer := find(wanted.key)) is not None:
-                have.append(layer)
+            if not held and (layers := find(wanted.key)) is not None:
+                have.append(layers)
                 continue
             held[wanted.key] = contextlib.ExitStack()
             held[wanted.key].enter_context(
@@ -129,10 +131,10 @@ def _lock_missing(
                 )
             )
             all_locks.push(held[wanted.key])
-            if len(held) == 1 and (layer := find(wanted.key)) is not None:
+            if len(held) == 1 and (layers := find(wanted.key)) is not None:
                 # Another build finished it while we waited.
                 release(wanted.key)
-                have.append(layer)
+                have.append(layers)
         yield tuple(have), release
 
 

@@ -17,6 +17,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from imagefab.digest import Digest
@@ -24,10 +26,11 @@ from imagefab.engines import trial
 from imagefab.engines.claim import Claim, drop_claim, hold_claim, take_abandoned
 from imagefab.engines.engine import BuildTask, Finding
 from imagefab.engines.inspect import require_emulation
-from imagefab.engines.rawtar import Span, canonicalise, find_layers
+from imagefab.engines.rawtar import Span, canonicalise, find_layers, open_span
+from imagefab.engines.split import list_groups, split_step
 from imagefab.errors import EngineError, ImagefabError
 from imagefab.oci.image import make_image
-from imagefab.oci.layer import read_tree
+from imagefab.oci.layer import Layer, find_packed, read_tree, write_layers
 from imagefab.oci.layout import write_archive
 from imagefab.plan.context import write_context
 from imagefab.plan.dockerfile import render_dockerfile
@@ -165,11 +168,16 @@ class ContainerEngine(ABC):
                 raise _explain_build_failure(plan, error) from error
             archive = request.folder / "saved.tar"
             self.save(claim.image, archive)
-            groups = _group_layers(plan, find_layers(archive), first=first, have=len(have))
-            below = read_tree([request.store.read_blob(layer.listing) for layer in have])
+            groups = _group_layers(plan, find_layers(archive), seed=have[:first], have=len(have))
+            below = read_tree([request.store.read_blob(layer.listing) for layer in chain.from_iterable(have)])
             pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
-            for number, (file, path) in enumerate(canonicalise(groups, below, plan.epoch, request.folder, pool)):
-                request.done(len(have) + number, file, path)
+            known = partial(find_packed, request.store)
+            for number, parts in enumerate(canonicalise(groups, below, plan.epoch)):
+                planned = plan.layers[len(have) + number]
+                named = split_step(planned.name, parts, list_groups(planned), open_span)
+                folder = request.folder / f"layers-{number}"
+                folder.mkdir()
+                request.done(len(have) + number, write_layers(named, open_span, folder, pool, known))
         for layer in plan.layers[first:]:
             request.store.write_record(SEEN, self._seen_key(layer.key), {"layer": layer.key.hex})
 
@@ -241,7 +249,14 @@ class ContainerEngine(ABC):
     def _load_seed(self, request: BuildTask, claim: Claim) -> None:
         """Load the layers that the store has into the engine, as an image."""
         plan = request.plan
-        image = make_image(plan.platform, request.have, epoch=plan.epoch, env=(), labels=(), command=("sh",))
+        image = make_image(
+            plan.platform,
+            tuple(chain.from_iterable(request.have)),
+            epoch=plan.epoch,
+            env=(),
+            labels=(),
+            command=("sh",),
+        )
         archive = request.folder / "seed.tar"
         with archive.open("wb") as out:
             write_archive(image, claim.seed, request.store, out)
@@ -249,9 +264,11 @@ class ContainerEngine(ABC):
         archive.unlink()
 
 
-def _group_layers(plan: Plan, spans: Sequence[Span], *, first: int, have: int) -> list[Sequence[Span]]:
-    """Group raw layers, one for each step, by the plan's layers."""
-    counts = [1] * first + [len(layer.steps) for layer in plan.layers[first:]]
+def _group_layers(
+    plan: Plan, spans: Sequence[Span], *, seed: Sequence[tuple[Layer, ...]], have: int
+) -> list[Sequence[Span]]:
+    """Group raw layers by the plan's layers: those of the seed, then one for each step."""
+    counts = [*map(len, seed), *(len(layer.steps) for layer in plan.layers[len(seed) :])]
     if len(spans) != sum(counts):
         raise EngineError(f"the engine made {len(spans)} layers of {sum(counts)} steps; it can't be used")
     groups: list[Sequence[Span]] = []

@@ -32,14 +32,15 @@ class BuildTask:
     """The layers of a plan to build: all above `have`."""
 
     plan: Plan
-    have: tuple[Layer, ...]
+    have: tuple[tuple[Layer, ...], ...]
+    """The image layers that the store has, of each."""
     store: Store
     folder: Path
     """Scratch space for this build alone."""
     materialise: Materialise
     progress: Progress
-    done: Callable[[int, LayerFile, Path], None]
-    """Called with the layer's number and its finished file, in order."""
+    done: Callable[[int, Sequence[LayerFile]], None]
+    """Called with the number of a plan's layer and what it became, in order."""
     limits: Limits
     """For each step."""
     no_cache: bool = False

@@ -12,14 +12,22 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from imagefab.errors import EngineError
-from imagefab.oci.layer import LayerFile, write_layer
-from imagefab.oci.tree import Kind, Node, RawLayer, Tree, apply_layer, clamp_time, find_difference
+from imagefab.oci.tree import (
+    MADE,
+    Kind,
+    LayerDifference,
+    Node,
+    RawLayer,
+    Tree,
+    apply_layer,
+    clamp_time,
+    find_difference,
+)
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -68,26 +76,21 @@ def find_layers(archive: Path) -> list[Span]:
         raise EngineError(f"the engine saved an image that can't be read: {error}") from error
 
 
-def canonicalise(
-    groups: Sequence[Sequence[Span]], below: Tree, epoch: int, folder: Path, executor: Executor
-) -> Iterator[tuple[LayerFile, Path]]:
-    """Turn each group of raw layers into one canonical layer."""
+def canonicalise(groups: Sequence[Sequence[Span]], below: Tree, epoch: int) -> Iterator[LayerDifference]:
+    """Turn each group of raw layers into one canonical difference."""
     before = below
-    for number, spans in enumerate(groups):
+    for spans in groups:
         after = before
         for span in spans:
             after = apply_layer(after, read_raw_layer(span, after, epoch))
         _hash_candidates(before, after)
-        path = folder / f"layer-{number}.tar.gz"
-        with path.open("wb") as out:
-            file = write_layer(find_difference(before, after, epoch), epoch, _open_span, out, executor)
-        yield file, path
+        yield find_difference(before, after)
         before = after
 
 
 def read_raw_layer(span: Span, below: Mapping[str, Node], epoch: int) -> RawLayer:
     raw = RawLayer({}, set(), set())
-    with _open_span(Node("file", 0, size=span.size, origin=span)) as stream, tarfile.open(fileobj=stream) as tar:
+    with open_span(Node("file", 0, size=span.size, origin=span)) as stream, tarfile.open(fileobj=stream) as tar:
         for member in tar:
             path = posixpath.normpath(member.name).lstrip("/")
             folder, _, name = path.rpartition("/")
@@ -121,7 +124,7 @@ def _make_node(member: tarfile.TarInfo, span: Span, raw: RawLayer, below: Mappin
         0o777 if kind == "link" else member.mode & 0o7777,
         member.uid,
         member.gid,
-        epoch if kind == "folder" else clamp_time(_whole_seconds(member), epoch),
+        MADE if kind == "folder" else clamp_time(_whole_seconds(member), epoch),
     )
     if kind == "file":
         node.size = member.size
@@ -145,11 +148,11 @@ def _hash_candidates(before: Mapping[str, Node], after: Mapping[str, Node]) -> N
     for path, node in after.items():
         lower = before.get(path)
         if node.kind == "file" and not node.sha and lower is not None and lower.size == node.size:
-            with _open_span(node) as file:
+            with open_span(node) as file:
                 node.sha = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def _open_span(node: Node) -> IO[bytes]:
+def open_span(node: Node) -> IO[bytes]:
     span: Span = node.origin
     return io.BufferedReader(_Part(span), 1 << 20)
 

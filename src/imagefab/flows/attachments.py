@@ -11,7 +11,7 @@ from imagefab.files.plain import BadFileError, read_bytes
 from imagefab.flows.prepare import Prepared, lock_path
 from imagefab.flows.workspace import Workspace
 from imagefab.oci.image import INDEX, MANIFEST, ImageSet
-from imagefab.plan.model import list_keys
+from imagefab.plan.model import list_keys, list_packages
 from imagefab.recipe.project import Project
 from imagefab.registry.push import Attachment
 from imagefab.registry.reference import Repository
@@ -21,7 +21,7 @@ def compose_sbom(workspace: Workspace, recipe: str, platforms: tuple[str, ...]) 
     """The SBOM of an image for one host platform, as SPDX."""
     (prepared,) = workspace.prepare([recipe])
     plan = prepared.choose_plans(platforms)[0]
-    return make_sbom(prepared.lock, plan.platform.name, plan.target).decode()
+    return make_sbom(prepared.lock, plan.platform.name, plan.target, list_packages(plan)).decode()
 
 
 def make_attachments(
@@ -30,13 +30,14 @@ def make_attachments(
     """An SBOM for each platform's image, and one provenance statement for all of them."""
     lock, target = prepared.lock, prepared.recipe.target.triple
     created = format_epoch(lock.epoch)
+    homes = {plan.platform.name: list_packages(plan) for plan in prepared.plans}
     for image in images.images:
         yield Attachment(
             subject=image.digest,
             subject_type=MANIFEST,
             subject_size=len(image.manifest),
             kind=SPDX,
-            data=make_sbom(lock, image.platform.name, target),
+            data=make_sbom(lock, image.platform.name, target, homes[image.platform.name]),
             created=created,
         )
     top = images.index or images.images[0].manifest
@@ -52,6 +53,7 @@ def make_attachments(
             target=target,
             files=_hash_files(project, prepared),
             plans=list_keys(prepared.plans),
+            homes=homes,
             builder=builder,
         ),
         created=created,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,7 +126,8 @@ def _open_share_to_give(workspace: Workspace) -> LayerShare:
     share = workspace.open_share()
     if share is None:
         raise UsageError(
-            "--push-layers to where?", hint="`[publish] layers` in imagefab.toml names a repository; not with --offline"
+            "no repository for layers given",
+            hint="set `[publish] layers` in imagefab.toml; it is not used with --offline",
         )
     return share
 
@@ -135,12 +137,13 @@ def _give_layers(workspace: Workspace, share: LayerShare, outcome: Outcome) -> N
     recipe = outcome.prepared.recipe.name
     plans = {plan.platform.name: plan for plan in outcome.prepared.plans}
     private = workspace.project.settings.publish_private
-    give: list[Layer] = []
+    give: list[tuple[Layer, ...]] = []
     keep = 0
     for image in outcome.images.images:
-        count = len(image.layers) if private else count_free_layers(plans[image.platform.name])
-        give += image.layers[:count]
-        keep += len(image.layers) - count
+        steps = [tuple(layers) for _, layers in groupby(image.layers, key=lambda layer: layer.key)]
+        count = len(steps) if private else count_free_layers(plans[image.platform.name])
+        give += steps[:count]
+        keep += len(steps) - count
     if count := share.give(give):
         workspace.progress.say(f"{recipe}: {count} layers pushed to {share.name}")
     if keep:

@@ -19,7 +19,7 @@ from imagefab.flows.prepare import Prepared, lock_path, prepare_recipe
 from imagefab.flows.workspace import Workspace
 from imagefab.lock.file import find_lock
 from imagefab.lock.staleness import platform_pins
-from imagefab.oci.layer import find_layer
+from imagefab.oci.layer import find_step
 from imagefab.plan.derive import Deriver
 from imagefab.plan.model import DerivedContent
 from imagefab.progress import Progress
@@ -70,10 +70,10 @@ def list_kept(prepared: Iterable[Prepared], store: Store) -> Kept:
         for plan in one.plans:
             blobs |= {pin.sha256 for pin in platform_pins(one.lock, plan.platform.name)}
             for planned in plan.layers:
-                layer = find_layer(store, planned.key, lambda _: None)
-                if layer is not None:
+                layers = find_step(store, planned.key, lambda _: None)
+                if layers is not None:
                     records.add(planned.key)
-                    blobs |= {layer.digest, layer.listing}
+                    blobs |= {digest for layer in layers for digest in (layer.digest, layer.listing)}
             deriver = Deriver(store, plan.epoch)
             for given in (given for planned in plan.layers for given in planned.inputs):
                 if isinstance(given.content, DerivedContent):

@@ -113,8 +113,11 @@ def _find_entries(workspace: Workspace, request: PinRequest) -> tuple[list[Entry
     if request.recipes:
         raise_all([one.error for one in left_out])
     if not entries and left_out:
-        first = left_out[0].error
-        raise type(first)(f"no recipe has an image to pin; {first}", hint=first.hint)
+        first = left_out[0]
+        raise type(first.error)(
+            "no recipe has an image to pin",
+            hint=f"name one to see why, like `imagefab cross-toml {first.recipe.name}`; `--local` pins loaded images",
+        )
     return entries, left_out
 
 

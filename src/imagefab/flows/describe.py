@@ -92,7 +92,7 @@ class Description:
     plan: Plan
     pins: PlatformLock
     libc: Libc
-    layers: tuple[Layer, ...]
+    layers: tuple[tuple[Layer, ...], ...]
     """The layers that are built, from the lowest up."""
     image: Image | None
     digest: str | None
@@ -113,7 +113,7 @@ def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Des
         plan=plan,
         pins=next(pins for pins in prepared.lock.platforms if pins.platform == platform),
         libc=_find_libc(prepared),
-        layers=tuple(layers),
+        layers=layers,
         image=image,
         digest=None if image is None else str(find_built(prepared, workspace.store, workspace.progress).digest),
         checked=find_checked(workspace.project, plan.recipe, workspace.progress).get(platform),

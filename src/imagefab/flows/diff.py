@@ -16,7 +16,7 @@ from imagefab.errors import ImagefabError, UsageError
 from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.flows.prepare import lock_path, prepare_recipe
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.file import read_lock
+from imagefab.lock.file import LOCK_NAME, read_lock
 from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange, compare_locks
 from imagefab.oci.compare import (
@@ -113,10 +113,18 @@ def open_path(path: Path) -> Side | None:
     """A lock or an OCI layout, if the path is one."""
     if is_layout(path):
         return Side(name=str(path), source=LayoutSource(path))
-    try:
-        return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name)) if path.is_file() else None
-    except (OSError, ValueError):
+    if not _is_file(path):
         return None
+    if path.name != LOCK_NAME and not path.name.endswith(".lock"):
+        raise UsageError(f"{path} is neither a lock nor an OCI layout", hint="locks are called imagefab.lock")
+    return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def compare(one: Side, other: Side, store: Store) -> Comparison:

@@ -22,6 +22,7 @@ from imagefab.flows.prepare import (
     choose_platforms,
     design_blueprints,
     dockerfile_path,
+    is_published,
     lock_path,
     render_recipe,
 )
@@ -31,7 +32,6 @@ from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange, compare_locks
 from imagefab.oci.image import ImageSet
 from imagefab.plan.make import make_plan
-from imagefab.plan.model import list_keys
 from imagefab.progress import Progress
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import Project
@@ -116,7 +116,7 @@ def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress:
         must_build=lock != old
         or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
         or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
-        must_publish=to is not None and not _is_published(prepared, published, f"{to}/{recipe.name}"),
+        must_publish=to is not None and not is_published(prepared, published, f"{to}/{recipe.name}"),
         platforms=choose_refreshed(recipe, published, checked, publishes=to is not None),
     )
 
@@ -171,11 +171,3 @@ def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> No
     if not has_bytes(dockerfile, text):
         write_atomic(dockerfile, text, within=project.root)
     write_lock(lock_path(project, prepared.recipe.name), prepared.lock)
-
-
-def _is_published(prepared: Prepared, published: Published | None, name: str) -> bool:
-    """Whether the published image was made from these plans, for each platform that it has."""
-    if published is None or not published.images:
-        return False
-    have = {platform for platform, _ in published.images}
-    return published.is_of(name, {name: key for name, key in list_keys(prepared.plans).items() if name in have})

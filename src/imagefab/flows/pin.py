@@ -108,10 +108,10 @@ def _warn_if_moved(project: Project, recipe: Recipe, published: Published, store
     try:
         images = _find_images(project, recipe, store, published.platforms)
     except StaleError as error:
-        progress.warn(f"{recipe.name}: the pin stays at the published image: {error.problem}")
+        progress.warn(f"{recipe.name}: keeping the published pin: {error.problem}")
         return
     if len(images.images) == len(published.platforms) and images.digest != published.digest:
-        progress.warn(f"{recipe.name}: the pin stays at the published image; its lock makes {images.digest}")
+        progress.warn(f"{recipe.name}: keeping the published pin; the lock makes {images.digest}")
 
 
 # -- pins in use ------------------------------------------------------------------------------------------------------

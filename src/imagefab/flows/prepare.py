@@ -21,11 +21,12 @@ from imagefab.lock.model import Lock
 from imagefab.lock.staleness import is_stale
 from imagefab.plan.dockerfile import render_dockerfile
 from imagefab.plan.make import make_plan
-from imagefab.plan.model import Plan
+from imagefab.plan.model import Plan, list_keys
 from imagefab.platforms import ALL, HOST_PLATFORMS, machine_platform
 from imagefab.recipe.model import OwnFileSpec, Recipe
 from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.recipe.project import Project
+from imagefab.records.published import Published
 from imagefab.toolchains.blueprint import Blueprint
 from imagefab.toolchains.design import design_image
 
@@ -125,3 +126,11 @@ def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
 
 def render_recipe(prepared: Prepared) -> str:
     return render_dockerfile(prepared.plans)
+
+
+def is_published(prepared: Prepared, published: Published | None, name: str) -> bool:
+    """Whether the published image was made from these plans, for each platform that it has."""
+    if published is None or not published.images:
+        return False
+    have = {platform for platform, _ in published.images}
+    return published.is_of(name, {name: key for name, key in list_keys(prepared.plans).items() if name in have})

@@ -109,7 +109,7 @@ class Delivery:
         """One line for when it is done."""
         name = self.publication.prepared.recipe.name
         if not self.is_news:
-            return f"{name}: all of it is there, nothing to send"
+            return f"{name}: already up to date"
         pushed = self.pushed
         mounted = f", {pushed.blobs_mounted} from siblings" if pushed.blobs_mounted else ""
         return f"{name}: {format_size(pushed.sent)} sent in {pushed.blobs_sent} blobs{mounted}"
@@ -140,7 +140,7 @@ def make_order(workspace: Workspace, request: PublishRequest) -> Order:
     to = request.to or settings.publish_to
     if to is None:
         raise UsageError(
-            "publish to where?", hint="`--to REGISTRY/NAMESPACE`, or `[publish] to` in imagefab.toml, says it"
+            "no registry given", hint="use `--to REGISTRY/NAMESPACE`, or set `[publish] to` in imagefab.toml"
         )
     return Order(
         to=to,

@@ -186,7 +186,7 @@ def _work(
                 failures.add(move.prepared.recipe.name, error)
                 continue
             count = f"{len(move.packages)} packages changed, {refreshed.fresh} layers built"
-            workspace.progress.say(f"{move.prepared.recipe.name}: {count}, and good")
+            workspace.progress.say(f"{move.prepared.recipe.name}: {count}, all probes passed")
             yield refreshed
     finally:
         # After an interrupt, don't wait for builds: they end with the process.

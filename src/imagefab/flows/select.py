@@ -8,9 +8,8 @@ from pathlib import Path
 
 from imagefab.ci.revision import list_changed
 from imagefab.errors import UsageError
-from imagefab.flows.prepare import Prepared, dockerfile_path, lock_path
+from imagefab.flows.prepare import dockerfile_path, is_published, lock_path
 from imagefab.flows.workspace import Workspace
-from imagefab.plan.model import list_keys
 from imagefab.recipe.model import OwnFileSpec, Recipe
 from imagefab.recipe.project import Project
 from imagefab.records.published import find_published
@@ -48,8 +47,12 @@ def _select_names(workspace: Workspace, request: SelectRequest) -> Sequence[str]
     if request.unpublished:
         to = project.settings.publish_to
         if to is None:
-            raise UsageError("not published where?", hint="`[publish] to` in imagefab.toml says it")
-        names = [one.recipe.name for one in workspace.prepare(names) if not _is_published(project, one, to)]
+            raise UsageError("no registry given", hint="set `[publish] to` in imagefab.toml")
+        names = [
+            one.recipe.name
+            for one in workspace.prepare(names)
+            if not is_published(one, find_published(project, one.recipe.name), f"{to}/{one.recipe.name}")
+        ]
     return names
 
 
@@ -59,12 +62,6 @@ def is_touched(project: Project, recipe: Recipe, changed: Set[Path]) -> bool:
     Check results and published.toml are records: they change no image.
     """
     return not changed.isdisjoint(_list_files(project, recipe))
-
-
-def _is_published(project: Project, prepared: Prepared, to: str) -> bool:
-    """Whether the recipe's image is published there as it is now, for all of its host platforms."""
-    published = find_published(project, prepared.recipe.name)
-    return published is not None and published.is_of(f"{to}/{prepared.recipe.name}", list_keys(prepared.plans))
 
 
 def _list_files(project: Project, recipe: Recipe) -> Iterator[Path]:

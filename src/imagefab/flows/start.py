@@ -11,12 +11,14 @@ from imagefab.ci.origin import find_origin
 from imagefab.ci.requirements import PINNED
 from imagefab.ci.services import DEFAULT_REGISTRY, NONE
 from imagefab.ci.workflow import compose_workflows
+from imagefab.errors import UsageError
 from imagefab.files.plain import MOST_GENERATED, BadFileError, is_there, read_text
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.loader import list_recipes
 from imagefab.recipe.new import compose_recipe, write_recipe
 from imagefab.recipe.project import SETTINGS_FILE, Project, find_shipped_project, open_project
 from imagefab.recipe.start import FIRST_RECIPE, start_project
+from imagefab.toml.grammar import quote, suggest
 from imagefab.toolchains.design import RULES
 
 
@@ -67,7 +69,7 @@ def start(workspace: Workspace, request: InitRequest) -> Started:
         )
     if asking := [path for path in written if path.name == PINNED and origin.requirement is None]:
         where = " and ".join(map(project.show, asking))
-        warnings.append(f"{where}: name where CI gets imagefab, at FILL IN; {origin.reason}")
+        warnings.append(f"{where}: replace FILL IN by a URL that CI can install imagefab from; {origin.reason}")
     names: Sequence[str] = list_recipes(project)
     return Started(
         project=project,
@@ -106,5 +108,8 @@ class NewRequest:
 
 def start_recipe(workspace: Workspace, request: NewRequest) -> Path:
     """Write a first draft of a recipe."""
+    if not (workspace.project.bases_dir / f"{request.base}.toml").exists():
+        bases = [path.stem for path in workspace.project.bases_dir.glob("*.toml")]
+        raise UsageError(f"no base {quote(request.base)}", hint=suggest(request.base, bases, noun="bases"))
     text = compose_recipe(request.name, target=request.target, kind=request.kind, rules=RULES, base=request.base)
     return write_recipe(workspace.project, request.name, text)

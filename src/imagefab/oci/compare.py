@@ -65,6 +65,9 @@ def find_difference(one: ImageParts, other: ImageParts) -> ImageDifference | Non
     if one.digest == other.digest:
         return None
     for number, (mine, theirs) in enumerate(zip(one.layers, other.layers, strict=False)):
+        if mine.name and theirs.name and mine.name != theirs.name:
+            details = (f"`{mine.name}` here, `{theirs.name}` there",)
+            return ImageDifference(kind=DifferenceKind.LAYERS, layer=number, name=mine.name, details=details)
         if mine.diff_id != theirs.diff_id:
             return ImageDifference(kind=DifferenceKind.CONTENT, layer=number, name=mine.name)
     if len(one.layers) != len(other.layers):

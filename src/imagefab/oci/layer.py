@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,12 @@ from imagefab.oci.tarfmt import END, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import LayerDifference, Node, RawLayer, Tree, apply_layer, sort_paths
 from imagefab.store.store import Store
 
+CANONICAL_FORM = 2
+"""Goes into every layer key. To be raised when the same inputs would give other bytes than before."""
+
 RECORDS = "layers"
+CONTENTS = "contents"
+"""Records of the layers that a store has, by what is in them."""
 _CHECKSUM = "checksum"
 _TEXT = re.compile(r"[ -~]{1,300}\Z")
 Reader = Callable[[Node], IO[bytes]]
@@ -102,37 +107,128 @@ class Layer:
             diff_id=Digest.parse(record["diff_id"]),
             size=record["size"],
             plain_size=record["plain_size"],
-            members=tuple(map(int, record["members"])),
+            members=_read_sizes(record["members"]),
             listing=Digest.parse(record["listing"]),
             origin=Origin.from_record(record["origin"]) if "origin" in record else None,
         )
 
 
+def _read_sizes(value: Any) -> tuple[int, ...]:
+    if not all(type(one) is int for one in value):
+        raise ValueError("not sizes")
+    return tuple(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFile:
-    """A layer written to a file, but not in the store yet."""
+    """A layer that is not on record yet."""
 
+    name: str
     digest: Digest
     diff_id: Digest
     size: int
     plain_size: int
     members: tuple[int, ...]
     listing: bytes
+    content: Digest
+    path: Path | None
+    """Its file; None for a layer with the content of one that the store has."""
 
 
-def write_layer(difference: LayerDifference, epoch: int, read: Reader, out: IO[bytes], executor: Executor) -> LayerFile:
-    """Write a difference as a compressed canonical tar. Fills in the content hashes along the way."""
+Known = Callable[[Digest], "Packed | None"]
+"""Finds the layer with a content, if the store has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """What a content became when it was written and compressed."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    plain_size: int
+    members: tuple[int, ...]
+
+    def record(self) -> dict[str, Any]:
+        digests = {"digest": str(self.digest), "diff_id": str(self.diff_id)}
+        return digests | {"size": self.size, "plain_size": self.plain_size, "members": list(self.members)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Packed:
+        return cls(
+            digest=Digest.parse(record["digest"]),
+            diff_id=Digest.parse(record["diff_id"]),
+            size=record["size"],
+            plain_size=record["plain_size"],
+            members=_read_sizes(record["members"]),
+        )
+
+
+def write_layers(
+    parts: Sequence[tuple[str, LayerDifference]], read: Reader, folder: Path, executor: Executor, find_known: Known
+) -> list[LayerFile]:
+    """Write named differences as layers into a folder, except for those that the store has already."""
+    written = []
+    for number, (name, difference) in enumerate(parts):
+        hash_files(difference, read, executor)
+        listing = encode_listing(difference)
+        content = digest_content(difference, listing)
+        packed, path = find_known(content), None
+        if packed is None:
+            path = folder / f"{number}.tar.gz"
+            with path.open("wb") as out:
+                packed = write_layer(difference, read, out, executor)
+        written.append(
+            LayerFile(
+                name=name,
+                digest=packed.digest,
+                diff_id=packed.diff_id,
+                size=packed.size,
+                plain_size=packed.plain_size,
+                members=packed.members,
+                listing=listing,
+                content=content,
+                path=path,
+            )
+        )
+    return written
+
+
+def hash_files(difference: LayerDifference, read: Reader, executor: Executor) -> None:
+    """Fill in the hashes of all contents."""
+    nodes = {id(node): node for node in difference.changed.values() if node.kind == "file" and not node.sha}
+
+    def fill_in(node: Node) -> None:
+        with read(node) as file:
+            node.sha = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+    list(executor.map(fill_in, nodes.values()))
+
+
+def digest_content(difference: LayerDifference, listing: bytes) -> Digest:
+    """What identifies the bytes of a layer before they are written."""
+    first_names: dict[Any, str] = {}
+    links = []
+    for path in sort_paths(difference.changed):
+        node = difference.changed[path]
+        if node.inode is not None and (first := first_names.setdefault(node.inode, path)) != path:
+            links.append([path, first])
+    # Names need not be UTF-8, which only JSON in ASCII can have.
+    return Digest.of_bytes(json.dumps([CANONICAL_FORM, str(Digest.of_bytes(listing)), links]).encode())
+
+
+def write_layer(difference: LayerDifference, read: Reader, out: IO[bytes], executor: Executor) -> Packed:
+    """Write a difference, whose contents are hashed, as a compressed canonical tar."""
     writer = MemberWriter(out, executor)
     whiteouts = {_marker(path): path for path in difference.removed}
     first_names: dict[Any, str] = {}
     for path in sort_paths([*difference.changed, *whiteouts]):
         if path in whiteouts:
-            writer.write(encode_whiteout(whiteouts[path], epoch))
+            writer.write(encode_whiteout(whiteouts[path]))
             continue
         node = difference.changed[path]
         first = first_names.setdefault(node.inode, path) if node.inode is not None else path
         if first != path:
-            node.sha = difference.changed[first].sha
             writer.write(encode_node(path, node, hard_link=first))
             continue
         writer.write(encode_node(path, node))
@@ -140,28 +236,24 @@ def write_layer(difference: LayerDifference, epoch: int, read: Reader, out: IO[b
             _copy_content(node, read, writer)
     writer.write(END)
     diff_id, digest = writer.close()
-    return LayerFile(
+    return Packed(
         digest=Digest(digest),
         diff_id=Digest(diff_id),
         size=writer.size,
         plain_size=writer.plain_size,
         members=tuple(writer.members),
-        listing=encode_listing(difference),
     )
 
 
 def _copy_content(node: Node, read: Reader, writer: MemberWriter) -> None:
-    sha = hashlib.sha256()
     copied = 0
     with read(node) as file:
         while chunk := file.read(4 << 20):
-            sha.update(chunk)
             writer.write(chunk)
             copied += len(chunk)
     if copied != node.size:
         raise OSError(f"a file changed while it was read: {copied} bytes instead of {node.size}")
     writer.write(padding(copied))
-    node.sha = sha.hexdigest()
 
 
 def _marker(path: str) -> str:
@@ -197,52 +289,91 @@ def read_tree(listings: list[bytes]) -> Tree:
 # -- the store --------------------------------------------------------------------------------------------------------
 
 
-def find_layer(store: Store, key: Digest, warn: Callable[[str], None]) -> Layer | None:
-    """Find the layer for a key in the store, complete and intact. A damaged one is removed, with a warning."""
+def find_step(store: Store, key: Digest, warn: Callable[[str], None]) -> tuple[Layer, ...] | None:
+    """Find a step's layers in the store, complete and intact. Damaged ones are removed, with a warning."""
     record = store.read_record(RECORDS, key)
     if record is None:
         return None
     try:
-        layer = Layer.from_record(record)
-        is_whole = record[_CHECKSUM] == str(Digest.of_json(layer.record()))
+        layers = tuple(Layer.from_record(one) for one in record["layers"])
+        is_whole = bool(layers) and record[_CHECKSUM] == _sum_up(layers)
     except (KeyError, TypeError, ValueError, AttributeError):
-        layer, is_whole = None, False
-    if layer is None or layer.key != key or not is_whole:
+        layers, is_whole = (), False
+    if not is_whole or any(layer.key != key for layer in layers):
         warn(f"the store's record of layer {key.short} is damaged; build it again")
         store.drop_record(RECORDS, key)
         return None
-    for digest in (layer.digest, layer.listing):
-        if not store.check_blob(digest):
-            state = "damaged" if store.has_blob(digest) else "gone"
-            warn(f"layer {layer.name}: {digest} in the store is {state}; build it again")
-            store.drop_record(RECORDS, key)
-            store.drop_blob(digest)
-            return None
-    return layer
+    for layer in layers:
+        for digest in (layer.digest, layer.listing):
+            if not store.check_blob(digest):
+                state = "damaged" if store.has_blob(digest) else "gone"
+                warn(f"layer {layer.name}: {digest} in the store is {state}; build it again")
+                store.drop_record(RECORDS, key)
+                store.drop_blob(digest)
+                return None
+    return layers
 
 
-def record_layer(
-    store: Store, key: Digest, name: str, file: LayerFile, path: Path, *, origin: Origin | None = None
-) -> Layer:
-    """Move a finished layer file into the store."""
-    layer = Layer(
-        key=key,
-        name=name,
-        digest=file.digest,
-        diff_id=file.diff_id,
-        size=file.size,
-        plain_size=file.plain_size,
-        members=file.members,
-        listing=Digest.of_bytes(file.listing),
-        origin=origin,
+def find_packed(store: Store, content: Digest) -> Packed | None:
+    """Find the layer with a content in a store that may be another user's to write. It must be known to be intact."""
+    record: Any = store.read_record(CONTENTS, content)
+    try:
+        packed = Packed.from_record(record)
+        is_whole = record[_CHECKSUM] == _sum_up_packed(content, packed)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return packed if is_whole and store.knows_blob(packed.digest) else None
+
+
+def record_step(
+    store: Store, key: Digest, files: Sequence[LayerFile], *, origin: Origin | None = None
+) -> tuple[Layer, ...]:
+    """Move a step's finished layers into the store."""
+    layers = tuple(
+        Layer(
+            key=key,
+            name=file.name,
+            digest=file.digest,
+            diff_id=file.diff_id,
+            size=file.size,
+            plain_size=file.plain_size,
+            members=file.members,
+            listing=Digest.of_bytes(file.listing),
+            origin=origin,
+        )
+        for file in files
     )
-    keep_layer(store, layer, file.listing, path)
-    return layer
+    for file in files:
+        keep_layer(store, file)
+    write_step(store, layers)
+    return layers
 
 
-def keep_layer(store: Store, layer: Layer, listing: bytes, path: Path) -> None:
-    """Put all of a layer into the store. The record comes last, so whatever has a record is complete."""
-    store.write_blob(listing)
-    store.adopt_blob(path, layer.digest)
-    record = layer.record()
-    store.write_record(RECORDS, layer.key, record | {_CHECKSUM: str(Digest.of_json(record))})
+def keep_layer(store: Store, file: LayerFile) -> None:
+    """Put a layer into the store, without saying yet what it is part of."""
+    store.write_blob(file.listing)
+    if file.path is not None:
+        store.adopt_blob(file.path, file.digest)
+        packed = Packed(
+            digest=file.digest,
+            diff_id=file.diff_id,
+            size=file.size,
+            plain_size=file.plain_size,
+            members=file.members,
+        )
+        record = packed.record() | {_CHECKSUM: _sum_up_packed(file.content, packed)}
+        store.write_record(CONTENTS, file.content, record)
+
+
+def write_step(store: Store, layers: tuple[Layer, ...]) -> None:
+    """Record a step whose layers are in the store: whatever has a record is complete."""
+    record = {"layers": [layer.record() for layer in layers], _CHECKSUM: _sum_up(layers)}
+    store.write_record(RECORDS, layers[0].key, record)
+
+
+def _sum_up_packed(content: Digest, packed: Packed) -> str:
+    return str(Digest.of_json([str(content), packed.record()]))
+
+
+def _sum_up(layers: tuple[Layer, ...]) -> str:
+    return str(Digest.of_json([layer.record() for layer in layers]))

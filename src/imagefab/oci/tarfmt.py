@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from imagefab.oci.tree import Node
+from imagefab.oci.tree import MADE, Node
 
 BLOCK = 512
 END = b"\0" * (2 * BLOCK)
@@ -68,10 +68,10 @@ def encode_node(path: str, node: Node, hard_link: str | None = None) -> bytes:
     return extended + body + padding(len(body)) + header
 
 
-def encode_whiteout(path: str, epoch: int) -> bytes:
+def encode_whiteout(path: str) -> bytes:
     folder, _, name = path.rpartition("/")
     marker = f"{folder}/{WHITEOUT}{name}" if folder else f"{WHITEOUT}{name}"
-    return encode_node(marker, Node("file", 0o644, mtime=epoch))
+    return encode_node(marker, Node("file", 0o644, mtime=MADE))
 
 
 def _encode_header(

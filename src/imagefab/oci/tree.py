@@ -5,8 +5,8 @@ of that survives here: a raw layer is applied to the tree below it, and the cano
 the trees before and after. So two engines that produce the same files produce the same layer.
 
 The canonical form drops or normalises:
-- times: those of files and links are clamped to the epoch, and folders always have the epoch, since their times only
-  say when something in them was added or removed;
+- times: a file or link that is newer than the epoch was made by the build, and has the time `MADE`; so have all
+  folders, since their times only say when something in them was added or removed;
 - volatile paths (logs, caches, what runtimes mount or create), which are left out;
 - sub-second times, user names, and extended attributes other than file capabilities, which are dropped.
 """
@@ -65,6 +65,11 @@ class Node:
         return cls(kind, mode, uid, gid, mtime, size, sha, target, (device[0], device[1]), capability)
 
 
+MADE = 315619200
+"""The time of what a build makes: 2 January 1980, as zip files have no times before 1980, whatever the time zone.
+
+No lock moves it, so that what is made again the same is the same layer."""
+
 Tree = dict[str, Node]
 """Path without a leading slash → node. The root folder itself is left out."""
 
@@ -89,8 +94,8 @@ class LayerDifference:
 
 
 def clamp_time(seconds: int, epoch: int) -> int:
-    """A file's time in a layer: at most the epoch, and within the range of a tar header."""
-    return max(0, min(seconds, epoch))
+    """A file's time in a layer, within the range of a tar header."""
+    return max(0, seconds) if seconds <= epoch else MADE
 
 
 def parent_of(path: str) -> str:
@@ -143,7 +148,7 @@ def same_node(one: Node, other: Node) -> bool:
     )
 
 
-def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch: int) -> LayerDifference:
+def find_difference(before: Mapping[str, Node], after: Mapping[str, Node]) -> LayerDifference:
     """The canonical layer between two trees. Files that may have equal content must have their `sha` set."""
     changed: Tree = {}
     for path, node in after.items():
@@ -161,7 +166,7 @@ def find_difference(before: Mapping[str, Node], after: Mapping[str, Node], epoch
         for parent in parents_of(path):
             if parent in changed:
                 break
-            changed[parent] = after.get(parent) or Node("folder", 0o755, mtime=epoch)
+            changed[parent] = after.get(parent) or Node("folder", 0o755, mtime=MADE)
     return LayerDifference(changed, removed)
 
 

@@ -33,8 +33,9 @@ class Deriver:
                 return Digest.of_json(["extract", _FORM, str(package.sha256), member])
             case TarballContent(package=package, member=member, keep=keep, drop=drop):
                 return Digest.of_json(["tarball", _FORM, str(package.sha256), member, list(keep), list(drop)])
-            case RootfsContent(packages=packages):
-                return Digest.of_json(["rootfs", _FORM, self._epoch, [str(p.sha256) for p in packages]])
+            case RootfsContent(packages=packages, filters=filters):
+                digests = [str(p.sha256) for p in packages]
+                return Digest.of_json(["rootfs", _FORM, self._epoch, digests, list(filters)])
 
     def find(self, content: DerivedContent) -> Digest | None:
         """Return the file's digest, if the store has it undamaged."""
@@ -67,5 +68,5 @@ class Deriver:
                 return extract_member(self._store.blob_path(package.sha256), member)
             case TarballContent(package=package, member=member, keep=keep, drop=drop):
                 return take_tarball(self._store.blob_path(package.sha256), member, keep, drop)
-            case RootfsContent(packages=packages):
-                return write_rootfs([self._store.blob_path(p.sha256) for p in packages], self._epoch)
+            case RootfsContent(packages=packages, filters=filters):
+                return write_rootfs([self._store.blob_path(p.sha256) for p in packages], self._epoch, filters)

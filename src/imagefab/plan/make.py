@@ -21,8 +21,9 @@ from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import RecipeError, StaleError
 from imagefab.lock.model import LayerLock, Lock, PlatformLock
+from imagefab.oci.layer import CANONICAL_FORM
+from imagefab.plan.groups import group_packages
 from imagefab.plan.model import (
-    CANONICAL_FORM,
     MOUNT,
     STEP_ENVIRONMENT,
     AddRootfs,
@@ -53,6 +54,7 @@ def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
     layers: list[PlanLayer] = []
     parent: Digest | None = None
     for number, (spec, pinned) in enumerate(zip(blueprint.layers, pins.layers, strict=True)):
+        groups = group_packages(pinned.packages, base=spec.is_base)
         draft = _draft_layer(blueprint.platform, spec, pinned, lock, bootstrap=number == 0)
         key = Digest.of_json(
             {
@@ -62,11 +64,17 @@ def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
                 "epoch": lock.epoch,
                 "steps": [_describe_step(step) for step in draft.steps],
                 "inputs": [given.describe() for given in draft.inputs],
+                "groups": [[group.name, list(group.packages)] for group in groups],
             }
         )
         layers.append(
             PlanLayer(
-                name=spec.name, comment=spec.comment, key=key, steps=tuple(draft.steps), inputs=tuple(draft.inputs)
+                name=spec.name,
+                comment=spec.comment,
+                key=key,
+                steps=tuple(draft.steps),
+                inputs=tuple(draft.inputs),
+                groups=groups,
             )
         )
         parent = key
@@ -125,7 +133,7 @@ class _Draft:
 def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, lock: Lock, *, bootstrap: bool) -> _Draft:
     draft = _Draft(f"{platform.debian_arch}/{spec.name}", [], [])
     if bootstrap:
-        draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages))
+        draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages, filters=spec.filters))
         draft.steps.append(AddRootfs(source=f"{draft.home}/rootfs.tar"))
     # It ends every step, so that the next one finds the same on a layer just built as on one from the store.
     draft.add_input("tidy.sh", BytesContent(data=read_template("imagefab.plan", "tidy.sh", {}).encode()))
@@ -133,7 +141,7 @@ def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, loc
     installing = [
         *(f"dpkg --add-architecture {architecture}" for architecture in spec.architectures),
         *_install_files(draft, spec, opened),
-        *_install_packages(draft, pinned),
+        *_install_packages(draft, pinned, spec.filters),
     ]
     if installing:
         draft.add_run(*installing)
@@ -158,12 +166,17 @@ def _install_files(draft: _Draft, spec: LayerSpec, opened: Mapping[str, PackageP
     ]
 
 
-def _install_packages(draft: _Draft, pinned: LayerLock) -> list[str]:
+def _install_packages(draft: _Draft, pinned: LayerLock, filters: tuple[str, ...]) -> list[str]:
     for pin in pinned.packages:
         draft.add_input(f"debs/{pin.file_name}", BlobContent(sha256=pin.sha256))
     if not pinned.packages:
         return []
-    return [f"{_DPKG} --force-depends --unpack {MOUNT}/debs/*.deb", f"{_DPKG} --configure --pending"]
+    given = ' "$@"' if filters else ""
+    unpack = f"{_DPKG} --force-depends{given} --unpack {MOUNT}/debs/*.deb"
+    if filters:
+        lines = "".join(f"{option}\n" for option in filters)
+        unpack = f"xargs -a {draft.add_input('filters', BytesContent(data=lines.encode()))} sh -c 'exec {unpack}' dpkg"
+    return [unpack, f"{_DPKG} --configure --pending"]
 
 
 def _add_sources(

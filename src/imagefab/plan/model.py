@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
+from imagefab.plan.groups import OTHER, Group, name_part
 from imagefab.platforms import HostPlatform
 from imagefab.toolchains.design import PRIVATE
-
-CANONICAL_FORM = 1
-"""Part of every layer key. Increase it when the same inputs would produce other bytes than before."""
 
 MOUNT = "/run/imagefab"
 """Where a step finds its layer's inputs. It is below /run, which is empty in every image."""
@@ -69,6 +67,8 @@ class RootfsContent:
     """The first root file system: packages unpacked, so that dpkg can run and install them properly."""
 
     packages: tuple[PackagePin, ...]
+    filters: tuple[str, ...] = ()
+    """dpkg's options for what of them it is not to install."""
 
 
 DerivedContent = ExtractContent | TarballContent | RootfsContent
@@ -104,8 +104,8 @@ class Input:
                 what = f"{package.sha256}!{member}"
             case TarballContent(package=package, member=member, keep=keep, drop=drop):
                 what = f"{package.sha256}!{member}!{Digest.of_json([list(keep), list(drop)])}"
-            case RootfsContent(packages=packages):
-                what = "rootfs of " + str(Digest.of_json([str(p.sha256) for p in packages]))
+            case RootfsContent(packages=packages, filters=filters):
+                what = "rootfs of " + str(Digest.of_json([[str(p.sha256) for p in packages], list(filters)]))
         return [self.path, what]
 
 
@@ -141,6 +141,14 @@ class PlanLayer:
     key: Digest
     steps: tuple[Step, ...]
     inputs: tuple[Input, ...]
+    groups: tuple[Group, ...] = ()
+    """The packages that it installs, by the image layers that their files go into."""
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What the image's layers may be called that it becomes."""
+        names = [*(group.name for group in self.groups), OTHER] if self.groups else []
+        return (*(name_part(self.name, name) for name in names), self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +183,11 @@ def count_free_layers(plan: Plan) -> int:
 
 def _is_among(given: Input, names: str) -> bool:
     return f" {given.path.rpartition('/sources/')[2]} " in f" {names} "
+
+
+def list_packages(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the packages of each of the image's layers, by its name. Those that a script changed may be in another."""
+    return {name_part(layer.name, group.name): group.packages for layer in plan.layers for group in layer.groups}
 
 
 def list_keys(plans: Iterable[Plan]) -> dict[str, Digest]:

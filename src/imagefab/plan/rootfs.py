@@ -10,16 +10,16 @@ otherwise never see them.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from imagefab.debian.ar import DebError
 from imagefab.debian.deb import iter_data
+from imagefab.debian.installed import ALIASES, is_left_out
 from imagefab.oci.tarfmt import END, encode_node, padding
 from imagefab.oci.tree import Kind, Node, parents_of, sort_paths
 
-_ALIASES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _LEFT_OUT = ("usr/share/doc/", "usr/share/man/", "usr/share/info/", "usr/share/locale/", "usr/share/lintian/")
 _ACCOUNTS = {"etc/passwd": "usr/share/base-passwd/passwd.master", "etc/group": "usr/share/base-passwd/group.master"}
 _EMPTY = ("var/lib/dpkg/status", "var/lib/dpkg/available")
@@ -28,9 +28,9 @@ Files = dict[str, Node]
 """Path → node; a file's content is its `origin`."""
 
 
-def write_rootfs(packages: Iterable[Path], epoch: int) -> bytes:
+def write_rootfs(packages: Iterable[Path], epoch: int, filters: Sequence[str] = ()) -> bytes:
     """Return the root file system as a tar."""
-    files = read_rootfs(packages, epoch)
+    files = read_rootfs(packages, epoch, filters)
     parts: list[bytes] = []
     first_names: dict[str, str] = {}
     for path in sort_paths(files):
@@ -45,16 +45,16 @@ def write_rootfs(packages: Iterable[Path], epoch: int) -> bytes:
     return b"".join([*parts, END])
 
 
-def read_rootfs(packages: Iterable[Path], epoch: int) -> Files:
+def read_rootfs(packages: Iterable[Path], epoch: int, filters: Sequence[str] = ()) -> Files:
     files: Files = {}
     for package in packages:
-        for path, node in _read_package(package):
+        for path, node in _read_package(package, filters):
             known = files.get(path)
             if known is None or known.kind != "folder":
                 files[path] = node
     # Older packages have a folder in the root and no entry for it below /usr, so files show which ones are there.
     folders = {parent for path in files for parent in parents_of(path)}
-    aliases = [name for name in _ALIASES if f"usr/{name}" in files or f"usr/{name}" in folders]
+    aliases = [name for name in ALIASES if f"usr/{name}" in files or f"usr/{name}" in folders]
     files |= {name: Node("link", 0o777, mtime=epoch, target=f"usr/{name}") for name in aliases}
     for path, master in _ACCOUNTS.items():
         if master in files:
@@ -69,14 +69,14 @@ def read_rootfs(packages: Iterable[Path], epoch: int) -> Files:
     return files
 
 
-def _read_package(package: Path) -> Iterator[tuple[str, Node]]:
+def _read_package(package: Path, filters: Sequence[str]) -> Iterator[tuple[str, Node]]:
     names: dict[str, Node] = {}
     for member, content in iter_data(package):
         path = _place(member.name)
-        if path.startswith(_LEFT_OUT):
+        if path.startswith(_LEFT_OUT) or is_left_out(path, filters):
             continue
         if member.islnk():
-            node = names[_place(member.linkname)]
+            node = _find_first(names, member)
             node.inode = _place(member.linkname)
         else:
             node = _make_node(member, content.read() if content is not None else b"")
@@ -84,9 +84,16 @@ def _read_package(package: Path) -> Iterator[tuple[str, Node]]:
         yield path, node
 
 
+def _find_first(names: Mapping[str, Node], member: tarfile.TarInfo) -> Node:
+    node = names.get(_place(member.linkname))
+    if node is None:
+        raise DebError(f"{member.name} is a hard link to {member.linkname}, which is left out of images or not there")
+    return node
+
+
 def _place(path: str) -> str:
     """Return the path of a package's file in a merged /usr, where /bin and the like are links."""
-    return f"usr/{path}" if path.startswith(tuple(f"{alias}/" for alias in _ALIASES)) else path
+    return f"usr/{path}" if path.startswith(tuple(f"{alias}/" for alias in ALIASES)) else path
 
 
 def _make_node(member: tarfile.TarInfo, content: bytes) -> Node:

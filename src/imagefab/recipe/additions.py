@@ -37,6 +37,7 @@ def load_additions(
             for run in table.get("run", ())
         ),
         env=tuple(table.get("env", {}).items()),
+        keep=tuple(table.get("keep", ())),
     )
 
 

@@ -13,6 +13,7 @@ from imagefab import volatile
 from imagefab.platforms import HOST_PLATFORMS
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import TARGETS, Target
+from imagefab.recipe.weight import LEFT_OUT
 from imagefab.toml.grammar import (
     NOT_EMPTY,
     AnyTable,
@@ -218,6 +219,10 @@ ARCHIVE = Table(
 HOST_PACKAGES = Field(ListOf(item=PACKAGE), "Debian packages, in the architecture of the image or as `name:arch`.")
 TARGET_PACKAGES = Field(ListOf(item=PLAIN_PACKAGE), "Debian packages, in the target's architecture.")
 ADDITIONS = {
+    "keep": Field(
+        ListOf(item=Text(choices=tuple(LEFT_OUT), noun="part")),
+        "Parts of packages that images leave out otherwise, like `lto` or `sanitizers`.",
+    ),
     "env": Field(MapOf(ENV_NAME, ENV_VALUE), "Environment variables."),
     "files": Field(ListOf(item=FILE, unique_by="path"), "Files to copy into the image."),
     "sources": Field(ListOf(item=SOURCE, unique_by="name"), "Files from the web, pinned by hash, for run steps."),

@@ -88,6 +88,8 @@ class Additions:
     sources: tuple[AnySource, ...] = ()
     run: tuple[RunSpec, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    keep: tuple[str, ...] = ()
+    """Parts of packages that are left out otherwise; holds for all of an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

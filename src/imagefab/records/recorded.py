@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from imagefab.digest import Digest
@@ -22,7 +23,7 @@ RECORDS = (PUBLISHED_NAME, CHECKED_NAME)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    layers: Mapping[Digest, Set[Digest]] = field(default_factory=dict)
+    layers: Mapping[Digest, Set[tuple[Digest, ...]]] = field(default_factory=dict)
     """Published layers, by key."""
     images: Mapping[Digest, Set[Digest]] = field(default_factory=dict)
     """Published or checked manifests, by their plans' keys."""
@@ -44,7 +45,7 @@ def list_recorded(images: Path) -> Iterator[tuple[str, str]]:
 
 def read_recorded(texts: Iterable[tuple[str, str]]) -> Recorded:
     """Read records with their paths. Invalid ones are skipped."""
-    layers: dict[Digest, set[Digest]] = defaultdict(set)
+    layers: dict[Digest, set[tuple[Digest, ...]]] = defaultdict(set)
     images: dict[Digest, set[Digest]] = defaultdict(set)
     for name, text in texts:
         path = PurePosixPath(name)
@@ -58,6 +59,7 @@ def read_recorded(texts: Iterable[tuple[str, str]]) -> Recorded:
             continue
         for _, image in published.images:
             images[image.plan].add(image.manifest)
-            for key, layer in zip(image.keys, image.layers, strict=False):
-                layers[key].add(layer)
+            pairs = zip(image.keys, image.layers, strict=False)
+            for key, parts in groupby(pairs, key=lambda pair: pair[0]):
+                layers[key].add(tuple(layer for _, layer in parts))
     return Recorded(layers=dict(layers), images=dict(images))

@@ -14,7 +14,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from imagefab.digest import Digest
-from imagefab.http import SlowError, allow_pauses, watch_pace
+from imagefab.http import SlowError, allow_pauses, is_passing, watch_pace
 from imagefab.registry.access import reading, writing
 from imagefab.registry.client import Answer, Client, read_retry_after
 from imagefab.registry.errors import PassingError, RegistryError
@@ -172,7 +172,7 @@ class Blobs:
         found, patience = hashlib.sha256(), self._client.patience
         address = f"{self._repository.path}/blobs/{digest}"
         with self._client.stream("GET", address, self._reading) as response:
-            if response.status_code >= 500 or response.status_code == 429:
+            if is_passing(response.status_code):
                 wait = read_retry_after(response.headers)
                 raise PassingError(f"{self._client.host} answers {response.status_code}", wait=wait)
             if response.status_code != 200:

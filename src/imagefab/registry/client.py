@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 _MOST_BODY = 16 << 20
-_LATER = "try again later; what is there by then is not sent again"
+_LATER = "try again later; the upload goes on where it stopped"
 _CERTIFICATES = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
 Content = bytes | Callable[[], Iterator[bytes]]
@@ -364,7 +364,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _name_limit(status: int) -> str:
-    return " (it limits how much one may ask)" if status == 429 else ""
+    return " (rate limited)" if status == 429 else ""
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float:

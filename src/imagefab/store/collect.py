@@ -6,7 +6,6 @@ has exclusive access to the store from before it lists what to keep, so nothing 
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -43,9 +42,15 @@ def _find_garbage(root: Path, kept: Kept) -> Iterator[Path]:
     yield from (path for path in list_files(root / "checked") if path.name not in blobs)
     for kind in ("layers", "derived"):
         yield from (path for path in list_files(root / kind) if path.suffix == ".json" and path.stem not in records)
-    for path in list_files(root / "seen"):
-        with contextlib.suppress(OSError, ValueError):
-            if json.loads(path.read_bytes()).get("layer") in records:
-                continue
-        yield path
+    yield from (path for path in list_files(root / "seen") if _read(path, "layer") not in records)
+    kept_digests = {str(digest) for digest in kept.blobs}
+    yield from (path for path in list_files(root / "contents") if _read(path, "digest") not in kept_digests)
     yield from list_files(root / "partial")
+
+
+def _read(path: Path, key: str) -> str | None:
+    try:
+        value = json.loads(path.read_bytes()).get(key)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return value if isinstance(value, str) else None

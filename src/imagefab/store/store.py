@@ -2,6 +2,7 @@
 
     blobs/sha256/<2 hex>/<hex>   every file, named by its hash, read-only
     checked/<hex>                what stat returned for a blob when its hash was last verified
+    contents/<hex>.json          what is in a layer → that layer
     layers/<hex>.json            layer key → the layer that was built for it
     locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
     CACHEDIR.TAG                 the marker: a folder without it is not a store, and nothing in it is touched
@@ -215,6 +216,14 @@ class Store:
         with contextlib.suppress(OSError, StoreError):
             self._remember(digest, path)
         return True
+
+    def knows_blob(self, digest: Digest) -> bool:
+        """Whether the blob is there and has not been touched since it was last checked. Writes nothing."""
+        try:
+            remembered = (self.root / "checked" / digest.hex).read_bytes()
+            return remembered == _stat_identity(self.blob_path(digest)).encode()
+        except OSError:
+            return False
 
     def drop_blob(self, digest: Digest) -> None:
         with explain_disk_errors(self.root, STORE):

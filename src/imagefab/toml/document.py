@@ -75,7 +75,7 @@ class Document:
         if not self.problems:
             return []
         outline = positions.Outline(self.text)
-        errors = [self._locate(problem, outline) for problem in self.problems[:_MOST_ERRORS]]
+        errors = sorted((self._locate(problem, outline) for problem in self.problems[:_MOST_ERRORS]), key=_order)
         if (rest := len(self.problems) - _MOST_ERRORS) > 0:
             errors.append(RecipeError(f"there are {rest} more problems in this file", position=Position(self.file)))
         return errors
@@ -86,6 +86,11 @@ class Document:
             text = f"{positions.format_path(problem.path)}: {problem.text}"
             return RecipeError(text, position=Position(self.file), hint=problem.hint)
         return RecipeError(problem.text, position=Position(self.file, *(found or ())), hint=problem.hint)
+
+
+def _order(error: RecipeError) -> tuple[int, int]:
+    position = error.position or Position("")
+    return position.line or 0, position.column or 0
 
 
 def read_document(path: Path, file: str) -> Document:

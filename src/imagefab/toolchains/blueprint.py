@@ -67,6 +67,10 @@ class LayerSpec:
     run: tuple[RunSpec, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     """The environment of the scripts in `run`; empty if there are none."""
+    is_base: bool = False
+    """A base's layer, which all images on that base have."""
+    filters: tuple[str, ...] = ()
+    """dpkg's options that leave files of the packages out; empty if there are no packages."""
 
     @property
     def opened(self) -> tuple[str, ...]:
@@ -129,4 +133,5 @@ def _describe_layer(layer: LayerSpec) -> dict[str, Any]:
         "run": [[r.name, r.script, list(r.sources)] for r in layer.run],
         **({"opened_from": layer.opened_from} if layer.opened_from else {}),
         **({"env": [list(pair) for pair in layer.env]} if layer.env else {}),
+        **({"filters": list(layer.filters)} if layer.filters else {}),
     }

@@ -12,6 +12,7 @@ from dataclasses import replace
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.recipe.model import Additions, Archive, OwnFileSpec, Recipe
 from imagefab.recipe.rules import KindRules
+from imagefab.recipe.weight import KEPT_BY_NATIVE, list_filters
 from imagefab.toolchains import android, baremetal, gcc, llvm, mingw, msvc, musl, osxcross, wasm, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.debugger import make_debugger_layer
@@ -64,12 +65,17 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
     )
     own = (s.name for layer in layers for s in layer.sources if isinstance(s, OwnFileSpec))
     private = dict.fromkeys((*own, *toolchain.private))
+    filters = list_filters(_list_kept(recipe, platform), platform.gnu_triplet)
     return Blueprint(
         recipe=recipe.name,
         target=recipe.target.triple,
         platform=platform,
         archives=recipe.archives,
-        layers=tuple(layer for n, layer in enumerate(layers) if n == 0 or not layer.is_empty),
+        layers=tuple(
+            replace(layer, filters=filters if n == 0 or layer.packages else ())
+            for n, layer in enumerate(layers)
+            if n == 0 or not layer.is_empty
+        ),
         env=env,
         opened_archives=_list_opened_archives(recipe, layers),
         has_own_libc=toolchain.has_own_libc,
@@ -82,6 +88,13 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
             *toolchain.labels,
         ),
     )
+
+
+def _list_kept(recipe: Recipe, platform: HostPlatform) -> Iterator[str]:
+    for additions in (*(base.additions for base in recipe.bases), recipe.additions):
+        yield from additions.keep
+    if is_native(recipe.target, platform):
+        yield from KEPT_BY_NATIVE
 
 
 def _list_opened_archives(recipe: Recipe, layers: Iterable[LayerSpec]) -> tuple[Archive, ...]:
@@ -105,9 +118,10 @@ def _base_layers(recipe: Recipe, platform: HostPlatform) -> Iterator[LayerSpec]:
     for number, base in enumerate(recipe.bases):
         env |= dict(base.additions.env)
         name = _ROOT if number == 0 else base.name
-        yield _additions_layer(
+        layer = _additions_layer(
             recipe, platform, base.additions, tuple(env.items()), name=name, comment=base.description
         )
+        yield replace(layer, is_base=True)
 
 
 def _additions_layer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from imagefab.engines.build import find_layers
@@ -48,7 +49,7 @@ def run_in_lower_layers(line: CommandLine, plan: Plan, argv: Sequence[str], fold
     assert len(found) >= layers
     command = Command(argv=tuple(argv), env=(("PATH", IMAGE_PATH),), binds=((str(folder), str(folder)),))
     with (folder / "output").open("w+b") as output:
-        code = run_in_sandbox(found[:layers], store, command, output=output)
+        code = run_in_sandbox(tuple(chain.from_iterable(found[:layers])), store, command, output=output)
         output.seek(0)
         said = output.read().decode()
     store.close()

@@ -16,8 +16,8 @@ from tests.oci.sample_trees import EPOCH, file, folder, link, trees
 
 from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper, unpack_layer
 from imagefab.errors import EngineError
-from imagefab.oci.layer import write_layer
-from imagefab.oci.tree import LayerDifference, Node, Tree, apply_layer, find_difference
+from imagefab.oci.layer import hash_files, write_layer
+from imagefab.oci.tree import MADE, LayerDifference, Node, Tree, apply_layer, find_difference
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +37,10 @@ def has_attributes(folder: Path) -> bool:
 
 
 def unpack(difference: LayerDifference, where: Path, root: Path, read: object = open_origin) -> None:
-    out = io.BytesIO()
     with ThreadPoolExecutor(2) as pool:
-        layer = write_layer(difference, EPOCH, read, out, pool)  # type: ignore[arg-type]
-        where.write_bytes(out.getvalue())
+        hash_files(difference, read, pool)  # type: ignore[arg-type]
+        with where.open("wb") as out:
+            layer = write_layer(difference, read, out, pool)  # type: ignore[arg-type]
         unpack_layer(where, list(layer.members), str(root), pool)
 
 
@@ -79,10 +79,10 @@ def test_unpacked_and_scanned_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "unpacked").mkdir()
     lay_out_tree(TREE, str(tmp_path / "made"))
     before = scan(tmp_path / "made")
-    unpack(find_difference({}, before, EPOCH), tmp_path / "layer", tmp_path / "unpacked")
+    unpack(find_difference({}, before), tmp_path / "layer", tmp_path / "unpacked")
     assert shape(scan(tmp_path / "unpacked")) == shape(TREE)
     assert (tmp_path / "unpacked/bin/a").stat().st_ino == (tmp_path / "unpacked/bin/b").stat().st_ino
-    assert (tmp_path / "unpacked/etc").stat().st_mtime == EPOCH
+    assert (tmp_path / "unpacked/etc").stat().st_mtime == MADE
 
 
 def test_capabilities(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_layer_is_not_held_in_memory(tmp_path: Path) -> None:
     size = 200_000_000
     with (tmp_path / "layer").open("wb") as out, ThreadPoolExecutor(2) as pool:
         difference = LayerDifference({"large": Node("file", 0o644, mtime=EPOCH, size=size)}, ())
-        layer = write_layer(difference, EPOCH, lambda node: io.BufferedReader(Zeros(node.size)), out, pool)
+        layer = write_layer(difference, lambda node: io.BufferedReader(Zeros(node.size)), out, pool)
         (tmp_path / "root").mkdir()
         tracemalloc.start()
         try:
@@ -188,6 +188,6 @@ def test_layers_over_each_other(tmp_path_factory: pytest.TempPathFactory, one: T
     where = tmp_path_factory.mktemp("files", numbered=True)
     root = where / "root"
     root.mkdir()
-    unpack(find_difference({}, one, EPOCH), where / "one", root, read_bytes)
-    unpack(find_difference(one, two, EPOCH), where / "two", root, read_bytes)
+    unpack(find_difference({}, one), where / "one", root, read_bytes)
+    unpack(find_difference(one, two), where / "two", root, read_bytes)
     assert shape(scan(root)) == shape(two)

@@ -18,6 +18,7 @@ BUILD = BuildJob(
     limits=LIMITS,
     isolator=ISOLATOR,
     epoch=1_700_000_000,
+    store="/store",
     env={"A": 'quote " newline \n'},
     lowers=[LOWER],
     layers=[
@@ -26,9 +27,11 @@ BUILD = BuildJob(
             inputs="/x",
             packages=[["/store/1", "a.deb"]],
             bootstrap=True,
+            filters=["--path-exclude=/x/*"],
+            groups=[["often", ["a:amd64"]]],
             steps=["a && b", "c"],
         ),
-        LayerJob(name="empty", inputs="/y", packages=[], bootstrap=False, steps=[]),
+        LayerJob(name="empty", inputs="/y", packages=[], bootstrap=False, filters=[], groups=[], steps=[]),
     ],
 )
 RUN = RunJob(

@@ -15,7 +15,7 @@ ARG SOURCE_DATE_EPOCH=1700000000
 ADD amd64/base/rootfs.tar /
 RUN --mount=type=bind,source=amd64/base,target=/run/imagefab \
     install -DT -m 644 /run/imagefab/files/etc/motd /etc/motd \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -26,7 +26,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=amd64/tools,target=/run/imagefab \
-    dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+    xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -41,7 +41,7 @@ RUN --mount=type=bind,source=amd64/musl-amd64,target=/run/imagefab \
  && install -DT -m 644 /run/imagefab/files/usr/lib/x86_64-linux-musl/libgcc_musl.c /usr/lib/x86_64-linux-musl/libgcc_musl.c \
  && install -DT -m 755 /run/imagefab/files/usr/local/bin/x86_64-linux-musl-gcc /usr/local/bin/x86_64-linux-musl-gcc \
  && install -DT -m 755 /run/imagefab/files/usr/local/bin/x86_64-linux-musl-g++ /usr/local/bin/x86_64-linux-musl-g++ \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 #   tools, sysroot, and what libgcc asks of musl
@@ -49,12 +49,12 @@ RUN --mount=type=bind,source=amd64/musl-amd64,target=/run/imagefab \
 #       ln -s ../../bin/x86_64-linux-gnu-$tool /usr/local/bin/x86_64-linux-musl-$tool
 #   done
 #   ln -s x86_64-linux-musl-gcc /usr/local/bin/x86_64-linux-musl-cc
-#   # A folder like those of other cross toolchains, for what looks for a sysroot; QEMU finds the dynamic linker there.
+#   # A sysroot laid out like those of other cross toolchains; QEMU finds the dynamic linker there.
 #   mkdir /usr/x86_64-linux-musl
 #   ln -s ../include/x86_64-linux-musl /usr/x86_64-linux-musl/include
 #   ln -s ../lib/x86_64-linux-musl /usr/x86_64-linux-musl/lib
 #   ln -s . /usr/x86_64-linux-musl/usr
-#   # The kernel's headers, which musl leaves to the kernel; of those in scsi it has its own.
+#   # The kernel's headers, which musl does not include, except for some of its own in scsi.
 #   cd /usr/include/x86_64-linux-musl
 #   for folder in ../x86_64-linux-gnu ..; do
 #       for name in asm asm-generic drm linux misc mtd rdma regulator sound video xen; do
@@ -146,7 +146,7 @@ ARG SOURCE_DATE_EPOCH=1700000000
 ADD arm64/base/rootfs.tar /
 RUN --mount=type=bind,source=arm64/base,target=/run/imagefab \
     install -DT -m 644 /run/imagefab/files/etc/motd /etc/motd \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -157,7 +157,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=arm64/tools,target=/run/imagefab \
-    dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+    xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -169,7 +169,7 @@ ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=arm64/gcc-x86_64-linux-gnu,target=/run/imagefab \
     dpkg --add-architecture amd64 \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -184,7 +184,7 @@ RUN --mount=type=bind,source=arm64/musl-amd64,target=/run/imagefab \
  && install -DT -m 644 /run/imagefab/files/usr/lib/x86_64-linux-musl/libgcc_musl.c /usr/lib/x86_64-linux-musl/libgcc_musl.c \
  && install -DT -m 755 /run/imagefab/files/usr/local/bin/x86_64-linux-musl-gcc /usr/local/bin/x86_64-linux-musl-gcc \
  && install -DT -m 755 /run/imagefab/files/usr/local/bin/x86_64-linux-musl-g++ /usr/local/bin/x86_64-linux-musl-g++ \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 #   tools, sysroot, and what libgcc asks of musl
@@ -192,12 +192,12 @@ RUN --mount=type=bind,source=arm64/musl-amd64,target=/run/imagefab \
 #       ln -s ../../bin/x86_64-linux-gnu-$tool /usr/local/bin/x86_64-linux-musl-$tool
 #   done
 #   ln -s x86_64-linux-musl-gcc /usr/local/bin/x86_64-linux-musl-cc
-#   # A folder like those of other cross toolchains, for what looks for a sysroot; QEMU finds the dynamic linker there.
+#   # A sysroot laid out like those of other cross toolchains; QEMU finds the dynamic linker there.
 #   mkdir /usr/x86_64-linux-musl
 #   ln -s ../include/x86_64-linux-musl /usr/x86_64-linux-musl/include
 #   ln -s ../lib/x86_64-linux-musl /usr/x86_64-linux-musl/lib
 #   ln -s . /usr/x86_64-linux-musl/usr
-#   # The kernel's headers, which musl leaves to the kernel; of those in scsi it has its own.
+#   # The kernel's headers, which musl does not include, except for some of its own in scsi.
 #   cd /usr/include/x86_64-linux-musl
 #   for folder in ../../x86_64-linux-gnu/include; do
 #       for name in asm asm-generic drm linux misc mtd rdma regulator sound video xen; do

@@ -15,7 +15,7 @@ ARG SOURCE_DATE_EPOCH=1700000000
 ADD arm64/base/rootfs.tar /
 RUN --mount=type=bind,source=arm64/base,target=/run/imagefab \
     install -DT -m 644 /run/imagefab/files/etc/motd /etc/motd \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -26,7 +26,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=arm64/tools,target=/run/imagefab \
-    dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+    xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -59,7 +59,7 @@ ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=arm64/extras,target=/run/imagefab \
     install -DT -m 755 /run/imagefab/files/usr/local/bin/tool /usr/local/bin/tool \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 #   build zlib

@@ -15,7 +15,7 @@ ARG SOURCE_DATE_EPOCH=1700000000
 ADD amd64/base/rootfs.tar /
 RUN --mount=type=bind,source=amd64/base,target=/run/imagefab \
     install -DT -m 644 /run/imagefab/files/etc/motd /etc/motd \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -26,7 +26,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=amd64/tools,target=/run/imagefab \
-    dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+    xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -49,7 +49,7 @@ ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=amd64/gcc-aarch64-linux-gnu,target=/run/imagefab \
     dpkg --add-architecture arm64 \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -73,7 +73,7 @@ ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=amd64/extras,target=/run/imagefab \
     dpkg --add-architecture arm64 \
  && install -DT -m 755 /run/imagefab/files/usr/local/bin/tool /usr/local/bin/tool \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 #   build zlib
@@ -134,7 +134,7 @@ ARG SOURCE_DATE_EPOCH=1700000000
 ADD arm64/base/rootfs.tar /
 RUN --mount=type=bind,source=arm64/base,target=/run/imagefab \
     install -DT -m 644 /run/imagefab/files/etc/motd /etc/motd \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -145,7 +145,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=arm64/tools,target=/run/imagefab \
-    dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+    xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 
@@ -178,7 +178,7 @@ ARG LC_ALL=C.UTF-8
 ARG SOURCE_DATE_EPOCH=1700000000
 RUN --mount=type=bind,source=arm64/extras,target=/run/imagefab \
     install -DT -m 755 /run/imagefab/files/usr/local/bin/tool /usr/local/bin/tool \
- && dpkg --force-unsafe-io --force-confold --force-depends --unpack /run/imagefab/debs/*.deb \
+ && xargs -a /run/imagefab/filters sh -c 'exec dpkg --force-unsafe-io --force-confold --force-depends "$@" --unpack /run/imagefab/debs/*.deb' dpkg \
  && dpkg --force-unsafe-io --force-confold --configure --pending \
  && sh /run/imagefab/tidy.sh
 #   build zlib

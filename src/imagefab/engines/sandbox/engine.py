@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from imagefab.engines.sandbox.job import BuildJob, LayerJob, LowerLayer
 from imagefab.engines.sandbox.launch import start_worker
 from imagefab.engines.sandbox.memory import MEMORY_WANTED, claim_memory
 from imagefab.engines.sandbox.run import MemoryFullError, NoPlaceError, list_lowers, make_lower, run_probe
+from imagefab.engines.split import list_groups
 from imagefab.errors import EngineError
 from imagefab.limits import describe_excess
 from imagefab.oci.layer import LayerFile
@@ -43,7 +45,7 @@ class SandboxEngine:
 
     def build(self, request: BuildTask) -> None:
         require_emulation(request.plan.platform)
-        built = list(list_lowers(request.store, request.have))
+        built = [list_lowers(request.store, layers) for layers in request.have]
         try:
             with claim_memory(_MEMORY_WANTED) as memory:
                 _build_layers(request, built, memory, prefer_disk=memory < _MEMORY_WANTED)
@@ -63,7 +65,7 @@ def _warn(request: BuildTask, error: EngineError, what: str) -> None:
     request.progress.warn(f"{request.plan.recipe}: {error.problem}; {what}")
 
 
-def _build_layers(request: BuildTask, built: list[LowerLayer], memory: int, *, prefer_disk: bool) -> None:
+def _build_layers(request: BuildTask, built: list[list[LowerLayer]], memory: int, *, prefer_disk: bool) -> None:
     """Build the remaining layers, appending each to `built` as it is finished."""
     plan = request.plan
     first = len(built)
@@ -77,7 +79,8 @@ def _build_layers(request: BuildTask, built: list[LowerLayer], memory: int, *, p
         isolator=require_isolator(),
         epoch=plan.epoch,
         env={"PATH": IMAGE_PATH, "HOME": "/root", **plan.step_environment},
-        lowers=list(built),
+        lowers=list(chain.from_iterable(built)),
+        store=str(request.store.root),
         layers=_make_layer_jobs(request, plan.layers[first:], folder / "context"),
     )
     task = None
@@ -90,9 +93,9 @@ def _build_layers(request: BuildTask, built: list[LowerLayer], memory: int, *, p
                         task.finish()
                     task = request.progress.start(f"{plan.recipe}: {plan.layers[first + event['layer']].name}")
                 case "layer":
-                    file = _decode_file(event)
-                    request.done(first + event["layer"], file, Path(event["path"]))
-                    built.append(make_lower(request.store, file, Digest.of_bytes(file.listing)))
+                    files = [_decode_file(one) for one in event["files"]]
+                    request.done(first + event["layer"], files)
+                    built.append([make_lower(request.store, file, Digest.of_bytes(file.listing)) for file in files])
                 case "step-failed":
                     raise _explain_step(request, event)
                 case "memory-full":
@@ -125,6 +128,13 @@ def _make_layer_job(store: Store, plan: Plan, layer: PlanLayer, context: Path) -
             if _is_package(given.path) and isinstance(given.content, BlobContent)
         ],
         bootstrap=any(isinstance(step, AddRootfs) for step in layer.steps),
+        filters=[
+            option
+            for given in layer.inputs
+            if isinstance(given.content, RootfsContent)
+            for option in given.content.filters
+        ],
+        groups=[[name, list(packages)] for name, packages in list_groups(layer)],
         steps=[step.shell for step in layer.steps if isinstance(step, Run)],
     )
 
@@ -139,6 +149,9 @@ def _is_package(path: str) -> bool:
 
 def _decode_file(event: dict[str, Any]) -> LayerFile:
     return LayerFile(
+        name=event["name"],
+        path=None if event["path"] is None else Path(event["path"]),
+        content=Digest.parse(event["content"]),
         digest=Digest.parse(event["digest"]),
         diff_id=Digest.parse(event["diff_id"]),
         size=event["size"],

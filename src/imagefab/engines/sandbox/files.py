@@ -16,7 +16,7 @@ from imagefab.errors import EngineError
 from imagefab.files.remove import remove_tree
 from imagefab.oci.compress import decompress_member
 from imagefab.oci.tarfmt import WHITEOUT, TarEntry, TarReader
-from imagefab.oci.tree import Kind, Node, RawLayer, clamp_time, sort_paths
+from imagefab.oci.tree import MADE, Kind, Node, RawLayer, clamp_time, sort_paths
 from imagefab.volatile import is_volatile
 
 _KINDS: dict[int, Kind] = {
@@ -66,7 +66,7 @@ def _make_node(path: str, kind: Kind, status: os.stat_result, lower: Node | None
         stat.S_IMODE(status.st_mode),
         status.st_uid,
         status.st_gid,
-        epoch if kind == "folder" else clamp_time(status.st_mtime_ns // 10**9, epoch),
+        MADE if kind == "folder" else clamp_time(status.st_mtime_ns // 10**9, epoch),
     )
     if kind == "file":
         node.size = status.st_size

@@ -27,6 +27,10 @@ class LayerJob:
     """Path in the store, file name."""
     bootstrap: bool
     """Start with the packages' files unpacked, so that dpkg can run at all."""
+    filters: list[str]
+    """dpkg's options for what of the packages is left out, for the bootstrap."""
+    groups: list[list[Any]]
+    """The groups of its packages: names, each with its packages."""
     steps: list[str]
     """Shell commands."""
 
@@ -50,6 +54,8 @@ class BuildJob:
     limits: Limits
     isolator: Isolator
     epoch: int
+    store: str
+    """Where the layers are that need not be written again."""
     env: dict[str, str]
     lowers: list[LowerLayer]
     layers: list[LayerJob]

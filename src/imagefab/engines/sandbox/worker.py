@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ from imagefab.engines.sandbox.files import lay_out_tree, open_origin, scan_upper
 from imagefab.engines.sandbox.job import BuildJob, Job, LayerJob, LowerLayer, RemoveJob, RunJob, decode_job
 from imagefab.engines.sandbox.scratch import NoScratchError, Overlay, Scratch
 from imagefab.engines.sandbox.spawner import IsolationError, Spawner, SpawnerSettings, StepEnd, start_spawner
+from imagefab.engines.split import split_step
 from imagefab.errors import ImagefabError
 from imagefab.files.remove import remove_tree
 from imagefab.limits import describe_excess
-from imagefab.oci.layer import LayerFile, read_tree, write_layer
+from imagefab.oci.layer import LayerFile, find_packed, read_tree, write_layers
 from imagefab.oci.tree import Tree, apply_layer, find_difference
+from imagefab.store.store import Store
 
 HOSTNAME = "imagefab"
 _LOG_LINES = 40
@@ -63,6 +66,7 @@ class Builder:
         self.finisher = finisher
         self.scratch = place.scratch
         self.overlay = Overlay(self.scratch)
+        self.store = Store(Path(job.store))
         self.tree: Tree = {}
         self.decoded: list[list[Future[None]]] = []
 
@@ -106,7 +110,9 @@ class Builder:
         if layer.bootstrap:
             from imagefab.plan.rootfs import read_rootfs
 
-            lay_out_tree(read_rootfs((debs / name for _, name in layer.packages), self.job.epoch), str(upper))
+            lay_out_tree(
+                read_rootfs((debs / name for _, name in layer.packages), self.job.epoch, layer.filters), str(upper)
+            )
         inputs = self._copy_inputs(number, layer)
         for step in layer.steps:
             report(event="step", layer=number, text=step)
@@ -147,15 +153,17 @@ class Builder:
     def _finish_layer(self, number: int, upper: Path) -> None:
         raw = scan_upper(str(upper), self.tree, self.job.epoch)
         after = apply_layer(self.tree, raw)
-        difference = find_difference(self.tree, after, self.job.epoch)
-        path = Path(self.job.folder) / f"layer-{number}.tar.gz"
-        with path.open("wb") as out:
-            file = write_layer(difference, self.job.epoch, open_origin, out, self.pool)
+        layer = self.job.layers[number]
+        difference = find_difference(self.tree, after)
+        parts = split_step(layer.name, difference, [(name, packages) for name, packages in layer.groups], open_origin)
+        folder = Path(self.job.folder) / f"layers-{number}"
+        folder.mkdir()
+        files = write_layers(parts, open_origin, folder, self.pool, partial(find_packed, self.store))
         self.tree = after
-        described = _encode_file(path, file)
-        for made in (path, described["listing"]):
+        described = [_encode_file(folder / f"{part}.listing", file) for part, file in enumerate(files)]
+        for made in (folder, *folder.iterdir()):
             os.chown(made, *self.place.caller)
-        report(event="layer", layer=number, path=str(path), **described)
+        report(event="layer", layer=number, files=described)
 
 
 @contextmanager
@@ -207,10 +215,12 @@ def _follow(spawner: Spawner, spec: Path) -> tuple[StepEnd, Log]:
     return outcome, log
 
 
-def _encode_file(path: Path, file: LayerFile) -> dict[str, Any]:
-    listing = path.with_suffix(".listing")
+def _encode_file(listing: Path, file: LayerFile) -> dict[str, Any]:
     listing.write_bytes(file.listing)
     return {
+        "name": file.name,
+        "path": None if file.path is None else str(file.path),
+        "content": str(file.content),
         "digest": str(file.digest),
         "diff_id": str(file.diff_id),
         "size": file.size,

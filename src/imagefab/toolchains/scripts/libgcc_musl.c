@@ -1,4 +1,4 @@
-/* What Debian's libgcc expects of the C library and musl does not export. Written for imagefab. */
+/* Functions that Debian's libgcc expects in the C library and musl does not export. Written for imagefab. */
 #include <link.h>
 #include <stdint.h>
 #include <sys/auxv.h>
@@ -50,7 +50,7 @@ int _dl_find_object(void *address, struct object *found)
     return dl_iterate_phdr(look_into, &search) ? 0 : -1;
 }
 
-/* A static program has the C library's own. */
+/* Static programs use the C library's own. */
 __attribute__((weak)) unsigned long __getauxval(unsigned long type)
 {
     return getauxval(type);

@@ -2,6 +2,6 @@ qemu-user)
     exec /usr/bin/qemu-@qemu@ ${CROSS_GDB:+-g "$CROSS_GDB"} -L "${QEMU_LD_PREFIX:-@sysroot@}" "$@"
     ;;
 native)
-    # The kernel finds the emulator, where the host has registered one.
+    # The kernel finds the emulator if the host has registered one.
     exec "$@"
     ;;

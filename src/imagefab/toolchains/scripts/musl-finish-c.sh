@@ -2,12 +2,12 @@ for tool in addr2line ar as gcc-ar gcc-nm gcc-ranlib gcov ld nm objcopy objdump 
     ln -s ../../bin/@gnu@-$tool /usr/local/bin/@musl@-$tool
 done
 ln -s @musl@-gcc /usr/local/bin/@musl@-cc
-# A folder like those of other cross toolchains, for what looks for a sysroot; QEMU finds the dynamic linker there.
+# A sysroot laid out like those of other cross toolchains; QEMU finds the dynamic linker there.
 mkdir /usr/@musl@
 ln -s ../include/@musl@ /usr/@musl@/include
 ln -s ../lib/@musl@ /usr/@musl@/lib
 ln -s . /usr/@musl@/usr
-# The kernel's headers, which musl leaves to the kernel; of those in scsi it has its own.
+# The kernel's headers, which musl does not include, except for some of its own in scsi.
 cd /usr/include/@musl@
 for folder in @kernel@; do
     for name in asm asm-generic drm linux misc mtd rdma regulator sound video xen; do

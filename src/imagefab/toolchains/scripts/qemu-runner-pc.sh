@@ -1,4 +1,4 @@
-# A disk may be written to in the machine; the file stays as it is. QEMU takes no plain /tmp for what changes.
+# The machine may write to a disk, but the file does not change. QEMU does not accept plain /tmp for the changes.
 for TMPDIR in "${TMPDIR:-/var/tmp}/." /var/tmp/. /tmp/. .; do
     [ ! -w "$TMPDIR" ] || break
 done
@@ -27,7 +27,7 @@ case $(head -c 4 "$program" | od -An -tx1) in
     esac
     ;;
 esac
-# QEMU's log tells of resets. A shell that waits for what runs beside it hears signals at once.
+# QEMU's log reports resets. QEMU runs in the background, because a waiting shell handles signals at once.
 [ -e /dev/fd/0 ] || exec </dev/null
 exec 8<&0
 code=0

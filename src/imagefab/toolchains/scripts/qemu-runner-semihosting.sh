@@ -1,4 +1,4 @@
-# The program's name and arguments, as semihosting hands them on.
+# The program's name and arguments, as semihosting passes them on.
 words=
 for word in "$@"; do
     double "$word"

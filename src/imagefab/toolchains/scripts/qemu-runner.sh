@@ -1,7 +1,7 @@
 #!/bin/sh
 # Boots a program for MACHINE under QEMU. CROSS_RUNNER chooses how: @choices@; empty or unset takes the first.
-# CROSS_GDB=PORT (or a path, for a socket) waits for a debugger; QEMU_TIMEOUT=SECONDS ends what does not end by itself,
-# with exit code 124; QEMU_OPTIONS are more options for QEMU, between spaces.
+# CROSS_GDB=PORT (or a path, for a socket) waits for a debugger; QEMU_TIMEOUT=SECONDS stops a program that does not
+# end, with exit code 124; QEMU_OPTIONS adds options for QEMU, separated by spaces.
 set -eu
 if [ $# -lt 2 ]; then
     echo "usage: qemu-runner MACHINE PROGRAM [ARGUMENT...]" >&2
@@ -39,7 +39,7 @@ limit=
 if [ -n "${QEMU_TIMEOUT:-}" ]; then
     limit="/usr/bin/timeout --foreground --kill-after=5 $QEMU_TIMEOUT"
 fi
-# In an option, a comma is written twice.
+# Commas in QEMU's option values are doubled.
 double() {
     rest=$1
     doubled=

@@ -6,10 +6,10 @@ if [ -d /usr/lib/i386-linux-gnu/wine ]; then
     rm -r /usr/lib/i386-linux-gnu/wine
 fi
 cd /usr/lib/x86_64-linux-gnu/wine
-# As libwine's own installation does it: the mark by which Wine takes a DLL for one of its own.
+# Mark the DLL as one of Wine's own, as libwine's installation does.
 for library in *-windows/zlib1.dll; do
     printf 'Wine builtin DLL' | dd of="$library" bs=1 seek=64 conv=notrunc status=none
     dd if=/dev/zero of="$library" bs=1 seek=80 count=16 conv=notrunc status=none
 done
-# Each by itself: strip carries the alignment of one file over to the next, and so makes of each what the order makes.
+# One file at a time: strip carries a file's alignment over to the next, so results would depend on the order.
 find ./*-windows -type f | xargs -P "$(nproc)" -n 1 strip --strip-debug

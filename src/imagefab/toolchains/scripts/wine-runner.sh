@@ -11,10 +11,10 @@ if [ "${CROSS_RUNNER:-wine}" != wine ]; then
 fi
 user=$(/usr/bin/id -u)
 folder=${TMPDIR:-/tmp}/wine-runner-$user
-# Nothing of the host's leaks in: who it is comes from no passwd file, and there need be no home.
+# Nothing leaks in from the host: the user's name is not from a passwd file, and a home need not exist.
 export HOME="$folder" USER=user LOGNAME=user
 export WINEPREFIX="${WINEPREFIX:-$folder/prefix}" WINEDEBUG="${WINEDEBUG:--all}"
-# No dialogs that offer to install .NET or a browser, and no entries in a desktop's menus.
+# No dialogs that offer to install .NET or a browser, and no desktop menu entries.
 export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml=;winemenubuilder.exe=d}"
 libraries=
 for library in @libraries@; do
@@ -24,12 +24,12 @@ for library in @libraries@; do
 done
 export WINEPATH="${WINEPATH:+$WINEPATH;}$libraries"
 if [ ! -e "$WINEPREFIX/ready" ]; then
-    # What Wine says of its own beginnings is not the program's to say. Programs that start together wait for one.
+    # Hide Wine's own setup output from the program's. Programs that start at the same time wait for one setup.
     /usr/bin/mkdir -p "$folder" "$WINEPREFIX"
     (
         /usr/bin/flock 9
         if [ ! -e "$WINEPREFIX/ready" ]; then
-            # Windows are drawn nowhere: without a driver that does so, programs could make none.
+            # Windows are not drawn: without a null driver, programs could not create any.
             [ -e "$WINEPREFIX/user.reg" ] || printf '%s\n' 'WINE REGISTRY Version 2' '' \
                 '[Software\\Wine\\Drivers]' '"Graphics"="null"' >"$WINEPREFIX/user.reg"
             if /usr/lib/wine/wine64 wineboot --init </dev/null >"$WINEPREFIX/boot.log" 2>&1 9>&-; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# As much of xcrun as build systems ask for.
+# The parts of xcrun that build systems use.
 : "${SDKROOT:=@sdk@}"
 while [ $# -gt 0 ]; do
     case $1 in

@@ -6,7 +6,7 @@ if [ -z "${ZIG_GLOBAL_CACHE_DIR:-}" ]; then
     fi
     export ZIG_GLOBAL_CACHE_DIR
 fi
-# What the image has compiled ahead goes in there, once in each container.
+# Add what the image has compiled ahead, once in each container.
 if [ -d /opt/zig/kept ]; then
     seeded=$ZIG_GLOBAL_CACHE_DIR/seeded-$(stat -c %i /opt/zig/zig)
     if [ ! -e "$seeded" ] && perl /opt/zig/zig-seed.pl /opt/zig "$ZIG_GLOBAL_CACHE_DIR" 2>/dev/null; then
