@@ -177,15 +177,6 @@ def test_no_module_needs_itself() -> None:
     assert not find_circle({f"imagefab.{name}": list_imports(module) & known for module, name in names.items()})
 
 
-def check_text(path: Path) -> Iterator[str]:
-    """What is wrong with a module as a text."""
-    text = path.read_text()
-    if not ast.get_docstring(ast.parse(text)):
-        yield "it has no docstring"
-    if (length := len(text.splitlines())) > MOST_LINES:
-        yield f"it has {length} lines; the most are {MOST_LINES}"
-
-
 def list_test_modules() -> list[str]:
     """All of them, also those of end-to-end tests; of packages, only those that say something."""
     return sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py") if path.read_bytes())

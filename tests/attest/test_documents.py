@@ -21,7 +21,7 @@ from imagefab.lock.text import parse_lock
 from imagefab.oci.image import Image, ImageSet
 from imagefab.oci.layer import Layer, Origin
 from imagefab.platforms import AMD64, ARM64
-from imagefab.records.published import Published, PublishedImage, parse_published, print_published
+from imagefab.records.published import Published, PublishedImage, parse_published, render_published
 
 ROOT = Path(__file__).parents[2]
 HOMES = {"base (updated often)": ("bash:amd64", "gzip:amd64"), "base (dpkg)": ("dpkg:amd64",)}
@@ -168,11 +168,11 @@ PUBLISHED = Published(
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    text = print_published("one", PUBLISHED)
+    text = render_published("one", PUBLISHED)
     assert parse_published(text, file="x", recipe="one") == PUBLISHED
-    assert print_published("one", parse_published(text, file="x", recipe="one")) == text
+    assert render_published("one", parse_published(text, file="x", recipe="one")) == text
     single = replace(PUBLISHED, platforms=(AMD64,), images=PUBLISHED.images[:1])
-    assert parse_published(print_published("one", single), file="x", recipe="one") == single
+    assert parse_published(render_published("one", single), file="x", recipe="one") == single
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
      ('[images."linux/amd64"]', 'images = 7\n[x]')],
 )  # fmt: skip
 def test_broken_records(old: str, new: str) -> None:
-    text = print_published("one", PUBLISHED)
+    text = render_published("one", PUBLISHED)
     assert old in text
     with pytest.raises(StaleError):
         parse_published(text.replace(old, new, 1), file="x", recipe="one")

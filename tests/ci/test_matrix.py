@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from imagefab.ci.matrix import RUNNERS, Job, make_jobs, print_github, print_gitlab, print_names
+from imagefab.ci.matrix import RUNNERS, Job, make_jobs, render_github, render_gitlab, render_names
 from imagefab.platforms import HOST_PLATFORMS
 
 RECIPES = {"one": ["linux/amd64", "linux/arm64"], "two": ["linux/arm64"], "none": []}
@@ -27,7 +27,7 @@ def test_a_job_for_each_recipe_and_platform(jobs: tuple[Job, ...]) -> None:
 
 
 def test_github_has_one_line(jobs: tuple[Job, ...]) -> None:
-    text = print_github(jobs)
+    text = render_github(jobs)
     assert text.count("\n") == 1
     (first, *_) = json.loads(text)["include"]
     assert first == {"recipe": "one", "platform": "linux/amd64", "arch": "amd64", "runner": "small"}
@@ -35,14 +35,14 @@ def test_github_has_one_line(jobs: tuple[Job, ...]) -> None:
 
 def test_no_jobs() -> None:
     """The workflow compares with exactly this text."""
-    assert print_github([]) == '{"include":[]}\n'
-    assert print_names([]) == ""
-    (job,) = yaml.safe_load(print_gitlab([])).values()
+    assert render_github([]) == '{"include":[]}\n'
+    assert render_names([]) == ""
+    (job,) = yaml.safe_load(render_gitlab([])).values()
     assert job["script"]
 
 
 def test_gitlab(jobs: tuple[Job, ...]) -> None:
-    pipeline = yaml.safe_load(print_gitlab(jobs))
+    pipeline = yaml.safe_load(render_gitlab(jobs))
     assert pipeline["include"] == [{"local": "/.gitlab/images.yml"}]
     (build,) = (value for name, value in pipeline.items() if name != "include")
     assert [one["RUNNER"] for one in build["parallel"]["matrix"]] == ["small", "arm", "arm"]
@@ -55,7 +55,7 @@ def test_gitlab(jobs: tuple[Job, ...]) -> None:
 
 
 def test_names(jobs: tuple[Job, ...]) -> None:
-    assert print_names(jobs) == "one\ntwo\n"
+    assert render_names(jobs) == "one\ntwo\n"
 
 
 def test_all_platforms_have_machines() -> None:

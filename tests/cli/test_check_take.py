@@ -14,7 +14,7 @@ from imagefab.digest import Digest
 from imagefab.flows.prepare import Prepared, prepare_recipe
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
-from imagefab.records.checked import Checked, print_checked, read_checked
+from imagefab.records.checked import Checked, read_checked, render_checked
 from imagefab.toolchains.design import RULES
 
 NAME = "aarch64-gnu"
@@ -35,7 +35,7 @@ def make_record(root: Path, platform: str, *, failed: tuple[str, ...] = (), size
 def hand_over(folder: Path, machine: str, **found: Checked) -> None:
     path = folder / machine / "checked.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(print_checked(NAME, {f"linux/{arch}": one for arch, one in found.items()}))
+    path.write_text(render_checked(NAME, {f"linux/{arch}": one for arch, one in found.items()}))
 
 
 def read_own(root: Path) -> dict[str, Checked]:
@@ -62,7 +62,7 @@ def test_two_machines(imagefab: RunImagefab, project: Path, handed: Path) -> Non
 def test_each_machine_knows_only_its_own_platform(imagefab: RunImagefab, project: Path, handed: Path) -> None:
     """What the others hand on of a platform is what they found in the checkout, and may be out of date."""
     old = {platform: make_record(project, platform, failed=("c++",)) for platform in BOTH}
-    (project / "images" / NAME / "checked.toml").write_text(print_checked(NAME, old))
+    (project / "images" / NAME / "checked.toml").write_text(render_checked(NAME, old))
     new = {platform: make_record(project, platform) for platform in BOTH}
     hand_over(handed, "one", amd64=new["linux/amd64"], arm64=old["linux/arm64"])
     hand_over(handed, "two", amd64=old["linux/amd64"], arm64=new["linux/arm64"])

@@ -14,7 +14,7 @@ from imagefab.flows.prepare import prepare_recipe
 from imagefab.platforms import HOST_PLATFORMS
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
-from imagefab.records.published import Published, PublishedImage, print_published
+from imagefab.records.published import Published, PublishedImage, render_published
 from imagefab.toolchains.design import RULES
 
 TO = "registry.example.org/team"
@@ -216,7 +216,7 @@ def publish(root: Path, name: str, *, to: str = TO, platforms: tuple[str, ...] =
         tag="2026-01-01-abc",
         images=images,
     )
-    (root / "images" / name / "published.toml").write_text(print_published(name, published))
+    (root / "images" / name / "published.toml").write_text(render_published(name, published))
 
 
 def test_what_is_not_published(imagefab: RunImagefab, project: Path) -> None:

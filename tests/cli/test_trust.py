@@ -23,7 +23,7 @@ from imagefab.oci.layer import Layer
 from imagefab.oci.tarfmt import END, encode_node
 from imagefab.progress import SilentProgress
 from imagefab.recipe.project import Settings
-from imagefab.records.checked import Checked, print_checked
+from imagefab.records.checked import Checked, render_checked
 
 RECIPE = "aarch64-gnu"
 
@@ -165,7 +165,7 @@ def check(repository: Path, digest: str) -> None:
     (planned,) = prepared.choose_plans()
     one = Checked(plan=planned.key, manifest=Digest.parse(digest), size=1, passed=(), failed=(), skipped=(), facts={})
     path = repository / "images" / RECIPE / "checked.toml"
-    path.write_text(print_checked(RECIPE, {planned.platform.name: one}))
+    path.write_text(render_checked(RECIPE, {planned.platform.name: one}))
 
 
 def test_an_image_is_what_was_checked(

@@ -7,7 +7,7 @@ import pytest
 from imagefab.check.judge import Report
 from imagefab.check.probe import failed, passed, skipped
 from imagefab.digest import Digest
-from imagefab.records.checked import make_checked, print_checked, read_checked
+from imagefab.records.checked import make_checked, read_checked, render_checked
 
 REPORT = Report(
     name="r",
@@ -25,9 +25,9 @@ CHECKED = make_checked(REPORT, plan=Digest.of_bytes(b"plan"), manifest=Digest.of
 
 def test_a_record_is_read_as_it_was_written() -> None:
     found = {"linux/arm64": CHECKED, "linux/amd64": CHECKED}
-    text = print_checked("r", found)
+    text = render_checked("r", found)
     assert read_checked(text) == found
-    assert print_checked("r", read_checked(text)) == text
+    assert render_checked("r", read_checked(text)) == text
     assert text.index("amd64") < text.index("arm64")
     assert not CHECKED.is_good
     assert (CHECKED.passed, CHECKED.failed, CHECKED.skipped) == (("c",), ("c++",), ("run",))
@@ -42,9 +42,9 @@ def test_a_record_is_read_as_it_was_written() -> None:
         "x = " + "[" * 100_000,
         "format = 2\nplatforms = 3",
         'format = 2\n[platforms.a]\nmanifest = "x"',
-        print_checked("r", {"linux/amd64": CHECKED}).replace("14.2.0", "$(x)"),
-        print_checked("r", {"linux/amd64": CHECKED}).replace('"c"', "3"),
-        print_checked("r", {"linux/amd64": CHECKED}).replace("size = 10", 'size = "10"'),
+        render_checked("r", {"linux/amd64": CHECKED}).replace("14.2.0", "$(x)"),
+        render_checked("r", {"linux/amd64": CHECKED}).replace('"c"', "3"),
+        render_checked("r", {"linux/amd64": CHECKED}).replace("size = 10", 'size = "10"'),
     ],
 )
 def test_broken_records(text: str) -> None:

@@ -47,12 +47,12 @@ def make_jobs(recipes: Mapping[str, Sequence[str]], runners: Mapping[str, str]) 
     )
 
 
-def print_github(jobs: Sequence[Job]) -> str:
+def render_github(jobs: Sequence[Job]) -> str:
     """Print the matrix on one line, as a job's output must be."""
     return json.dumps({"include": [job.fields for job in jobs]}, separators=(",", ":")) + "\n"
 
 
-def print_gitlab(jobs: Sequence[Job]) -> str:
+def render_gitlab(jobs: Sequence[Job]) -> str:
     if not jobs:
         # A pipeline without jobs fails.
         return _print_lines({"nothing to build": {"script": ["true"]}})
@@ -60,7 +60,7 @@ def print_gitlab(jobs: Sequence[Job]) -> str:
     return _print_lines({"include": [{"local": GITLAB_JOBS}], "build": {"parallel": {"matrix": matrix}}})
 
 
-def print_names(jobs: Sequence[Job]) -> str:
+def render_names(jobs: Sequence[Job]) -> str:
     return "".join(f"{recipe}\n" for recipe in dict.fromkeys(job.recipe for job in jobs))
 
 

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
-    from imagefab.ci.matrix import make_jobs, print_github, print_gitlab, print_names
+    from imagefab.ci.matrix import make_jobs, render_github, render_gitlab, render_names
     from imagefab.flows.select import SelectRequest, select
 
     form = JSON if arguments.json else arguments.format
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     if form == JSON:
         print_json({"jobs": [job.fields for job in jobs]})
     else:
-        printers = {GITHUB: print_github, GITLAB: print_gitlab, NAMES: print_names}
+        printers = {GITHUB: render_github, GITLAB: render_gitlab, NAMES: render_names}
         write_out(printers[form](jobs))
     workspace.progress.say(f"jobs: {len(jobs)}")
     return 0

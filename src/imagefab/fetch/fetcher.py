@@ -31,7 +31,7 @@ from imagefab.fetch.transport import (
     Transport,
     UnreachableError,
     WrongBytesError,
-    explaining_full_disk,
+    explain_full_disk,
     name_host,
 )
 from imagefab.files.disk import STORE, explain_disk_errors
@@ -276,7 +276,7 @@ class Fetcher:
             if self._transport.stop.wait(_WAIT):
                 raise StoppedError("stopped")
         # Closing flushes the file's buffer.
-        with explaining_full_disk(), file:
+        with explain_full_disk(), file:
             yield path, file
             # If this file was moved into place, there may be another process's file at its path by now.
             if _is_at(path, file):

@@ -158,10 +158,10 @@ class Transport:
                 if held > most:
                     _restart(file, advance)
                     raise WrongBytesError(f"{name_host(url)} sends more than the expected {most} bytes")
-                with explaining_full_disk():
+                with explain_full_disk():
                     file.write(chunk)
                 advance(len(chunk))
-            with explaining_full_disk():
+            with explain_full_disk():
                 file.flush()
             if expected.size is not None and held < expected.size and not length:
                 # Without a length, a premature end cannot be told from a broken connection.
@@ -280,7 +280,7 @@ def _restart(file: IO[bytes], advance: Callable[[int], None]) -> None:
 
 
 @contextmanager
-def explaining_full_disk() -> Iterator[None]:
+def explain_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from imagefab.debian.archive import ArchiveReader
-from imagefab.errors import FetchError, ImagefabError, StaleError, UsageError
+from imagefab.errors import FetchError, ImagefabError, StaleError
 from imagefab.flows.prepare import Prepared, check_own_files, design_blueprints, lock_path, place_error, prepare_recipe
 from imagefab.flows.workspace import Workspace
 from imagefab.lock.backwards import refuse_older_archives, refuse_older_packages
@@ -28,7 +28,7 @@ class LockRequest:
 
 def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | ImagefabError]:
     """Write locks one after another. A lock that can't be made doesn't stop the others."""
-    refuse_shipped(workspace)
+    workspace.require_own_project("the recipes that ship with imagefab are already locked")
     with workspace.open_fetcher() as fetcher:
         reader = ArchiveReader(fetcher, now=workspace.now)
         for recipe in workspace.load_recipes(request.recipes):
@@ -44,14 +44,6 @@ def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | Im
                 )
             except ImagefabError as error:
                 yield place_error(workspace.project, recipe, error)
-
-
-def refuse_shipped(workspace: Workspace) -> None:
-    if workspace.project.shipped:
-        raise UsageError(
-            "no project here: the recipes that ship with imagefab are already locked",
-            hint="run `imagefab init` to start one",
-        )
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------
@@ -72,7 +64,7 @@ def check_locks(
     workspace: Workspace, recipes: tuple[str, ...] | None, *, archive: bool, allow_downgrade: bool = False
 ) -> list[LockState]:
     """Check that locks fit their recipes and, with `archive`, that their pins are what is signed."""
-    refuse_shipped(workspace)
+    workspace.require_own_project("the recipes that ship with imagefab are already locked")
     found = [_check_lock(workspace, recipe) for recipe in workspace.load_recipes(recipes)]
     if not archive:
         return [state for state, _ in found]

@@ -33,7 +33,7 @@ from imagefab.records.published import (
     PublishedImage,
     find_published,
     list_published,
-    print_published,
+    render_published,
 )
 from imagefab.registry.client import Client
 from imagefab.registry.manifests import Manifests
@@ -289,7 +289,7 @@ def record_publication(project: Project, publication: Publication, now: datetime
     try:
         refuse_way_out(path, project.root)
         make_folder(path.parent)
-        text = print_published(recipe, replace(published, when=now))
+        text = render_published(recipe, replace(published, when=now))
         write_atomic(path, text.encode(), within=project.root)
     except (DiskError, OSError) as error:
         raise DiskError(

@@ -16,6 +16,7 @@ from imagefab.errors import ImagefabError, RecipeError, UsageError, list_errors
 from imagefab.files.output import check_output, write_output
 from imagefab.flows.build import EngineChoice, make_workshop
 from imagefab.flows.check import make_checker
+from imagefab.flows.cross_toml import CROSS_FILE
 from imagefab.flows.move import Move, Refreshed, find_move, make_image, write_down
 from imagefab.flows.pin import list_pins_in_use, update_pins
 from imagefab.flows.prepare import place_error
@@ -25,8 +26,6 @@ from imagefab.recipe.loader import list_recipes
 from imagefab.recipe.model import Recipe
 from imagefab.records.published import Published, list_published
 from imagefab.registry.probe import Probed, probe_images
-
-CROSS_FILE = "Cross.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

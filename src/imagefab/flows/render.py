@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagefab.errors import StaleError, UsageError
+from imagefab.errors import StaleError
 from imagefab.files.disk import OUTPUT, explain_disk_errors, make_folder, write_atomic
 from imagefab.files.plain import has_bytes
 from imagefab.flows.inputs import list_wanted
@@ -21,11 +21,7 @@ from imagefab.plan.derive import Deriver
 
 def render(workspace: Workspace, recipes: tuple[str, ...] | None, *, only_compare: bool) -> Iterator[Path]:
     """Write the Dockerfiles that are out of date. With `only_compare`, raise StaleError naming them instead."""
-    if workspace.project.shipped:
-        raise UsageError(
-            "no project here: the recipes that ship with imagefab are already rendered",
-            hint="`imagefab init` starts one",
-        )
+    workspace.require_own_project("the recipes that ship with imagefab are already rendered")
     stale = []
     for prepared in workspace.prepare(recipes):
         path = dockerfile_path(workspace.project, prepared.recipe.name)

@@ -77,7 +77,7 @@ def format_probes(checked: Checked) -> str:
     return f"{told}, not tried: {', '.join(checked.skipped)}" if checked.skipped else told
 
 
-def print_checked(recipe: str, found: Mapping[str, Checked]) -> str:
+def render_checked(recipe: str, found: Mapping[str, Checked]) -> str:
     lines = [f"# Written by `imagefab check {recipe}`; do not edit.", f"format = {FORMAT}"]
     for platform in sorted(found):
         one = found[platform]
@@ -144,7 +144,7 @@ def record_check(project: Project, plan: Plan, checked: Checked, progress: Progr
     if found.get(plan.platform.name) == checked:
         return
     try:
-        text = print_checked(plan.recipe, found | {plan.platform.name: checked})
+        text = render_checked(plan.recipe, found | {plan.platform.name: checked})
         write_atomic(path, text.encode(), within=project.root)
     except (DiskError, OSError) as error:
         progress.warn(f"can't write what the check found: {error}")

@@ -65,7 +65,7 @@ class Published:
         return self.name == name and {platform: image.plan for platform, image in self.images} == plans
 
 
-def print_published(recipe: str, published: Published) -> str:
+def render_published(recipe: str, published: Published) -> str:
     when = published.when or datetime.fromtimestamp(0, UTC)
     lines = [
         f"# Written by `imagefab publish {recipe}`; do not edit.",

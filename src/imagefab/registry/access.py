@@ -29,11 +29,11 @@ class Scope:
     actions: tuple[str, ...]
 
 
-def reading(repository: Repository) -> Scope:
+def scope_to_read(repository: Repository) -> Scope:
     return Scope(repository, (f"repository:{repository.path}:pull",))
 
 
-def writing(repository: Repository, siblings: Sequence[Repository] = ()) -> Scope:
+def scope_to_write(repository: Repository, siblings: Sequence[Repository] = ()) -> Scope:
     """To push, and to mount blobs from siblings."""
     others = sorted({one.path for one in siblings} - {repository.path})
     return Scope(

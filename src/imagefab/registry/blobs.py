@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from imagefab.digest import Digest
 from imagefab.http import SlowError, allow_pauses, is_passing, watch_pace
-from imagefab.registry.access import reading, writing
+from imagefab.registry.access import scope_to_read, scope_to_write
 from imagefab.registry.client import Answer, Client, read_retry_after
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import Repository
@@ -46,8 +47,8 @@ class Blobs:
         """`siblings` are repositories on the same registry to mount blobs from."""
         self._client = client
         self._repository = repository
-        self._reading = reading(repository)
-        self._writing = writing(repository, siblings)
+        self._reading = scope_to_read(repository)
+        self._writing = scope_to_write(repository, siblings)
 
     # -- there? ---------------------------------------------------------------------------------------------------
 
@@ -64,19 +65,19 @@ class Blobs:
         for source in sources:
             if self._mount(blob.digest, source):
                 return Way.MOUNTED
+        was_tried = False
+
+        def attempt() -> None:
+            nonlocal was_tried
+            if was_tried and self.has(blob.digest, to_write=True):
+                return
+            was_tried = True
+            with _taking_back(_Count(advance)) as sent:
+                self._send(blob, sent)
+
         # Some registries read the whole blob before asking for chunks.
-        with self._client.work(2 * blob.size) as effort:
-            while True:
-                sent = _Count(advance)
-                try:
-                    self._send(blob, sent)
-                except PassingError as error:
-                    sent.take_back()
-                    self._client.rest(effort, error)
-                    if self.has(blob.digest, to_write=True):
-                        return Way.SENT
-                else:
-                    return Way.SENT
+        self._client.insist(attempt, size=2 * blob.size)
+        return Way.SENT
 
     def _mount(self, digest: Digest, source: Repository) -> bool:
         """Mount a blob from a sibling, and return whether that worked. Many registries can't, which is fine."""
@@ -153,18 +154,14 @@ class Blobs:
 
     def fetch(self, digest: Digest, size: int, file: IO[bytes], advance: Callable[[int], None]) -> None:
         """Write exactly the blob's bytes to a file. Wrong bytes are an error once all retries fail."""
-        with self._client.work(size) as effort:
-            while True:
-                count = _Count(advance)
-                file.seek(0)
-                file.truncate()
-                try:
-                    self._receive(digest, size, file, count)
-                except PassingError as error:
-                    count.take_back()
-                    self._client.rest(effort, error)
-                else:
-                    return
+
+        def attempt() -> None:
+            file.seek(0)
+            file.truncate()
+            with _taking_back(_Count(advance)) as count:
+                self._receive(digest, size, file, count)
+
+        self._client.insist(attempt, size=size)
 
     def _receive(self, digest: Digest, size: int, file: IO[bytes], count: _Count) -> None:
         import httpx
@@ -243,6 +240,16 @@ class _Count:
 
     def restart(self) -> _Count:
         return self.go_on(0)
+
+
+@contextmanager
+def _taking_back(count: _Count) -> Iterator[_Count]:
+    """Take back what was counted of an attempt that fails and may be made again."""
+    try:
+        yield count
+    except PassingError:
+        count.take_back()
+        raise
 
 
 def _read_pieces(blob: Blob, start: int, end: int, advance: Callable[[int], None]) -> Iterator[bytes]:

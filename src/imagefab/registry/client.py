@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from imagefab.http import MOST_REDIRECTS, Patience, ProxyAddressError, follow, is_passing, make_client, within
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 _MOST_BODY = 16 << 20
+T = TypeVar("T")
 _LATER = "try again later; the upload goes on where it stopped"
 _CERTIFICATES = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
@@ -135,19 +136,25 @@ class Client:
         attempts: int | None = None,
     ) -> Answer:
         """Send until there is a conclusive response, with a time limit in seconds for each attempt."""
-        with self.work() as effort:
+
+        def attempt() -> Answer:
+            with within(seconds), send() as response:
+                body = b"" if method == "HEAD" else self._read(response)
+                answer = Answer(response.status_code, response.headers, body, str(response.url))
+            if is_passing(answer.status):
+                problem = f"{self.host}: {who} answers {self.explain(answer)}{_name_limit(answer.status)}"
+                raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))
+            return answer
+
+        return attempt() if attempts == 1 else self.insist(attempt)
+
+    def insist(self, attempt: Callable[[], T], *, size: int = 0) -> T:
+        """Attempt something until it raises no PassingError, or the patience for that many bytes ends."""
+        with self.work(size) as effort:
             while True:
                 try:
-                    with within(seconds), send() as response:
-                        body = b"" if method == "HEAD" else self._read(response)
-                        answer = Answer(response.status_code, response.headers, body, str(response.url))
-                    if not is_passing(answer.status):
-                        return answer
-                    problem = f"{self.host}: {who} answers {self.explain(answer)}{_name_limit(answer.status)}"
-                    raise PassingError(problem, hint=_LATER, wait=read_retry_after(answer.headers))  # noqa: TRY301
+                    return attempt()
                 except PassingError as error:
-                    if attempts == 1:
-                        raise
                     self.rest(effort, error)
 
     def work(self, size: int = 0) -> AbstractContextManager[Effort]:

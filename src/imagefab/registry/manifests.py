@@ -9,7 +9,7 @@ from typing import Any
 
 from imagefab.digest import Digest, canonical_json
 from imagefab.oci.image import INDEX, MANIFEST
-from imagefab.registry.access import reading, writing
+from imagefab.registry.access import scope_to_read, scope_to_write
 from imagefab.registry.client import Answer, Client
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import Repository
@@ -39,22 +39,21 @@ class Manifests:
     def __init__(self, client: Client, repository: Repository) -> None:
         self._client = client
         self._repository = repository
-        self._reading = reading(repository)
-        self._writing = writing(repository)
+        self._reading = scope_to_read(repository)
+        self._writing = scope_to_write(repository)
 
     def find(self, name: str, *, to_write: bool = False) -> Manifest | None:
         """The manifest that a tag or a digest points to; None if there is none."""
-        with self._client.work() as effort:
-            while True:
-                answer = self._call("GET", name, to_write=to_write, headers={"Accept": _ACCEPT})
-                if answer.status == 404:
-                    return None
-                if answer.status != 200:
-                    raise self._make_error(answer, f"does not give {name}")
-                try:
-                    return self._read(answer, name)
-                except PassingError as error:
-                    self._client.rest(effort, error)
+
+        def attempt() -> Manifest | None:
+            answer = self._call("GET", name, to_write=to_write, headers={"Accept": _ACCEPT})
+            if answer.status == 404:
+                return None
+            if answer.status != 200:
+                raise self._make_error(answer, f"does not give {name}")
+            return self._read(answer, name)
+
+        return self._client.insist(attempt)
 
     def has(self, digest: Digest) -> bool:
         """Whether a manifest exists, without reading it."""

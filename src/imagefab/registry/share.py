@@ -114,8 +114,8 @@ class LayerShare:
         if known is None or digests in known:
             return True
         self._progress.warn(
-            f"layer {planned.key.short} of {self._repository} is not used: it is {_print_digests(digests)},"
-            f" but the published one is {' or '.join(map(_print_digests, sorted(known)))}"
+            f"layer {planned.key.short} of {self._repository} is not used: it is {_join_digests(digests)},"
+            f" but the published one is {' or '.join(map(_join_digests, sorted(known)))}"
         )
         return False
 
@@ -143,7 +143,7 @@ class LayerShare:
         if there and there != here:
             self._progress.warn(
                 f"layer {layers[-1].name}: {self._repository} has another for the same inputs,"
-                f" {_print_digests(there)}; here it is {_print_digests(here)}"
+                f" {_join_digests(there)}; here it is {_join_digests(here)}"
             )
         return known is not None
 
@@ -225,5 +225,5 @@ class LayerShare:
                 self._progress.warn(f"layers are built here, as {self._repository} failed: {error.problem}")
 
 
-def _print_digests(digests: Sequence[Digest]) -> str:
+def _join_digests(digests: Sequence[Digest]) -> str:
     return ", ".join(map(str, digests))

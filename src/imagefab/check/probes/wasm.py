@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from imagefab.check.probe import Probe, Product
 from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.hosted import make_cmake_probe
-from imagefab.check.probes.text import place, run, words, write
+from imagefab.check.probes.text import place, run, words
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject
 
@@ -100,7 +100,7 @@ def make_module_probes(subject: Subject) -> Iterator[Probe]:
             name="cmake",
             what="CMake builds a small project with the toolchain file",
             script=place("CMakeLists.txt", "CMakeLists-module.txt")
-            + write("part.c", "int part_answer(void)\n{\n    return 42;\n}\n")
+            + place("part.c", "module-part.c")
             + place("module.cc")
             + f"cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE={shlex.quote(subject.find('CMAKE_TOOLCHAIN_FILE'))}\n"
             + "cmake --build build\n",

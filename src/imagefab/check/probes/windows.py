@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from imagefab.check.probe import Probe, Product
 from imagefab.check.probes.headers import make_bindgen_probe
 from imagefab.check.probes.hosted import make_cmake_probe
-from imagefab.check.probes.text import place, run, words, write
+from imagefab.check.probes.text import place, run, words
 from imagefab.check.product import pointer_bits
 from imagefab.check.programs import read_program
 from imagefab.check.subject import Subject
@@ -40,7 +40,7 @@ def make_windows_probes(subject: Subject) -> Iterator[Probe]:
         what="windres compiles resources and dlltool makes import libraries",
         script=place("hello.c")
         + place("version.rc")
-        + write("part.def", "LIBRARY part.dll\nEXPORTS\nprobe_answer\n")
+        + place("part.def")
         + f"{prefix}windres version.rc version.o\n"
         + f"{cc} -O2 hello.c version.o -o hello.exe\n"
         + "grep -aqF .rsrc hello.exe\n"
