@@ -68,6 +68,7 @@ def test_how_a_pc_ends(ending: str, code: int, warm: CommandLine, tmp_path: Path
 # -- Rust -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.prove
 def test_a_kernel_with_a_target_of_its_own(warm: CommandLine, debian_rust: Rust, tmp_path: Path) -> None:
     """-Zbuild-std=core, in the image, without network; `cargo run` boots it."""
     folder = tmp_path / "kernel"

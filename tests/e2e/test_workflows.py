@@ -179,6 +179,7 @@ def test_github_says_no(author: Author, guarded: str, flagship: CommandLine, tmp
         GitHub(machine, "push", "refs/heads/main").run(IMAGES)
 
 
+@pytest.mark.prove
 def test_gitlab(author: Author, guarded: str, flagship: CommandLine, tmp_path: Path) -> None:
     machine = Machine(folder=tmp_path / "machine", registry=guarded, origin=author.origin, cache=flagship.store)
     base = author.ask("rev-parse", "main")

@@ -51,7 +51,9 @@ def test_blueprints(check_golden: Callable[[Path, str], None], subtests: pytest.
 
 
 def test_recipes_for_one_target_share_their_lower_layers() -> None:
-    by_name = {recipe.name: design_blueprints(recipe) for recipe in load_recipes(PROJECT, RULES)}
+    # What keeps more of the packages has layers of its own.
+    recipes = [recipe for recipe in load_recipes(PROJECT, RULES) if not recipe.additions.keep]
+    by_name = {recipe.name: design_blueprints(recipe) for recipe in recipes}
     for gnu, musl in zip(by_name["aarch64-gnu"], by_name["aarch64-musl"], strict=True):
         shared = [layer for layer in gnu.layers if layer in musl.layers]
         assert shared == list(gnu.layers[:-1])
