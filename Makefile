@@ -17,7 +17,7 @@ test: setup ## all tests but the long ones: units, the real archive, all engines
 	@.ci/test
 
 test-fast: setup ## the units only, in less than a minute
-	@.venv/bin/pytest -n auto -m "not e2e and not archive" --ignore tests/e2e --ignore tests/prove
+	@.venv/bin/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) -m "not e2e and not archive" --ignore tests/e2e --ignore tests/prove
 
 prove: setup ## what takes hours, for RECIPES="…" and PLATFORMS="…" or all; it goes on where it was, FRESH=1 begins anew
 	@.ci/setup-tests
