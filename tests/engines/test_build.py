@@ -175,12 +175,12 @@ def test_no_scratch_space_is_left(store: Store) -> None:
 
 
 def test_too_few_layers(store: Store) -> None:
-    with pytest.raises(EngineError, match="gave 4 of 6 layers"):
+    with pytest.raises(EngineError, match="returned 4 of 6 layers"):
         build(FakeEngine(stop_at=4), store)
 
 
 def test_layers_out_of_order(store: Store) -> None:
-    with pytest.raises(EngineError, match="gave layer 1 where 0 was due"):
+    with pytest.raises(EngineError, match="returned layer 1 instead of 0"):
         build(FakeEngine(skip=1), store)
     assert find_layers(PLAN, store, SilentProgress()) == ()
 

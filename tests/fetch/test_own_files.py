@@ -183,7 +183,7 @@ def test_what_git_keeps_is_refused(project: Path, store: Store) -> None:
     """There may be logins in it."""
     (project / ".git").mkdir()
     (project / ".git/config").write_text("[remote]\n")
-    with pytest.raises(OwnFileError, match="git's own file"):
+    with pytest.raises(OwnFileError, match="belongs to git"):
         take(store, project / ".git/config", project)
 
 

@@ -277,7 +277,7 @@ def write_again(store: Store, tree: Tree, folder: Path) -> LayerFile:
 def test_what_the_store_has_is_not_written_again(store: Store, tmp_path: Path) -> None:
     known = add_layer(store, KEY, TREE)
     again = write_again(store, TREE, tmp_path / "again")
-    assert (again.path, again.digest, again.diff_id, again.members) == (
+    assert (again.path, again.packed.digest, again.packed.diff_id, again.packed.members) == (
         None,
         known.digest,
         known.diff_id,

@@ -34,11 +34,11 @@ def describe(made: LayerFile) -> Layer:
     return Layer(
         key=key,
         name="base",
-        digest=made.digest,
-        diff_id=made.diff_id,
-        size=made.size,
-        plain_size=made.plain_size,
-        members=made.members,
+        digest=made.packed.digest,
+        diff_id=made.packed.diff_id,
+        size=made.packed.size,
+        plain_size=made.packed.plain_size,
+        members=made.packed.members,
         listing=listing,
     )
 
@@ -75,7 +75,7 @@ def test_hard_links_and_capabilities() -> None:
 def test_several_members() -> None:
     large = hashlib.shake_256(b"").digest(MEMBER + 1000)
     made, data = write(LayerDifference({"large": file(large), "small": file(b"x")}, ()))
-    assert len(made.members) == 2
+    assert len(made.packed.members) == 2
     assert verify_layer(describe(made), io.BytesIO(data)) == made.listing
 
 

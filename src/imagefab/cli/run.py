@@ -40,9 +40,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
         )
     words = words[1:] if words[:1] == ["--"] else words
     if not words:
-        raise UsageError(
-            "no command given", hint="`imagefab run RECIPE -- CMD…`; `imagefab shell RECIPE` is for looking around"
-        )
+        raise UsageError("no command given", hint="`imagefab run RECIPE -- CMD…`; for a shell, `imagefab shell RECIPE`")
     return run_words(arguments, workspace, words)
 
 

@@ -78,7 +78,7 @@ def build_image(
         def take(number: int, files: Sequence[LayerFile]) -> None:
             wanted = plan.layers[number]
             if number != len(built):
-                raise EngineError(f"the engine {engine.name} gave layer {number} where {len(built)} was due")
+                raise EngineError(f"the engine {engine.name} returned layer {number} instead of {len(built)}")
             origin = Origin(engine=engine.name, version=__version__, plan=plan.key)
             built.append(record_step(store, wanted.key, files, origin=origin))
             fresh.add(wanted.key)
@@ -100,7 +100,7 @@ def build_image(
                     )
                 )
         if len(built) != len(plan.layers):
-            raise EngineError(f"the engine {engine.name} gave {len(built)} of {len(plan.layers)} layers")
+            raise EngineError(f"the engine {engine.name} returned {len(built)} of {len(plan.layers)} layers")
         return Built(plan=plan, image=assemble_image(plan, built), fresh=frozenset(fresh))
 
 

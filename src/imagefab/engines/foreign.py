@@ -175,7 +175,7 @@ def _read_layout(folder: Path, platform: HostPlatform | None) -> tuple[LayoutSou
     found = _find_platform(str(folder), config.get("os"), config.get("architecture"))
     _check_config(folder, config)
     if platform not in (None, found):
-        raise UsageError(f"{folder} has an image for {found}, and none for {platform}")
+        raise UsageError(f"{folder} has an image for {found}, but none for {platform}")
     return source, image
 
 

@@ -115,7 +115,7 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
         raise OwnFileError(f"{spec.path} is not a regular file", path=spec.path)
     if ".git" in real.parts:
         raise OwnFileError(
-            f"{spec.path} is git's own file, which may have logins in it", path=spec.path, hint="copy what you need"
+            f"{spec.path} belongs to git, and may contain credentials", path=spec.path, hint="copy what you need"
         )
     if not (files.has(real) or _is_vendors(spec, real)):
         raise OwnFileError(

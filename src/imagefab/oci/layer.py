@@ -120,26 +120,6 @@ def _read_sizes(value: Any) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerFile:
-    """A layer that is not on record yet."""
-
-    name: str
-    digest: Digest
-    diff_id: Digest
-    size: int
-    plain_size: int
-    members: tuple[int, ...]
-    listing: bytes
-    content: Digest
-    path: Path | None
-    """Its file; None for a layer with the content of one that the store has."""
-
-
-Known = Callable[[Digest], "Packed | None"]
-"""Finds the layer with a content, if the store has one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
     """What a content became when it was written and compressed."""
 
@@ -164,6 +144,22 @@ class Packed:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFile:
+    """A layer that is not on record yet."""
+
+    name: str
+    packed: Packed
+    listing: bytes
+    content: Digest
+    path: Path | None
+    """Its file; None for a layer with the content of one that the store has."""
+
+
+Known = Callable[[Digest], Packed | None]
+"""Finds the layer with a content, if the store has one."""
+
+
 def write_layers(
     parts: Sequence[tuple[str, LayerDifference]], read: Reader, folder: Path, executor: Executor, find_known: Known
 ) -> list[LayerFile]:
@@ -178,19 +174,7 @@ def write_layers(
             path = folder / f"{number}.tar.gz"
             with path.open("wb") as out:
                 packed = write_layer(difference, read, out, executor)
-        written.append(
-            LayerFile(
-                name=name,
-                digest=packed.digest,
-                diff_id=packed.diff_id,
-                size=packed.size,
-                plain_size=packed.plain_size,
-                members=packed.members,
-                listing=listing,
-                content=content,
-                path=path,
-            )
-        )
+        written.append(LayerFile(name=name, packed=packed, listing=listing, content=content, path=path))
     return written
 
 
@@ -333,11 +317,11 @@ def record_step(
         Layer(
             key=key,
             name=file.name,
-            digest=file.digest,
-            diff_id=file.diff_id,
-            size=file.size,
-            plain_size=file.plain_size,
-            members=file.members,
+            digest=file.packed.digest,
+            diff_id=file.packed.diff_id,
+            size=file.packed.size,
+            plain_size=file.packed.plain_size,
+            members=file.packed.members,
             listing=Digest.of_bytes(file.listing),
             origin=origin,
         )
@@ -353,15 +337,8 @@ def keep_layer(store: Store, file: LayerFile) -> None:
     """Put a layer into the store, without saying yet what it is part of."""
     store.write_blob(file.listing)
     if file.path is not None:
-        store.adopt_blob(file.path, file.digest)
-        packed = Packed(
-            digest=file.digest,
-            diff_id=file.diff_id,
-            size=file.size,
-            plain_size=file.plain_size,
-            members=file.members,
-        )
-        record = packed.record() | {_CHECKSUM: _sum_up_packed(file.content, packed)}
+        store.adopt_blob(file.path, file.packed.digest)
+        record = file.packed.record() | {_CHECKSUM: _sum_up_packed(file.content, file.packed)}
         store.write_record(CONTENTS, file.content, record)
 
 

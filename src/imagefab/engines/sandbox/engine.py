@@ -20,7 +20,7 @@ from imagefab.engines.sandbox.run import MemoryFullError, NoPlaceError, list_low
 from imagefab.engines.split import list_groups
 from imagefab.errors import EngineError
 from imagefab.limits import describe_excess
-from imagefab.oci.layer import LayerFile
+from imagefab.oci.layer import LayerFile, Packed
 from imagefab.plan.context import write_context
 from imagefab.plan.model import (
     AddRootfs,
@@ -95,7 +95,9 @@ def _build_layers(request: BuildTask, built: list[list[LowerLayer]], memory: int
                 case "layer":
                     files = [_decode_file(one) for one in event["files"]]
                     request.done(first + event["layer"], files)
-                    built.append([make_lower(request.store, file, Digest.of_bytes(file.listing)) for file in files])
+                    built.append(
+                        [make_lower(request.store, file.packed, Digest.of_bytes(file.listing)) for file in files]
+                    )
                 case "step-failed":
                     raise _explain_step(request, event)
                 case "memory-full":
@@ -152,11 +154,7 @@ def _decode_file(event: dict[str, Any]) -> LayerFile:
         name=event["name"],
         path=None if event["path"] is None else Path(event["path"]),
         content=Digest.parse(event["content"]),
-        digest=Digest.parse(event["digest"]),
-        diff_id=Digest.parse(event["diff_id"]),
-        size=event["size"],
-        plain_size=event["plain_size"],
-        members=tuple(event["members"]),
+        packed=Packed.from_record(event),
         listing=Path(event["listing"]).read_bytes(),
     )
 

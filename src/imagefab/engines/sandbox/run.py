@@ -20,7 +20,7 @@ from imagefab.engines.sandbox.launch import Worker, start_worker
 from imagefab.engines.sandbox.memory import MEMORY_WANTED, claim_memory
 from imagefab.engines.sandbox.streams import lend_streams
 from imagefab.errors import EngineError
-from imagefab.oci.layer import Layer, LayerFile
+from imagefab.oci.layer import Layer, Packed
 from imagefab.platforms import machine_platform
 from imagefab.store.store import Store
 
@@ -43,7 +43,7 @@ def list_lowers(store: Store, layers: Sequence[Layer]) -> list[LowerLayer]:
     return [make_lower(store, layer, layer.listing) for layer in layers]
 
 
-def make_lower(store: Store, layer: Layer | LayerFile, listing: Digest) -> LowerLayer:
+def make_lower(store: Store, layer: Layer | Packed, listing: Digest) -> LowerLayer:
     return LowerLayer(
         path=str(store.blob_path(layer.digest)),
         members=list(layer.members),

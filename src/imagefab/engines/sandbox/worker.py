@@ -217,15 +217,10 @@ def _follow(spawner: Spawner, spec: Path) -> tuple[StepEnd, Log]:
 
 def _encode_file(listing: Path, file: LayerFile) -> dict[str, Any]:
     listing.write_bytes(file.listing)
-    return {
+    return file.packed.record() | {
         "name": file.name,
         "path": None if file.path is None else str(file.path),
         "content": str(file.content),
-        "digest": str(file.digest),
-        "diff_id": str(file.diff_id),
-        "size": file.size,
-        "plain_size": file.plain_size,
-        "members": list(file.members),
         "listing": str(listing),
     }
 
