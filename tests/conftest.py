@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from hypothesis import settings
 
 settings.register_profile("imagefab", deadline=None)
 settings.load_profile("imagefab")
+
+# Where bytecode is not to be written, each of the thousands of commands that tests run would compile its modules.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # In a shell's background Ctrl-C is ignored, and after nohup a hang-up; whatever tests start would ignore them as well.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
