@@ -43,6 +43,19 @@ def test_a_folder_can_be_bound(engine: str, tiny: CommandLine, tmp_path: Path) -
     assert tiny.run(*words, "sh", "-euc", script).stdout == "from the host"
 
 
+def test_layers_stay_unpacked(tiny: CommandLine, tmp_path: Path) -> None:
+    """What the second command runs in is what the first one had: nothing that it wrote, and all that it removed."""
+    words = ("run", "--mount", tmp_path, "--engine", "sandbox", "tiny", "--", "sh", "-euc")
+    tiny.run(*words, "test -e /etc/passwd && echo more >>/etc/passwd && rm /usr/bin/perl && mkdir /etc/new")
+    trees = {path: path.stat().st_ctime_ns for path in (tiny.store / "trees").glob("*/root")}
+    assert trees
+    tiny.run(*words, "! grep more /etc/passwd && test -x /usr/bin/perl && test ! -e /etc/new")
+    assert {path: path.stat().st_ctime_ns for path in (tiny.store / "trees").glob("*/root")} == trees
+    assert "freed" in tiny.run("gc").stderr
+    assert not list((tiny.store / "trees").iterdir())
+    tiny.run(*words, "test -x /usr/bin/perl")
+
+
 def test_a_folder_whose_owners_cannot_be_translated(tiny: CommandLine, tmp_path: Path) -> None:
     """An overlay's, for root: in the sandbox, nobody has ids of the host's."""
     for name in ("lower", "upper", "work", "merged"):

@@ -29,6 +29,9 @@ class FakeEngine:
     """Before which layer it waits for the gate."""
     inside: threading.Event = field(default_factory=threading.Event)
 
+    def is_known_to_work(self, store: Store) -> bool:
+        return False
+
     def inspect(self, store: Store) -> Sequence[Finding]:
         return ()
 

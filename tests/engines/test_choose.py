@@ -18,6 +18,9 @@ class FakeEngine:
     def __init__(self, name: str, *findings: Finding) -> None:
         self.name, self.findings = name, findings
 
+    def is_known_to_work(self, store: Store) -> bool:
+        return False
+
     def inspect(self, store: Store) -> Sequence[Finding]:
         return self.findings
 

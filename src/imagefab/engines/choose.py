@@ -49,6 +49,8 @@ def choose_engine(name: str, store: Store, *, builder: str | None = None) -> Eng
     problems: list[tuple[str, Finding]] = []
     for candidate in names:
         engine = ENGINES[candidate]() if builder is None else _builder(builder)
+        if engine.is_known_to_work(store):
+            return engine
         broken = [finding for finding in engine.inspect(store) if not finding.ok]
         if not broken:
             return engine

@@ -22,7 +22,7 @@ from imagefab.engines.load import provide_image
 from imagefab.engines.sandbox.run import run_in_sandbox
 from imagefab.engines.tether import tether
 from imagefab.oci.image import Image
-from imagefab.oci.layer import read_tree
+from imagefab.oci.layer import has_files_below, read_tree
 from imagefab.platforms import HostPlatform
 from imagefab.progress import Progress
 from imagefab.store.store import Store
@@ -90,8 +90,10 @@ def run_in_container(
 def hides_image(image: Image, folder: str, store: Store) -> bool:
     """Whether a host folder, mounted at its own path, would hide part of the image."""
     inside = folder.strip("/")
-    tree = read_tree([store.read_blob(layer.listing) for layer in image.layers])
-    return any(not inside or path.startswith(f"{inside}/") for path in tree)
+    listings = [store.read_blob(layer.listing) for layer in image.layers]
+    if inside and not any(has_files_below(listing, inside) for listing in listings):
+        return False
+    return not inside or any(path.startswith(f"{inside}/") for path in read_tree(listings))
 
 
 def keep_limits() -> list[str]:

@@ -127,6 +127,10 @@ class ContainerEngine(ABC):
     def client(self) -> list[str]:
         """The engine's command-line client, with the options it needs here."""
 
+    def is_known_to_work(self, store: Store) -> bool:
+        """A daemon can stop at any time, so it is asked each time."""
+        return False
+
     def inspect(self, store: Store) -> Sequence[Finding]:
         findings = list(self.look())
         if all(finding.ok for finding in findings):

@@ -84,4 +84,7 @@ class Engine(Protocol):
     def inspect(self, store: Store) -> Sequence[Finding]:
         """Check what it needs on this machine, including a trial; if all is ok, it can build for that store."""
 
+    def is_known_to_work(self, store: Store) -> bool:
+        """Whether it was inspected before, all was ok, and nothing it depends on has changed since."""
+
     def build(self, request: BuildTask) -> None: ...

@@ -156,13 +156,17 @@ def _try_sandbox(attempt: Callable[[Path], tuple[int, str]]) -> Finding:
     return Finding(what=what, ok=True, detail="work")
 
 
+SWITCHES = (
+    ("user/max_user_namespaces", "0", "user.max_user_namespaces=65536"),
+    ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+)
+"""Kernel settings that can forbid namespaces, the value that does, and what to set."""
+
+
 def _mend_namespaces(switches: Path) -> str:
     """The command for the kernel setting that forbids namespaces, if one does."""
-    for name, forbidding, mend in (
-        ("user/max_user_namespaces", "0", "user.max_user_namespaces=65536"),
-        ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
-    ):
+    for name, forbidding, mend in SWITCHES:
         try:
             found = (switches / name).read_text().strip()
         except OSError:

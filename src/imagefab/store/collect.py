@@ -1,7 +1,8 @@
 """Garbage collection: remove what a store does not need.
 
-Locks determine what is kept. The rest is removed: layers, packages, derived files and unfinished downloads. The caller
-has exclusive access to the store from before it lists what to keep, so nothing a running build needs is removed.
+Locks determine what is kept. The rest is removed: layers, packages, derived files and unfinished downloads; and all
+trees. The caller has exclusive access to the store from before it lists what to keep, so nothing a running build needs
+is removed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefab.digest import Digest
-from imagefab.files.disk import list_files
+from imagefab.files.disk import list_files, list_folders
 from imagefab.store.marker import list_blobs
 from imagefab.store.store import Store
+
+TREES = "trees"
+"""The folder of layers that stay unpacked. They are quickly made again, so none is kept."""
+MADE = "made.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,20 @@ def collect_garbage(store: Store, kept: Kept, *, also: Iterable[Path], dry_run: 
         freed += path.lstat().st_size
         if not dry_run:
             path.unlink()
+    for tree in list_folders(store.root / TREES):
+        freed += read_made(tree)[0]
+        if not dry_run:
+            store.remove_folder(tree)
     return freed
+
+
+def read_made(tree: Path) -> tuple[int, str | None]:
+    """A tree's size, and the boot of the machine in which it was made; None if that can't be read."""
+    try:
+        size, boot = json.loads((tree / MADE).read_bytes())
+        return int(size), str(boot)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return 0, None
 
 
 def _find_garbage(root: Path, kept: Kept) -> Iterator[Path]:

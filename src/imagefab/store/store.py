@@ -4,6 +4,7 @@
     checked/<hex>                what stat returned for a blob when its hash was last verified
     contents/<hex>.json          what is in a layer → that layer
     layers/<hex>.json            layer key → the layer that was built for it
+    trees/<hex>/root         a layer that stays unpacked
     locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
     CACHEDIR.TAG                 the marker: a folder without it is not a store, and nothing in it is touched
 

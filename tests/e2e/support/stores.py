@@ -40,7 +40,7 @@ def copy_store(store: Path, target: Path) -> Path:
     """Another store with the same blobs, which nobody else writes to. Locks are its own: a link is the same lock."""
     target.mkdir(parents=True)
     for part in store.iterdir():
-        if part.name not in ("locks", "tmp"):
+        if part.name not in ("locks", "tmp", "trees"):
             subprocess.run(["cp", "--archive", "--link", part, target], check=True)
     return target
 

@@ -14,9 +14,11 @@ from imagefab.engines.engine import BuildTask, Finding
 from imagefab.engines.inspect import inspect_sandbox, require_emulation
 from imagefab.engines.sandbox.bubblewrap import require_isolator
 from imagefab.engines.sandbox.job import BuildJob, LayerJob, LowerLayer
+from imagefab.engines.sandbox.known import is_known_to_work, remember
 from imagefab.engines.sandbox.launch import start_worker
 from imagefab.engines.sandbox.memory import MEMORY_WANTED, claim_memory
-from imagefab.engines.sandbox.run import MemoryFullError, NoPlaceError, list_lowers, make_lower, run_probe
+from imagefab.engines.sandbox.run import MemoryFullError, NoPlaceError, run_probe
+from imagefab.engines.sandbox.trees import Loan, lend_trees
 from imagefab.engines.split import list_groups
 from imagefab.errors import EngineError
 from imagefab.limits import describe_excess
@@ -41,34 +43,47 @@ class SandboxEngine:
     starts_anew = False
 
     def inspect(self, store: Store) -> Sequence[Finding]:
-        return inspect_sandbox(run_probe)
+        findings = inspect_sandbox(run_probe)
+        if all(finding.ok for finding in findings):
+            remember(store)
+        return findings
+
+    def is_known_to_work(self, store: Store) -> bool:
+        return is_known_to_work(store)
 
     def build(self, request: BuildTask) -> None:
         require_emulation(request.plan.platform)
-        built = [list_lowers(request.store, layers) for layers in request.have]
-        try:
-            with claim_memory(_MEMORY_WANTED) as memory:
-                _build_layers(request, built, memory, prefer_disk=memory < _MEMORY_WANTED)
-        except MemoryFullError as full:
-            _warn(request, full, "going on on disk")
-        else:
-            return
-        try:
-            _build_layers(request, built, 0, prefer_disk=True)
-        except NoPlaceError as nowhere:
-            _warn(request, nowhere, "going on in memory alone, when no other build needs any")
-            with claim_memory(_MEMORY_WANTED, alone=True) as memory:
-                _build_layers(request, built, memory, prefer_disk=False)
+        with lend_trees(request.store, list(chain.from_iterable(request.have)), request.folder) as loan:
+            _build(request, loan)
+
+
+def _build(request: BuildTask, loan: Loan) -> None:
+    built: list[list[LowerLayer]] = []
+    try:
+        with claim_memory(_MEMORY_WANTED) as memory:
+            _build_layers(request, loan, built, memory, prefer_disk=memory < _MEMORY_WANTED)
+    except MemoryFullError as full:
+        _warn(request, full, "going on on disk")
+    else:
+        return
+    try:
+        _build_layers(request, loan, built, 0, prefer_disk=True)
+    except NoPlaceError as nowhere:
+        _warn(request, nowhere, "going on in memory alone, when no other build needs any")
+        with claim_memory(_MEMORY_WANTED, alone=True) as memory:
+            _build_layers(request, loan, built, memory, prefer_disk=False)
 
 
 def _warn(request: BuildTask, error: EngineError, what: str) -> None:
     request.progress.warn(f"{request.plan.recipe}: {error.problem}; {what}")
 
 
-def _build_layers(request: BuildTask, built: list[list[LowerLayer]], memory: int, *, prefer_disk: bool) -> None:
+def _build_layers(
+    request: BuildTask, loan: Loan, built: list[list[LowerLayer]], memory: int, *, prefer_disk: bool
+) -> None:
     """Build the remaining layers, appending each to `built` as it is finished."""
     plan = request.plan
-    first = len(built)
+    first = len(request.have) + len(built)
     folder = Path(tempfile.mkdtemp(dir=request.folder))
     job = BuildJob(
         folder=str(folder),
@@ -79,7 +94,7 @@ def _build_layers(request: BuildTask, built: list[list[LowerLayer]], memory: int
         isolator=require_isolator(),
         epoch=plan.epoch,
         env={"PATH": IMAGE_PATH, "HOME": "/root", **plan.step_environment},
-        lowers=list(chain.from_iterable(built)),
+        lowers=[*loan.lowers(), *chain.from_iterable(built)],
         store=str(request.store.root),
         layers=_make_layer_jobs(request, plan.layers[first:], folder / "context"),
     )
@@ -88,6 +103,8 @@ def _build_layers(request: BuildTask, built: list[list[LowerLayer]], memory: int
         worker.send(job)
         for event in worker.events():
             match event["event"]:
+                case "unpacked":
+                    loan.made.add(event["layer"])
                 case "layer-begin":
                     if task is not None:
                         task.finish()
@@ -95,9 +112,7 @@ def _build_layers(request: BuildTask, built: list[list[LowerLayer]], memory: int
                 case "layer":
                     files = [_decode_file(one) for one in event["files"]]
                     request.done(first + event["layer"], files)
-                    built.append(
-                        [make_lower(request.store, file.packed, Digest.of_bytes(file.listing)) for file in files]
-                    )
+                    built.append([_make_lower(request.store, file) for file in files])
                 case "step-failed":
                     raise _explain_step(request, event)
                 case "memory-full":
@@ -147,6 +162,14 @@ def _home(plan: Plan, layer: PlanLayer) -> str:
 
 def _is_package(path: str) -> bool:
     return path.split("/")[2] == "debs"
+
+
+def _make_lower(store: Store, file: LayerFile) -> LowerLayer:
+    return LowerLayer(
+        path=str(store.blob_path(file.packed.digest)),
+        members=list(file.packed.members),
+        listing=str(store.blob_path(Digest.of_bytes(file.listing))),
+    )
 
 
 def _decode_file(event: dict[str, Any]) -> LayerFile:

@@ -105,12 +105,15 @@ def open_origin(node: Node) -> IO[bytes]:
 # -- canonical layer → folder -----------------------------------------------------------------------------------------
 
 
-def unpack_layer(path: Path, members: list[int], root: str, executor: Executor) -> None:
-    """Unpack a canonical layer over a folder. Its entries are checked: none leads out of the folder."""
+def unpack_layer(path: Path, members: list[int], root: str, executor: Executor, *, alone: bool = False) -> None:
+    """Unpack a canonical layer over a folder, or alone into an empty one, as an overlay's lower folder.
+
+    Its entries are checked: none leads out of the folder.
+    """
     reader = TarReader(_decompress(path, members, executor))
     folders: list[tuple[str, int]] = []
     for entry in reader.entries():
-        _make_entry(root, entry, reader)
+        _make_entry(root, entry, reader, alone=alone)
         if entry.node.kind == "folder":
             folders.append((f"{root}/{entry.path}", entry.node.mtime))
     for folder, mtime in reversed(folders):
@@ -128,11 +131,15 @@ def _decompress(path: Path, members: list[int], executor: Executor) -> Iterator[
         yield pending.popleft().result()
 
 
-def _make_entry(root: str, entry: TarEntry, reader: TarReader) -> None:
+def _make_entry(root: str, entry: TarEntry, reader: TarReader, *, alone: bool) -> None:
     folder, _, name = entry.path.rpartition("/")
     path = f"{root}/{entry.path}"
     if name.startswith(WHITEOUT):
-        _remove(f"{root}/{folder}/{name.removeprefix(WHITEOUT)}")
+        removed = f"{root}/{folder}/{name.removeprefix(WHITEOUT)}"
+        if alone:
+            os.mknod(removed, stat.S_IFCHR, os.makedev(0, 0))
+        else:
+            _remove(removed)
         return
     node = entry.node
     if node.kind == "folder":

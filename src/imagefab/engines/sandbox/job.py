@@ -16,6 +16,10 @@ class LowerLayer:
     path: str
     members: list[int]
     listing: str
+    tree: str | None = None
+    """The folder where it is unpacked or should be; None if it is for this job alone."""
+    is_ready: bool = False
+    """Whether it is there already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

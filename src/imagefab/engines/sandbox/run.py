@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from imagefab.digest import Digest
 from imagefab.engines.engine import Command, TimeLimitError
 from imagefab.engines.isolation import make_probe
 from imagefab.engines.sandbox.bubblewrap import require_isolator
@@ -19,8 +18,9 @@ from imagefab.engines.sandbox.job import LowerLayer, RunJob
 from imagefab.engines.sandbox.launch import Worker, start_worker
 from imagefab.engines.sandbox.memory import MEMORY_WANTED, claim_memory
 from imagefab.engines.sandbox.streams import lend_streams
+from imagefab.engines.sandbox.trees import Loan, lend_trees
 from imagefab.errors import EngineError
-from imagefab.oci.layer import Layer, Packed
+from imagefab.oci.layer import Layer
 from imagefab.platforms import machine_platform
 from imagefab.store.store import Store
 
@@ -39,37 +39,29 @@ class NoPlaceError(EngineError):
     """No usable place can hold overlays."""
 
 
-def list_lowers(store: Store, layers: Sequence[Layer]) -> list[LowerLayer]:
-    return [make_lower(store, layer, layer.listing) for layer in layers]
-
-
-def make_lower(store: Store, layer: Layer | Packed, listing: Digest) -> LowerLayer:
-    return LowerLayer(
-        path=str(store.blob_path(layer.digest)),
-        members=list(layer.members),
-        listing=str(store.blob_path(listing)),
-    )
-
-
 def run_in_sandbox(layers: Sequence[Layer], store: Store, command: Command, *, output: IO[bytes] | None = None) -> int:
     """Run a command and return its exit code. It has the caller's standard streams, or no input and one output."""
     folder = Path(tempfile.mkdtemp(prefix="command-", dir=store.scratch_folder()))
     try:
         with claim_memory(MEMORY_WANTED) as memory:
-            return _run(folder, list_lowers(store, layers), command, memory, output)
+            as_caller = _is_caller(command) and os.geteuid() != 0
+            with lend_trees(store, layers, folder, as_caller=as_caller) as loan:
+                return _run(folder, loan, command, memory, output)
     finally:
         store.remove_folder(folder)
 
 
-def _run(folder: Path, lowers: list[LowerLayer], command: Command, memory: int, output: IO[bytes] | None) -> int:
+def _run(folder: Path, loan: Loan, command: Command, memory: int, output: IO[bytes] | None) -> int:
     with (
         lend_streams(output) as streams,
         start_worker(folder, streams.descriptors) as worker,
         _ending(worker, command.limit),
     ):
-        worker.send(_make_run_job(folder, lowers, command, memory, terminal=streams.terminal))
+        worker.send(_make_run_job(folder, loan.lowers(), command, memory, terminal=streams.terminal))
         for event in worker.events():
             match event["event"]:
+                case "unpacked":
+                    loan.made.add(event["layer"])
                 case "exit":
                     return int(event["code"])
                 case "over-limit":
@@ -91,13 +83,13 @@ def run_probe(folder: Path) -> tuple[int, str]:
     program.chmod(0o755)
     command = Command(argv=("/probe",), read_only_binds=((str(program), "/probe"),))
     with (folder / "said").open("w+b") as output:
-        code = _run(folder, [], command, _TRIAL, output)
+        code = _run(folder, Loan(), command, _TRIAL, output)
         output.seek(0)
         return code, output.read().decode(errors="replace")
 
 
 def _make_run_job(folder: Path, lowers: list[LowerLayer], command: Command, memory: int, *, terminal: bool) -> RunJob:
-    is_caller = command.user == (os.getuid(), os.getgid())
+    is_caller = _is_caller(command)
     return RunJob(
         folder=str(folder),
         memory=memory,
@@ -122,6 +114,10 @@ def _make_run_job(folder: Path, lowers: list[LowerLayer], command: Command, memo
         read_only=command.read_only,
         network=command.network,
     )
+
+
+def _is_caller(command: Command) -> bool:
+    return command.user == (os.getuid(), os.getgid())
 
 
 @contextlib.contextmanager

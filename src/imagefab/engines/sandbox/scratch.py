@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from imagefab.engines.sandbox import kernel
@@ -45,6 +46,14 @@ class Scratch:
         """Make a folder of that kind with a unique name."""
         self._count += 1
         return self.make(f"{kind}/{self._count}")
+
+    def make_link(self, number: int, target: str) -> Path:
+        """Make a short name for a folder elsewhere."""
+        links = self.root / "at"
+        links.mkdir(exist_ok=True)
+        path = links / str(number)
+        path.symlink_to(target)
+        return path
 
     def is_full(self) -> bool:
         """Whether something may just have failed for lack of space here."""
@@ -95,6 +104,12 @@ class Overlay:
 
     def add_lower(self, path: Path) -> None:
         self._lowers.append(path)
+
+    def try_lowers(self, paths: Sequence[Path]) -> None:
+        """Check that folders can be lower ones, by a mount; OSError if not."""
+        lowers = ":".join(self._name(path) for path in [*reversed(paths), *self._lowers])
+        kernel.mount("overlay", str(self.root), "overlay", kernel.MS_NODEV, f"lowerdir={lowers},{_OPTIONS}")
+        kernel.unmount(str(self.root))
 
     def options(self, upper: Path) -> str:
         work = self._scratch.make_another("work")

@@ -226,11 +226,33 @@ def _encode_file(listing: Path, file: LayerFile) -> dict[str, Any]:
 
 
 def lay_out_lowers(lowers: list[LowerLayer], scratch: Scratch, overlay: Overlay, pool: Executor) -> None:
-    """Unpack all layers below, over each other, into one folder."""
-    folder = scratch.make("lower")
-    for lower in lowers:
-        unpack_layer(Path(lower.path), lower.members, str(folder), pool)
-    overlay.add_lower(folder)
+    """Add the layers below to an overlay: as folders in the store, or, where that fails, unpacked over each other."""
+    folders: list[Path] = []
+    try:
+        for number, lower in enumerate(lowers):
+            folders.append(_lay_out_lower(number, lower, scratch, pool))
+        overlay.try_lowers(folders)
+    except OSError:
+        # What one unprivileged user may make on a disk, and put into an overlay, depends on the kernel and the disk.
+        folders = [scratch.make("together")]
+        for lower in lowers:
+            unpack_layer(Path(lower.path), lower.members, str(folders[0]), pool)
+    for folder in folders:
+        overlay.add_lower(folder)
+
+
+def _lay_out_lower(number: int, lower: LowerLayer, scratch: Scratch, pool: Executor) -> Path:
+    if lower.tree is None:
+        folder = scratch.make(f"lower/{number}")
+        unpack_layer(Path(lower.path), lower.members, str(folder), pool, alone=True)
+        return folder
+    # Mount options have no room for the paths of a store.
+    link = scratch.make_link(number, lower.tree)
+    if not lower.is_ready:
+        os.mkdir(lower.tree)
+        unpack_layer(Path(lower.path), lower.members, lower.tree, pool, alone=True)
+        report(event="unpacked", layer=number)
+    return link
 
 
 # -- running ----------------------------------------------------------------------------------------------------------
