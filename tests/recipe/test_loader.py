@@ -52,7 +52,7 @@ def test_a_whole_recipe(write_project: Any, rules: Rules) -> None:
         size-budget = 250
         [packages]
         host = ["file", "libc6:arm64"]
-        target = ["libssl-dev"]
+        target = ["musl-dev"]
         [env]
         FOO = "$(bar) `baz` \\"quoted\\""
         [options]
@@ -87,7 +87,7 @@ def test_a_whole_recipe(write_project: Any, rules: Rules) -> None:
     assert recipe.archives == (Archive(name="trixie", archive="debian", suite="trixie"),)
     assert recipe.additions == Additions(
         host_packages=("file", "libc6:arm64"),
-        target_packages=("libssl-dev",),
+        target_packages=("musl-dev",),
         files=(
             FileSpec(path="/etc/foo.conf", content=b"text\n"),
             FileSpec(path="/usr/bin/tool", content=b"#!/bin/sh\n", mode=0o755),
@@ -366,6 +366,24 @@ def test_shell_text_is_kept_as_it_is(write_project: Any, rules: Rules) -> None:
     recipe = load(write_project({"recipes/good.toml": text}), rules)
     assert recipe.additions.env == (("X", '$HOME "`id`" \\ä'),)
     assert recipe.additions.run[0].script == script
+
+
+@pytest.mark.parametrize(
+    ("packages", "told"), [('"libssl-dev", "zlib1g-dev"', "libssl-dev, zlib1g-dev"), ('"x11", "musl-dev"', "x11")]
+)
+def test_packages_for_glibc_in_an_image_with_musl(packages: str, told: str, write_project: Any) -> None:
+    """They would be locked and installed, and nothing would link with them."""
+    text = 'description = "d"\ntarget = "aarch64-unknown-linux-musl"\nkind = "musl"\nbase = "root"\n'
+    project = write_project({"recipes/good.toml": text + f"packages.target = [{packages}]\n"})
+    with pytest.raises(SeveralErrors, match=f"the archive builds {told} for glibc") as caught:
+        load_recipes(project, RULES, ["good"])
+    assert "vendored" in str(caught.value.errors[0].hint)
+
+
+def test_packages_with_musl_itself(write_project: Any) -> None:
+    text = 'description = "d"\ntarget = "aarch64-unknown-linux-musl"\nkind = "musl"\nbase = "root"\n'
+    project = write_project({"recipes/good.toml": text + 'packages.target = ["musl-dev", "linux-libc-dev"]\n'})
+    assert load_recipes(project, RULES, ["good"])
 
 
 def test_packages_for_a_target_that_the_archive_has_none_for(write_project: Any) -> None:

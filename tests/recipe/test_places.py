@@ -12,9 +12,9 @@ from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.toolchains.design import RULES
 
 RECIPE = """\
-description = "static binaries"
-target = "aarch64-unknown-linux-musl"
-kind = "musl"
+description = "binaries with OpenSSL"
+target = "aarch64-unknown-linux-gnu"
+kind = "gcc"
 base = "tools"
 [packages]
 host = ["make",

@@ -37,7 +37,7 @@ platforms = ["linux/amd64"]
 size-budget = 250
 [packages]
 host = ["file", "libc6:arm64"]
-target = ["libssl-dev"]
+target = ["musl-dev"]
 [env]
 FOO = "bar"
 [options]
@@ -87,7 +87,7 @@ BROKEN = [
     ('"file"', '"file=1"'),
     ('"file"', '"file", "file"'),
     ('"file"', "1"),
-    ('"libssl-dev"', '"libssl-dev:arm64"'),
+    ('"musl-dev"', '"musl-dev:arm64"'),
     ("[packages]", "[packages.other]\n[packages]"),
     ("FOO =", '"F-O" ='),
     ("FOO =", '"F\\n" ='),

@@ -25,6 +25,9 @@ from imagefab.toml.grammar import quote, suggest
 _DEEPEST = 16
 """The most bases under a recipe. Each is a layer, and overlay mounts support a limited number."""
 
+_WITHOUT_GLIBC = ("musl", "musl-dev", "linux-libc-dev")
+"""The archive's packages for a target with musl."""
+
 
 def list_recipes(project: Project) -> tuple[str, ...]:
     """List the names of a project's recipes, without reading them."""
@@ -48,6 +51,19 @@ def load_recipes(
     if errors := loading.errors():
         raise SeveralErrors(errors)
     return tuple(recipe for recipe in recipes if recipe)
+
+
+def _check_target_packages(document: Document, packages: tuple[str, ...], target: Target) -> None:
+    spot = document.spot("packages", "target")
+    if packages and not target.debian_arch:
+        spot.report(f"the archive has no packages for `{target.triple}`", "`host` is for tools that run in the image")
+    foreign = [name for name in packages if name not in _WITHOUT_GLIBC]
+    if foreign and target.is_musl:
+        spot.report(
+            f"the archive builds {', '.join(foreign)} for glibc, and the target has musl",
+            "let the crate build its library from source (for openssl: the feature `vendored`), or install the source "
+            "of one and compile it with `[[run]]`",
+        )
 
 
 def _choose(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
@@ -105,10 +121,7 @@ class _Loading:
         if additions is None or bases is None:
             return None
         target = TARGETS[table["target"]]
-        if additions.target_packages and not target.debian_arch:
-            document.spot("packages", "target").report(
-                f"the archive has no packages for `{target.triple}`", "`host` is for tools that run in the image"
-            )
+        _check_target_packages(document, additions.target_packages, target)
         platforms = table.get("platforms", HOST_PLATFORMS)
         recipe = Recipe(
             name=name,

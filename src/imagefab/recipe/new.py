@@ -47,7 +47,7 @@ def compose_recipe(
     if reason := chosen.accepts(TARGETS[target]):
         raise UsageError(f"kind `{kind}` has no images for `{target}`", hint=reason)
     text = _TEXT.format(kind=kind, triple=target, base=base)
-    if TARGETS[target].debian_arch:
+    if TARGETS[target].debian_arch and not TARGETS[target].is_musl:
         text += _TARGET_PACKAGES
     return text + _compose_options(chosen, TARGETS[target])
 
