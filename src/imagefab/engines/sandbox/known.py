@@ -23,8 +23,8 @@ RECORDS = "sandbox"
 
 
 def remember(store: Store) -> None:
-    if has_marker(store.root):
-        with contextlib.suppress(ImagefabError):
+    with contextlib.suppress(ImagefabError, OSError):
+        if has_marker(store.root):
             store.write_record(RECORDS, _describe(), True)
 
 
