@@ -15,9 +15,9 @@ from imagefab.attest.sbom import make_sbom
 from imagefab.ci.report import DeadPin, Failure, ImageChange, compose_report
 from imagefab.digest import Digest
 from imagefab.errors import StaleError
+from imagefab.lock.file import read_lock
 from imagefab.lock.model import Lock
 from imagefab.lock.staleness import PackageChange
-from imagefab.lock.text import parse_lock
 from imagefab.oci.image import Image, ImageSet
 from imagefab.oci.layer import Layer, Origin
 from imagefab.platforms import AMD64, ARM64
@@ -30,7 +30,7 @@ HOMES = {"base (updated often)": ("bash:amd64", "gzip:amd64"), "base (dpkg)": ("
 @pytest.fixture(scope="module", params=["aarch64-musl", "aarch64-gnu-zig"])
 def lock(request: pytest.FixtureRequest) -> Lock:
     path = ROOT / "images" / request.param / "imagefab.lock"
-    return parse_lock(path.read_text(), file="x", recipe=request.param)
+    return read_lock(path, recipe=request.param)
 
 
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
@@ -78,8 +78,8 @@ def test_the_sbom_is_valid(lock: Lock, tmp_path: Path) -> None:
 
 
 def test_package_urls() -> None:
-    text = (ROOT / "images/aarch64-musl/imagefab.lock").read_text()
-    document = json.loads(make_sbom(parse_lock(text, file="x", recipe="aarch64-musl"), "linux/amd64", "x", HOMES))
+    lock = read_lock(ROOT / "images/aarch64-musl/imagefab.lock", recipe="aarch64-musl")
+    document = json.loads(make_sbom(lock, "linux/amd64", "x", HOMES))
     urls = {
         one["name"]: one["externalRefs"][0]["referenceLocator"] for one in document["packages"] if "externalRefs" in one
     }
@@ -116,7 +116,7 @@ def test_provenance(lock: Lock) -> None:
 
 
 def test_provenance_says_who_built_each_layer() -> None:
-    lock = parse_lock((ROOT / "images/aarch64-musl/imagefab.lock").read_text(), file="x", recipe="aarch64-musl")
+    lock = read_lock(ROOT / "images/aarch64-musl/imagefab.lock", recipe="aarch64-musl")
     plan, other = Digest.of_bytes(b"plan"), Digest.of_bytes(b"other")
     origins = {
         "unknown": None,

@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from imagefab.lock.file import read_lock
+from imagefab.lock.staleness import platform_pins
 from imagefab.oci.compress import MEMBER, compress_member
 from imagefab.oci.image import LOCAL_NAMESPACE
 from tests.bench.updates import measure_updates
@@ -215,11 +217,9 @@ class Bench:
         return seconds
 
     def blobs(self) -> list[Path]:
-        import re
-
-        lock = (self.folder / "project/images" / RECIPE / "imagefab.lock").read_text()
-        amd64 = lock.partition('name = "linux/arm64"')[0]
-        names = re.findall(r'arch = "(?:amd64|all)".*sha256 = "(\w{64})"', amd64)
+        lock = read_lock(self.folder / "project/images" / RECIPE / "imagefab.lock", recipe=RECIPE)
+        pins = platform_pins(lock, "linux/amd64")
+        names = (pin.sha256.hex for pin in pins if pin.architecture in ("amd64", "all"))
         return [self.packages / "blobs/sha256" / name[:2] / name for name in dict.fromkeys(names)]
 
     # -- the other way ------------------------------------------------------------------------------------------------

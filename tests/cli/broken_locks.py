@@ -25,7 +25,7 @@ def break_lock(project: Path, how: str, name: str = "aarch64-gnu") -> None:
         case "stale":
             edit(project / "recipes" / f"{name}.toml", "kind =", 'packages.host = ["jq"]\nkind =')
         case "hand-edited":
-            edit(lock, 'version = "', 'version = "9')
+            edit(lock, " trixie main/", " trixie other/")
         case "newer":
             edit(lock, f"format = {FORMAT}", f"format = {FORMAT + 1}")
         case "cut off":

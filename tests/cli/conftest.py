@@ -6,7 +6,6 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from tests.project_copies import copy_project
 
 from imagefab.cli.main import run_main
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.text import parse_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,6 @@ NAMES = ["aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "aarch64
 
 RunImagefab = Callable[..., Result]
 
-_parse_lock = lru_cache(64)(parse_lock)
-"""Most of the time of a run goes into locks, and in all projects here they are the same."""
-
 
 def read_json(result: Result) -> dict[str, Any]:
     value = json.loads(result.out)
@@ -44,8 +39,7 @@ def read_json(result: Result) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A store of its own, no colours, no lock parsed twice, and the signal handlers as they were."""
-    monkeypatch.setattr("imagefab.lock.file.parse_lock", _parse_lock)
+    """A store of its own, no colours, and the signal handlers as they were."""
     monkeypatch.setenv("IMAGEFAB_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imagefab.flows.prepare import design_blueprints, lock_path
-from imagefab.lock.file import read_lock, write_lock
+from imagefab.lock.file import make_whole, read_lock, write_lock
 from imagefab.lock.staleness import inputs_digest
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
@@ -36,7 +36,7 @@ def foreign(small_project: Path) -> Path:
     opened = open_project(small_project)
     (recipe,) = load_recipes(opened, RULES, ["aarch64-gnu"])
     lock = lock_path(opened, recipe.name)
-    write_lock(lock, replace(read_lock(lock, recipe="x"), inputs=inputs_digest(design_blueprints(recipe))))
+    write_lock(lock, make_whole(replace(read_lock(lock, recipe="x"), inputs=inputs_digest(design_blueprints(recipe)))))
     return small_project
 
 

@@ -46,11 +46,11 @@ def test_missing_packages_are_reported_with_their_position(
 ) -> None:
     edit(project / "recipes" / "aarch64-gnu.toml", "kind =", 'packages.host = ["no-such", "nor-this"]\nkind =')
 
-    def update(path: object, shown: object, blueprints: object, reader: object, **how: bool) -> None:
+    def fail(*_: object, **__: object) -> None:
         first = PackageError("there is no package no-such", package="no-such", hint="did you mean `such`?")
         raise SeveralErrors([first, PackageError("nor this", package="nor-this")])
 
-    monkeypatch.setattr("imagefab.flows.lock.update_lock", update)
+    monkeypatch.setattr("imagefab.flows.locking.make_lock", fail)
     result = imagefab("lock", "aarch64-gnu")
     assert result.code == 3
     assert "recipes/aarch64-gnu.toml:4:18: error: there is no package no-such\n\nhint: did you mean" in result.err

@@ -124,6 +124,7 @@ def flagship(shared: Shared) -> CommandLine:
         for name in SAMPLE:
             shutil.copy(ROOT / "recipes" / f"{name}.toml", project / "recipes")
             shutil.copytree(ROOT / "images" / name, project / "images" / name)
+        shutil.copytree(ROOT / "images/bases", project / "images/bases")
         line = CommandLine(folder / "store", project)
         line.run("lock", "--upgrade")
         line.run("render")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from imagefab.digest import Digest
 from imagefab.errors import FetchError
 from imagefab.fetch.fetcher import Fetcher
 from imagefab.flows.prepare import design_blueprints
-from imagefab.lock.file import read_lock
+from imagefab.lock.file import find_lock_file, read_lock, write_lock
 from imagefab.lock.make import make_lock
+from imagefab.lock.model import BasePin
 from imagefab.lock.staleness import platform_pins
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import load_recipes
@@ -68,11 +70,14 @@ def test_a_lock_is_held_against_what_the_archive_signs(tmp_path: Path) -> None:
     line = CommandLine(tmp_path / "store", make_project(tmp_path / "project", {"tiny": TINY}))
     line.run("lock")
     assert "in the signed indexes" in line.run("lock", "--check", "--archive").stderr
-    path = line.folder / "images/tiny/imagefab.lock"
-    pin = platform_pins(read_lock(path, recipe="tiny"), "linux/amd64")[0]
-    head, key, rest = path.read_text().partition('checksum = "')
-    body = rest.partition('"\n')[2].replace(pin.sha256.hex, "ab" * 32)
-    path.write_text(f'{head}{key}{Digest.of_bytes(body.encode())}"\n{body}')
+    paths = [line.folder / f"images/{name}/imagefab.lock" for name in ("bases/debian-trixie", "tiny")]
+    base, own = (find_lock_file(path) for path in paths)
+    assert base is not None and own is not None
+    pin = platform_pins(base.own, "linux/amd64")[0]
+    text = paths[0].read_text().partition("\nformat")[2].replace(pin.sha256.hex, "ab" * 32)
+    forged = Digest.of_bytes(f"format{text}".encode())
+    paths[0].write_text(f'# written by `imagefab lock`; do not edit\nchecksum = "{forged}"\nformat{text}')
+    write_lock(paths[1], replace(own, base=BasePin(name="debian-trixie", checksum=forged)))
     line.run("lock", "--check")
     told = line.run("lock", "--check", "--archive", code=4).stderr
     assert f"{pin.name}:{pin.architecture} {pin.version}: sha256 sha256:{'ab' * 32}, and {pin.sha256}" in told

@@ -12,16 +12,21 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from imagefab.debian.pin import PackagePin
+from imagefab.digest import Digest
+from imagefab.lock.file import make_whole, read_lock, write_lock
+from imagefab.lock.staleness import platform_pins
 from tests.debian.sample_packages import ar, deb, entry, tar
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.engines import remove_image
 from tests.e2e.support.projects import HEAD, TINY, add_recipe, copy_project
-from tests.e2e.support.stores import copy_store
+from tests.e2e.support.stores import copy_store, find_blob
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
@@ -193,9 +198,8 @@ class Mirror(ThreadingHTTPServer):
         self.harm = harm
         self.released = threading.Event()
         self.files: dict[str, Path] = {}
-        lock = (line.folder / "images/tiny/imagefab.lock").read_text()
-        for path, hexadecimal in re.findall(r'path = "([^"]*)".*sha256 = "(\w{64})"', lock):
-            self.files[path] = line.store / "blobs/sha256" / hexadecimal[:2] / hexadecimal
+        for pin in platform_pins(read_lock(line.folder / "images/tiny/imagefab.lock", recipe="tiny"), "linux/amd64"):
+            self.files[pin.path] = find_blob(line.store, pin.sha256.hex)
 
 
 class MirrorHandler(BaseHTTPRequestHandler):
@@ -275,18 +279,29 @@ def test_the_next_mirror_serves(harm: str, mirrors: Callable[..., CommandLine], 
 def forge(line: CommandLine, recipe: str, packages: dict[str, bytes]) -> None:
     """Make a lock name other bytes for some packages, and put these into the store: what no mirror could do."""
     path = line.folder / "images" / recipe / "imagefab.lock"
-    text = path.read_text()
-    for name, content in packages.items():
-        digest = hashlib.sha256(content).hexdigest()
-        blob = line.store / "blobs/sha256" / digest[:2] / digest
+    lock = read_lock(path, recipe=recipe)
+    assert packages.keys() <= {pin.name for pin in platform_pins(lock, "linux/amd64")}
+    for content in packages.values():
+        blob = find_blob(line.store, hashlib.sha256(content).hexdigest())
         blob.parent.mkdir(parents=True, exist_ok=True)
         blob.write_bytes(content)
-        pattern = rf'(name = "{name}", .*)size = \d+, sha256 = "\w+"'
-        text, count = re.subn(pattern, rf'\g<1>size = {len(content)}, sha256 = "{digest}"', text)
-        assert count
-    head, body = re.split(r"(?<=\n)(?=format = )", text, maxsplit=1)
-    checksum = hashlib.sha256(body.encode()).hexdigest()
-    path.write_text(re.sub(r"sha256:\w+", f"sha256:{checksum}", head) + body)
+
+    def change(pins: tuple[PackagePin, ...]) -> tuple[PackagePin, ...]:
+        return tuple(
+            replace(pin, size=len(found), sha256=Digest.of_bytes(found)) if (found := packages.get(pin.name)) else pin
+            for pin in pins
+        )
+
+    platforms = tuple(
+        replace(
+            one,
+            layers=tuple(
+                replace(each, packages=change(each.packages), extracts=change(each.extracts)) for each in one.layers
+            ),
+        )
+        for one in lock.platforms
+    )
+    write_lock(path, make_whole(replace(lock, platforms=platforms)))
 
 
 def make_bomb() -> bytes:

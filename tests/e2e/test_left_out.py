@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
+from imagefab.lock.file import read_lock
+from imagefab.lock.staleness import platform_pins
 from tests.e2e.support.command_line import CommandLine
 from tests.e2e.support.projects import TINY, add_recipe
 from tests.e2e.support.stores import find_blob
@@ -22,8 +22,9 @@ aarch64-linux-gnu-gcc -O2 -flto -c add.c && aarch64-linux-gnu-g++ -O2 -flto main
 
 
 def test_what_is_left_out_comes_back_with_its_package(warm: CommandLine) -> None:
-    (package,) = re.findall(r'cmake_[^"]*_amd64.deb", [^}]*sha256 = "(\w+)"', read_lock(warm, "aarch64-gnu"))
-    bind = f"{find_blob(warm.store, package)}:/cmake.deb"
+    lock = read_lock(warm.folder / "images/aarch64-gnu/imagefab.lock", recipe="aarch64-gnu")
+    (package,) = [pin.sha256 for pin in platform_pins(lock, "linux/amd64") if pin.name == "cmake"]
+    bind = f"{find_blob(warm.store, package.hex)}:/cmake.deb"
     script = "! test -e /usr/bin/ctest && dpkg --unpack /cmake.deb >/dev/null && ctest --version"
     said = warm.run("run", "--engine", "sandbox", "--bind", bind, "aarch64-gnu", "--", "sh", "-c", script).stdout
     assert said.startswith("ctest version 3.")
@@ -47,7 +48,3 @@ def test_what_a_recipe_keeps(tiny: CommandLine) -> None:
     layers = {layer["name"]: layer["digest"] for layer in kept["platforms"]["linux/amd64"]["layers"]}
     others = {layer["name"]: layer["digest"] for layer in tiny.build("tiny")["platforms"]["linux/amd64"]["layers"]}
     assert {name for name, digest in layers.items() if others[name] != digest} == {"base (glibc)"}
-
-
-def read_lock(line: CommandLine, recipe: str) -> str:
-    return (line.folder / "images" / recipe / "imagefab.lock").read_text()

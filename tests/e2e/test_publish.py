@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from imagefab.lock.file import read_lock
+from imagefab.lock.staleness import platform_pins
 from tests.e2e.support.command_line import CommandLine, list_layers
 from tests.e2e.support.projects import snapshot
 from tests.e2e.support.registry import INDEX, MANIFEST, ask, list_image_tags, list_tags, pull
@@ -126,10 +128,13 @@ def test_documents_are_attached(pair: CommandLine, place: str) -> None:
     statement = json.loads(documents["application/vnd.in-toto+json"])
     assert statement["subject"] == [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}]
     materials = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
-    lock = (pair.folder / "images/one/imagefab.lock").read_text()
-    amd64 = lock.partition('name = "linux/arm64"')[0]
+    lock = read_lock(pair.folder / "images/one/imagefab.lock", recipe="one")
     known = {one["digest"]["sha256"] for one in materials}
-    assert set(re.findall(r'arch = .*sha256 = "(\w{64})"', amd64)) <= known
+    assert {pin.sha256.hex for pin in platform_pins(lock, "linux/amd64")} <= known
+    assert {one["name"] for one in materials if one["name"].endswith(".lock")} == {
+        "images/one/imagefab.lock",
+        "images/bases/debian-trixie/imagefab.lock",
+    }
     layers = statement["predicate"]["runDetails"]["byproducts"]
     assert [one["digest"]["sha256"] for one in layers] == [
         layer["digest"].removeprefix("sha256:") for layer in pair.build("one")["platforms"]["linux/amd64"]["layers"]

@@ -20,7 +20,7 @@ from imagefab.debian.archive import ArchiveReader
 from imagefab.debian.package import Package
 from imagefab.fetch.fetcher import Fetcher
 from imagefab.flows.prepare import design_blueprints
-from imagefab.lock.file import read_lock, write_lock
+from imagefab.lock.file import find_lock_file, read_lock, write_lock
 from imagefab.progress import SilentProgress
 from imagefab.recipe.loader import load_recipes
 from imagefab.recipe.project import open_project
@@ -65,7 +65,8 @@ def is_simple(package: Package) -> bool:
 def go_back(line: CommandLine, recipe: str, moved: Moved) -> None:
     """The lock as it was before the update."""
     path = line.folder / "images" / recipe / "imagefab.lock"
-    lock = read_lock(path, recipe=recipe)
+    file, archives = find_lock_file(path), read_lock(path, recipe=recipe).archives
+    assert file is not None
 
     def change(pin: object) -> object:
         if getattr(pin, "name", "") != moved.new.name:
@@ -75,9 +76,9 @@ def go_back(line: CommandLine, recipe: str, moved: Moved) -> None:
 
     platforms = tuple(
         replace(p, layers=tuple(replace(x, packages=tuple(map(change, x.packages))) for x in p.layers))  # type: ignore[arg-type]
-        for p in lock.platforms
+        for p in file.own.platforms
     )
-    assert write_lock(path, replace(lock, platforms=platforms))
+    assert write_lock(path, replace(file, own=replace(file.own, archives=archives, platforms=platforms)))
 
 
 @pytest.fixture

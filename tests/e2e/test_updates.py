@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagefab.lock.text import parse_lock
+from imagefab.lock.file import read_lock
 from tests.e2e.support.command_line import ROOT, CommandLine, list_layers
 from tests.e2e.support.projects import TINY, make_project
 from tests.e2e.support.stores import copy_store
@@ -36,8 +36,7 @@ def test_all_updates_of_a_suite(bootstrapped: CommandLine, tmp_path: Path) -> No
 
 
 def read_packages(line: CommandLine) -> dict[str, str]:
-    path = line.folder / "images/tiny/imagefab.lock"
-    lock = parse_lock(path.read_text(), file=str(path), recipe="tiny")
+    lock = read_lock(line.folder / "images/tiny/imagefab.lock", recipe="tiny")
     return {
         f"{pin.name}:{pin.architecture}": pin.version for layer in lock.platforms[0].layers for pin in layer.packages
     }

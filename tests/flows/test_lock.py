@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.sample_recipe import prepare
 
-from imagefab.flows.lock import list_bad_dates
+from imagefab.flows.check_locks import list_future_dates, list_older
 from imagefab.lock.model import Lock
 
 
@@ -19,7 +19,10 @@ def at(lock: Lock, date: str) -> Lock:
 
 def list_problems(lock: Lock, trusted: Lock | None) -> list[tuple[int, str]]:
     workspace: Any = SimpleNamespace(now=datetime(2026, 11, 30, tzinfo=UTC))
-    return [(error.exit_code, error.problem) for error in list_bad_dates(workspace, lock, trusted, "x.lock")]
+    return [
+        (error.exit_code, error.problem)
+        for error in (*list_future_dates(workspace, lock, "x.lock"), *list_older(lock, trusted))
+    ]
 
 
 def test_dates() -> None:

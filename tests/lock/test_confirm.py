@@ -16,7 +16,7 @@ from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, StaleError
 from imagefab.fetch.fetcher import Fetcher
-from imagefab.lock.confirm import Confirmation, confirm_lock, list_problems, require_archives
+from imagefab.lock.confirm import Confirmation, confirm_lock, list_known, list_problems, require_archives
 from imagefab.lock.make import make_lock
 from imagefab.lock.model import Lock
 from imagefab.platforms import AMD64, ARM64
@@ -68,7 +68,7 @@ class Debian:
 
     def confirm(self, lock: Lock, *, trusted: Lock | None = None, is_there: bool = True) -> Confirmation:
         reader = self.reader(is_there=is_there)
-        return confirm_lock(lock, reader, reader.open_past, trusted=trusted)
+        return confirm_lock(lock, reader, reader.open_past, known=list_known([trusted] if trusted is not None else []))
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_the_snapshot_archive_is_asked_once(debian: Debian) -> None:
     reader = debian.reader()
     debian.archive.server.asked.clear()
     for _ in range(3):
-        assert confirm_lock(lock, reader, reader.open_past, trusted=None).gone
+        assert confirm_lock(lock, reader, reader.open_past, known={}).gone
     asked = [path for path in debian.archive.server.asked if path.startswith("/archive")]
     assert len(asked) == len(set(asked)) == 2
 

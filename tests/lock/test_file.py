@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,15 @@ from imagefab.digest import Digest
 from imagefab.errors import ImagefabError, StaleError
 from imagefab.files.disk import DiskError
 from imagefab.lock.file import find_lock, read_lock, write_lock
-from imagefab.lock.model import Lock
+from imagefab.lock.model import Lock, LockFile
 
 LOCK = Lock(recipe="r", inputs=Digest("ab" * 32), epoch=1, archives=(), sources=(), platforms=())
+FILE = LockFile(own=LOCK)
 
 
 def test_a_lock_is_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "images" / "r" / "imagefab.lock"
-    assert write_lock(path, LOCK)
+    assert write_lock(path, FILE)
     assert read_lock(path, recipe="r") == LOCK
     assert [entry.name for entry in path.parent.iterdir()] == ["imagefab.lock"]
     mask = os.umask(0)
@@ -28,12 +30,12 @@ def test_a_lock_is_written_and_read(tmp_path: Path) -> None:
 
 def test_an_equal_lock_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "imagefab.lock"
-    write_lock(path, LOCK)
+    write_lock(path, FILE)
     os.utime(path, (1, 1))
-    assert not write_lock(path, LOCK)
+    assert not write_lock(path, FILE)
     assert path.stat().st_mtime == 1
     path.write_bytes(path.read_bytes() + b"\n")
-    assert write_lock(path, LOCK)
+    assert write_lock(path, FILE)
 
 
 def test_there_is_no_lock(tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "imagefab.lock"
-    write_lock(path, LOCK)
+    write_lock(path, FILE)
     before = path.read_bytes()
 
     def fail(*_: object) -> None:
@@ -61,7 +63,7 @@ def test_a_failed_write_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(ImagefabError, match="the disk is full"):
-        write_lock(path, Lock(recipe="s", inputs=LOCK.inputs, epoch=2, archives=(), sources=(), platforms=()))
+        write_lock(path, LockFile(own=replace(LOCK, recipe="s")))
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -69,6 +71,6 @@ def test_a_failed_write_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_lock_that_cannot_be_written_is_no_matter_of_the_store(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("")
     with pytest.raises(DiskError) as caught:
-        write_lock(tmp_path / "images" / "r" / "imagefab.lock", LOCK)
+        write_lock(tmp_path / "images" / "r" / "imagefab.lock", FILE)
     assert "store" not in f"{caught.value.problem} {caught.value.hint}"
     assert caught.value.hint

@@ -39,7 +39,13 @@ def write_results(results: Mapping[str, Result], path: Path = RESULTS) -> None:
 def make_key(recipe: str | None, module: Path, root: Path = ROOT) -> str:
     """imagefab's own source, the test's module, and the recipe with its lock and all bases; or all recipes."""
     names = "*" if recipe is None else recipe
-    patterns = ("src/**/*", "recipes/bases/*.toml", f"recipes/{names}.toml", f"images/{names}/imagefab.lock")
+    patterns = (
+        "src/**/*",
+        "recipes/bases/*.toml",
+        "images/bases/*/imagefab.lock",
+        f"recipes/{names}.toml",
+        f"images/{names}/imagefab.lock",
+    )
     files = [path for pattern in patterns for path in root.glob(pattern)]
     return _digest_files([*files, module])
 

@@ -8,7 +8,7 @@ from imagefab.attest.provenance import STATEMENT, make_provenance
 from imagefab.attest.sbom import SPDX, format_epoch, make_sbom
 from imagefab.digest import Digest
 from imagefab.files.plain import BadFileError, read_bytes
-from imagefab.flows.prepare import Prepared, lock_path
+from imagefab.flows.prepare import Prepared, base_lock_path, lock_path
 from imagefab.flows.workspace import Workspace
 from imagefab.oci.image import INDEX, MANIFEST, ImageSet
 from imagefab.plan.model import list_keys, list_packages
@@ -61,10 +61,11 @@ def make_attachments(
 
 
 def _hash_files(project: Project, prepared: Prepared) -> dict[str, Digest]:
-    """Hash the files that people review: the recipe and its lock."""
+    """Hash the files that people review: the recipe, its lock, and the locks of the bases that it stands on."""
     name = prepared.recipe.name
     found = {}
-    for path in (project.root / prepared.recipe.file, lock_path(project, name)):
+    bases = (base_lock_path(project, base.name) for base in prepared.lock.bases)
+    for path in (project.root / prepared.recipe.file, lock_path(project, name), *bases):
         try:
             found[path.relative_to(project.root).as_posix()] = Digest.of_bytes(read_bytes(path, 16 << 20))
         except (BadFileError, ValueError):

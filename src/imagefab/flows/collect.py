@@ -15,15 +15,16 @@ from imagefab.debian.archive import list_stale_indexes
 from imagefab.digest import Digest
 from imagefab.errors import ImagefabError, StaleError
 from imagefab.flows.notes import forget_projects, list_noted_projects
-from imagefab.flows.prepare import Prepared, lock_path, prepare_recipe
+from imagefab.flows.prepare import Prepared, base_lock_path, lock_path, prepare_recipe
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.file import find_lock
+from imagefab.lock.file import find_lock_file
 from imagefab.lock.staleness import platform_pins
 from imagefab.oci.layer import find_step
 from imagefab.plan.derive import Deriver
 from imagefab.plan.model import DerivedContent
 from imagefab.progress import Progress
 from imagefab.recipe.loader import list_recipes, load_recipes
+from imagefab.recipe.model import name_base
 from imagefab.recipe.project import SETTINGS_FILE, Project, Settings, lay_out
 from imagefab.store.collect import Kept, collect_garbage
 from imagefab.store.store import Store
@@ -136,12 +137,20 @@ def _keep_for(project: Project, store: Store, progress: Progress) -> Kept:
 
 
 def _list_pins(project: Project, name: str) -> set[Digest]:
-    path = lock_path(project, name)
-    lock = find_lock(path, shown=project.show(path))
-    if lock is None:
-        return set()
-    pins = {pin.sha256 for locked in lock.platforms for pin in platform_pins(lock, locked.platform)}
-    return pins | {source.sha256 for source in lock.sources}
+    """What a lock names, with its bases' locks as they are now."""
+    found: set[Digest] = set()
+    todo = [(name, lock_path(project, name))]
+    for one, path in todo:
+        file = find_lock_file(path, recipe=one, shown=project.show(path))
+        if file is None:
+            continue
+        own = file.own
+        found |= {pin.sha256 for locked in own.platforms for pin in platform_pins(own, locked.platform)}
+        found |= {source.sha256 for source in own.sources}
+        below = (name_base(file.base.name), base_lock_path(project, file.base.name)) if file.base is not None else None
+        if below is not None and below not in todo:
+            todo.append(below)
+    return found
 
 
 def _explain_silence(root: Path, reason: str) -> StaleError:

@@ -5,20 +5,32 @@ A recipe's name stands for both its lock and its image in the store.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from imagefab.ci.revision import read_at
 from imagefab.digest import Digest
 from imagefab.engines.build import find_image
-from imagefab.errors import ImagefabError, UsageError
+from imagefab.errors import ImagefabError, StaleError, UsageError
 from imagefab.files.disk import STORE, explain_disk_errors
+from imagefab.files.plain import MOST_GENERATED
 from imagefab.flows.prepare import lock_path, prepare_recipe
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.file import LOCK_NAME, read_lock
-from imagefab.lock.model import Lock
+from imagefab.lock.file import (
+    LOCK_NAME,
+    ReadBase,
+    assemble_lock,
+    find_lock_file,
+    place_bases,
+    read_bases_beside,
+    read_lock,
+)
+from imagefab.lock.model import Lock, LockFile
 from imagefab.lock.staleness import PackageChange, compare_locks
+from imagefab.lock.text import parse_lock
 from imagefab.oci.compare import (
     Entry,
     FileDifference,
@@ -40,11 +52,16 @@ from imagefab.registry.pull import RegistrySource
 from imagefab.registry.reference import Reference
 from imagefab.store.store import Store
 
+_AT_REVISION = re.compile(rf"([^:]+):((?:[^:]+/)?{re.escape(LOCK_NAME)})")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     name: str
     lock: Lock | None = None
+    """Joined with its bases', if these are at hand."""
+    own: Lock | None = None
+    """What the lock's file itself has."""
     source: Source | None = None
 
 
@@ -82,12 +99,43 @@ def open_side(workspace: Workspace, text: str) -> Side:
     if text in list_recipes(workspace.project):
         (recipe,) = workspace.load_recipes([text])
         return open_recipe(workspace.project, recipe, workspace.store, workspace.progress)
-    if (found := open_path(Path(text))) is not None:
+    if (found := open_path(Path(text), workspace.progress)) is not None:
         return found
+    if (at := _AT_REVISION.fullmatch(text)) is not None:
+        return _open_at(workspace, at[1], PurePosixPath(at[2]))
     if "/" not in text:
         # Raises the error for an unknown recipe, with its hint.
         workspace.load_recipes([text])
     return Side(name=text, source=open_registry_source(workspace, text))
+
+
+def _open_at(workspace: Workspace, revision: str, path: PurePosixPath) -> Side:
+    """A lock at a Git revision, with its bases' of the same revision. The path is relative to the project."""
+
+    def read(path: PurePosixPath) -> str | None:
+        folder = path.parent.as_posix()
+        found = read_at(workspace.project.root, revision, [LOCK_NAME], below=folder, most=MOST_GENERATED)
+        data = found.get(path.as_posix())
+        return data.decode(errors="replace") if data is not None else None
+
+    shown, text = f"{revision}:{path}", read(path)
+    if text is None:
+        raise UsageError(f"there is no {path} at {revision}", hint="the path is relative to the project")
+    places = place_bases(Path(path))
+    return _open_lock(
+        shown,
+        parse_lock(text, file=shown, recipe=path.parent.name),
+        lambda base: (f"{revision}:{places(base).as_posix()}", read(PurePosixPath(places(base)))),
+        workspace.progress,
+    )
+
+
+def _open_lock(shown: str, file: LockFile, read_base: ReadBase, progress: Progress) -> Side:
+    try:
+        return Side(name=shown, lock=assemble_lock(file, shown, read_base), own=file.own)
+    except StaleError as error:
+        progress.warn(f"{error.problem}; of {shown} only its own packages are compared")
+        return Side(name=shown, own=file.own)
 
 
 def open_registry_source(workspace: Workspace, text: str) -> RegistrySource:
@@ -103,13 +151,13 @@ def open_recipe(project: Project, recipe: Recipe, store: Store, progress: Progre
         plans = prepare_recipe(project, recipe).plans
     except ImagefabError as error:
         progress.warn(f"{error.problem}; no image is compared")
-        return Side(name=recipe.name, lock=lock)
+        return Side(name=recipe.name, lock=lock, own=lock)
     found = [find_image(plan, store, progress) for plan in plans]
     images = ImageSet(recipe=recipe.name, images=tuple(image for image in found if image is not None))
-    return Side(name=recipe.name, lock=lock, source=StoreSource(images, store) if images.images else None)
+    return Side(name=recipe.name, lock=lock, own=lock, source=StoreSource(images, store) if images.images else None)
 
 
-def open_path(path: Path) -> Side | None:
+def open_path(path: Path, progress: Progress) -> Side | None:
     """A lock or an OCI layout, if the path is one."""
     if is_layout(path):
         return Side(name=str(path), source=LayoutSource(path))
@@ -117,7 +165,9 @@ def open_path(path: Path) -> Side | None:
         return None
     if path.name != LOCK_NAME and not path.name.endswith(".lock"):
         raise UsageError(f"{path} is neither a lock nor an OCI layout", hint="locks are called imagefab.lock")
-    return Side(name=str(path), lock=read_lock(path, recipe=path.parent.name))
+    file = find_lock_file(path)
+    assert file is not None
+    return _open_lock(str(path), file, read_bases_beside(path, str(path)), progress)
 
 
 def _is_file(path: Path) -> bool:
@@ -129,7 +179,7 @@ def _is_file(path: Path) -> bool:
 
 def compare(one: Side, other: Side, store: Store) -> Comparison:
     """Compare both sides. Raises UsageError if they have nothing in common to compare."""
-    packages = compare_locks(one.lock, other.lock) if one.lock is not None and other.lock is not None else None
+    packages = _compare_packages(one, other)
     if one.source is None or other.source is None:
         if packages is None:
             lacking = one.name if one.source is None else other.name
@@ -145,6 +195,13 @@ def compare(one: Side, other: Side, store: Store) -> Comparison:
         images=tuple(_compare_images(name, one.source, other.source, store) for name in sorted(mine & theirs)),
         only_one=tuple(sorted(mine ^ theirs)),
     )
+
+
+def _compare_packages(one: Side, other: Side) -> tuple[PackageChange, ...] | None:
+    """What differs between two locks: with their bases', if both have these at hand."""
+    if one.lock is not None and other.lock is not None:
+        return compare_locks(one.lock, other.lock)
+    return compare_locks(one.own, other.own) if one.own is not None and other.own is not None else None
 
 
 def hold_to_content(image: ImageParts, source: Source, other: ImageParts, store: Store) -> ImageParts:

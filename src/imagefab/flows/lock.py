@@ -1,136 +1,137 @@
-"""Make, keep and upgrade locks, and check them against the signed archives."""
+"""Write locks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from imagefab.debian.archive import ArchiveReader
-from imagefab.errors import FetchError, ImagefabError, StaleError
-from imagefab.flows.prepare import Prepared, check_own_files, design_blueprints, lock_path, place_error, prepare_recipe
+from imagefab.errors import ImagefabError, UsageError
+from imagefab.flows.locking import Locked, Locker, Scope, load_everyone
+from imagefab.flows.prepare import place_error
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.backwards import refuse_older_archives, refuse_older_packages
-from imagefab.lock.confirm import confirm_lock, list_problems, require_archives
-from imagefab.lock.file import LOCK_NAME
+from imagefab.lock.file import make_whole, write_lock
 from imagefab.lock.model import Lock
-from imagefab.lock.text import parse_lock
-from imagefab.lock.update import LockUpdate, update_lock
-from imagefab.recipe.model import Recipe
+from imagefab.lock.staleness import PackageChange
+from imagefab.recipe.model import Recipe, base_of, name_base
+from imagefab.toml.grammar import quote, suggest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
-    recipes: tuple[str, ...] | None
-    """None means all."""
+    names: tuple[str, ...] | None
+    """Recipes, and bases as `bases/<base>`. None means all."""
     upgrade: bool = False
     allow_downgrade: bool = False
 
 
-def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | ImagefabError]:
-    """Write locks one after another. A lock that can't be made doesn't stop the others."""
-    workspace.require_own_project("the recipes that ship with imagefab are already locked")
-    with workspace.open_fetcher() as fetcher:
-        reader = ArchiveReader(fetcher, now=workspace.now)
-        for recipe in workspace.load_recipes(request.recipes):
-            path = lock_path(workspace.project, recipe.name)
-            try:
-                yield update_lock(
-                    path,
-                    workspace.project.show(path),
-                    design_blueprints(recipe),
-                    reader,
-                    upgrade=request.upgrade,
-                    allow_downgrade=request.allow_downgrade,
-                )
-            except ImagefabError as error:
-                yield place_error(workspace.project, recipe, error)
-
-
-# -- checking ----------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockState:
-    recipe: str
-    errors: tuple[ImagefabError, ...] = ()
-    """Why the lock is stale; empty if it is not."""
-    pins: Mapping[str, int] | None = None
-    """How many pins the archives confirm, by how; None if they were not asked."""
-    problems: tuple[ImagefabError, ...] = ()
-    """What the archives say against the lock."""
+class LockUpdate:
+    name: str
+    """The recipe's, or `bases/<base>`."""
+    changed: bool
+    first: bool
+    """There was no lock before, or no valid one."""
+    packages: tuple[PackageChange, ...]
+    """Without those of a base that has a lock of its own."""
+    note: str | None = None
+    """What it means for others."""
+
+    @property
+    def base(self) -> str | None:
+        """The base whose lock it is; None for a recipe's."""
+        return base_of(self.name)
 
 
-def check_locks(
-    workspace: Workspace, recipes: tuple[str, ...] | None, *, archive: bool, allow_downgrade: bool = False
-) -> list[LockState]:
-    """Check that locks fit their recipes and, with `archive`, that their pins are what is signed."""
+def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | ImagefabError]:
+    """Write locks one after another, bases first. A lock that can't be made doesn't stop the others."""
     workspace.require_own_project("the recipes that ship with imagefab are already locked")
-    found = [_check_lock(workspace, recipe) for recipe in workspace.load_recipes(recipes)]
-    if not archive:
-        return [state for state, _ in found]
+    scope = choose_scope(workspace, request)
     with workspace.open_fetcher() as fetcher:
-        reader = ArchiveReader(fetcher, now=workspace.now)
-        return [
-            state
-            if prepared is None
-            else _confirm_lock(workspace, state, prepared, reader, allow_downgrade=allow_downgrade)
-            for state, prepared in found
-        ]
+        locker = Locker(workspace.project, ArchiveReader(fetcher, now=workspace.now), scope)
+        recipes = _list_recipes(scope)
+        yield from _lock_bases(workspace, locker, recipes)
+        before = dict(locker.list_before())
+        for recipe in recipes:
+            try:
+                yield _write(locker.lock_recipe(recipe))
+            except ImagefabError as error:
+                # A base's own error was told already.
+                if error not in locker.bases.values():
+                    yield place_error(workspace.project, recipe, error)
+                _keep(workspace, locker, recipe, before.get(recipe.name))
 
 
-def _check_lock(workspace: Workspace, recipe: Recipe) -> tuple[LockState, Prepared | None]:
-    prepared = None
-    try:
-        prepared = prepare_recipe(workspace.project, recipe)
-        check_own_files(prepared, workspace.own_files)
-    except ImagefabError as error:
-        return LockState(recipe=recipe.name, errors=(error,)), prepared
-    return LockState(recipe=recipe.name), prepared
+def choose_scope(workspace: Workspace, request: LockRequest) -> Scope:
+    """What a request is about; UsageError for a base that no recipe is on."""
+    names = request.names
+    bases = {base for name in names or () if (base := base_of(name)) is not None}
+    recipes = workspace.load_recipes(None if names is None else [name for name in names if base_of(name) is None])
+    scope = Scope(
+        everyone=recipes if names is None else load_everyone(workspace, recipes),
+        recipes=frozenset(recipe.name for recipe in recipes),
+        bases=frozenset(bases),
+        upgrade=request.upgrade,
+        allow_downgrade=request.allow_downgrade,
+    )
+    for base in sorted(bases - scope.chains.keys()):
+        raise UsageError(f"no recipe is on a base {quote(base)}", hint=suggest(base, list(scope.chains), noun="bases"))
+    return scope
 
 
-def _confirm_lock(
-    workspace: Workspace, state: LockState, prepared: Prepared, reader: ArchiveReader, *, allow_downgrade: bool
-) -> LockState:
-    """The state, with what the archives say about the lock's pins."""
-    shown = workspace.project.show(lock_path(workspace.project, state.recipe))
-    try:
-        require_archives(prepared.lock, prepared.blueprints, shown)
-        trusted = _find_trusted(workspace, prepared.lock)
-        found = confirm_lock(prepared.lock, reader, reader.open_past, trusted=trusted)
-    except ImagefabError as error:
-        return replace(state, problems=(error,))
-    return replace(
-        state,
-        pins={name: len(getattr(found, name)) for name in ("present", "past", "trusted", "wrong", "gone")},
-        problems=(
-            *list_problems(found, state.recipe, shown),
-            *list_bad_dates(workspace, prepared.lock, None if allow_downgrade else trusted, shown),
-        ),
+def _list_recipes(scope: Scope) -> list[Recipe]:
+    """The recipes to lock: those that are named, and those on a base that is upgraded."""
+    moved = scope.upgraded_bases
+    return [one for one in scope.everyone if one.name in scope.recipes or moved & {base.name for base in one.bases}]
+
+
+def _lock_bases(
+    workspace: Workspace, locker: Locker, recipes: Sequence[Recipe]
+) -> Iterator[LockUpdate | ImagefabError]:
+    scope = locker.scope
+    chains = [*(recipe.bases for recipe in recipes), *(scope.chains[name] for name in sorted(scope.bases))]
+    for name in dict.fromkeys(base.name for chain in chains for base in chain):
+        try:
+            locked = locker.lock_base(name)
+        except ImagefabError as error:
+            if error not in [found for one, found in locker.bases.items() if one != name]:
+                yield place_error(workspace.project, scope.list_on(name)[0], error)
+            continue
+        update = _write(locked, _explain_base(locker, name, locked, recipes))
+        if update.changed or update.note is not None or name in scope.bases:
+            yield update
+
+
+def _write(locked: Locked, note: str | None = None) -> LockUpdate:
+    return LockUpdate(
+        name=locked.name,
+        changed=write_lock(locked.path, locked.file),
+        first=locked.before.file is None,
+        packages=locked.changes,
+        note=note,
     )
 
 
-def _find_trusted(workspace: Workspace, lock: Lock) -> Lock | None:
-    """The lock at the trusted revision."""
-    folder = lock_path(workspace.project, lock.recipe).parent.relative_to(workspace.project.root).as_posix()
-    texts = workspace.read_trusted([LOCK_NAME], below=folder)
-    try:
-        found = [parse_lock(text, file=name, recipe=lock.recipe) for name, text in texts.items()]
-    except StaleError:
+def _explain_base(locker: Locker, name: str, locked: Locked, recipes: Sequence[Recipe]) -> str | None:
+    """Say what becomes of the other recipes on a base."""
+    scope, command = locker.scope, f"imagefab lock --upgrade {name_base(name)}"
+    others = [one for one in scope.list_on(name) if one not in recipes]
+    if not others:
         return None
-    return found[0] if found else None
+    count = f"{len(others)} other {'recipe' if len(others) == 1 else 'recipes'}"
+    if locked.has_changed:
+        stale = [one for one in others if locker.stands_on_base(one)]
+        return f"{count} on it must be locked again: run `imagefab lock`" if stale else None
+    if scope.upgrade and any(one.bases[-1].name == name for one in recipes) and name not in scope.upgraded_bases:
+        return f"kept, as {count} {'is' if len(others) == 1 else 'are'} on it too; `{command}` moves it for all"
+    return None
 
 
-def list_bad_dates(workspace: Workspace, lock: Lock, trusted: Lock | None, shown: str) -> Iterator[ImagefabError]:
-    """Reject dates in the future, which block the next upgrade, and older ones, which bring fixed bugs back."""
-    now = f"{workspace.now:%Y%m%dT%H%M%SZ}"
-    for archive in lock.archives:
-        if archive.date > now:
-            yield StaleError(
-                f"{shown} has {archive.suite} of {archive.date}, which is in the future",
-                hint=f"run `imagefab lock --upgrade {lock.recipe}`, or check this machine's clock",
-            )
-    try:
-        refuse_older_archives(trusted, lock.archives)
-        refuse_older_packages(trusted, lock)
-    except FetchError as error:
-        yield error
+def _keep(workspace: Workspace, locker: Locker, recipe: Recipe, before: Lock | None) -> None:
+    """Keep a recipe's lock usable where its base was upgraded: it has what that was in itself."""
+    if before is None or not locker.scope.upgrade or not locker.has_moved(before):
+        return
+    write_lock(locker.find_path(recipe.name), make_whole(before))
+    workspace.progress.warn(
+        f"{recipe.name} keeps its packages, and those of its base as they were; they are in its own lock now"
+    )

@@ -1,22 +1,22 @@
 """Refresh one recipe: upgrade its lock, build and check the image, and only then write the files.
 
-Everything is made outside the project first. Its files change once an image exists and passes its check: checked.toml,
-the Dockerfile, and the lock last, so that the next run redoes a run that was killed in between. If an image fails, the
-files stay as they were.
+Everything is made outside the project first. What a check found is written at once, for a run that is killed to go on
+from. Dockerfiles and locks change together with those of the bases, when all images are made: a recipe whose image
+failed keeps its own, with the packages of its base as they were in its own lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from imagefab.debian.archive import ArchiveReader
 from imagefab.digest import Digest
-from imagefab.errors import CheckError, StaleError
+from imagefab.errors import CheckError
 from imagefab.files.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.files.plain import has_bytes
 from imagefab.flows.build import Workshop, build_recipe
 from imagefab.flows.check import Checker
+from imagefab.flows.locking import Locked, Locker
 from imagefab.flows.prepare import (
     Prepared,
     choose_platforms,
@@ -26,9 +26,7 @@ from imagefab.flows.prepare import (
     lock_path,
     render_recipe,
 )
-from imagefab.lock.file import find_lock, write_lock
-from imagefab.lock.make import make_lock
-from imagefab.lock.model import Lock
+from imagefab.lock.file import make_whole, write_lock
 from imagefab.lock.staleness import PackageChange, compare_locks
 from imagefab.oci.image import ImageSet
 from imagefab.plan.make import make_plan
@@ -45,7 +43,7 @@ class Move:
 
     prepared: Prepared
     """With the new lock."""
-    old: Lock | None
+    locked: Locked
     published: Published | None
     checked: Mapping[str, Checked]
     """Earlier check results."""
@@ -93,23 +91,18 @@ class Refreshed:
         return {name: format_probes(checked) for name, checked in self.checked.items()}
 
 
-def find_move(project: Project, recipe: Recipe, reader: ArchiveReader, progress: Progress, *, to: str | None) -> Move:
+def find_move(project: Project, recipe: Recipe, locker: Locker, progress: Progress, *, to: str | None) -> Move:
     """Lock the recipe again, in memory. `to` is where images are published, or None."""
+    locked = locker.lock_recipe(recipe)
+    lock, old = locked.lock, locked.before.lock
     blueprints = design_blueprints(recipe)
-    path = lock_path(project, recipe.name)
-    try:
-        old = find_lock(path, shown=project.show(path))
-    except StaleError as error:
-        progress.warn(f"{error.problem}; it is written again")
-        old = None
-    lock = make_lock(blueprints, reader, old=old, upgrade=True)
     plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
     prepared = Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
     published = find_published(project, recipe.name)
     checked = find_checked(project, recipe.name, progress)
     return Move(
         prepared=prepared,
-        old=old,
+        locked=locked,
         published=published,
         checked=checked,
         packages=compare_locks(old, lock),
@@ -159,15 +152,34 @@ def make_image(move: Move, workshop: Workshop, checker: Checker) -> Refreshed:
     return Refreshed(move=move, images=outcome.images, checked=checked, fresh=len(outcome.fresh))
 
 
-def write_down(project: Project, refreshed: Refreshed, progress: Progress) -> None:
-    """Write the files that people review. The lock is last: until it changes, the next run redoes all of this."""
-    prepared = refreshed.move.prepared
-    plans = {plan.platform.name: plan for plan in prepared.plans}
-    dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
-    refuse_way_out(dockerfile, project.root)
-    make_folder(dockerfile.parent)
+def write_checks(project: Project, refreshed: Refreshed, progress: Progress) -> None:
+    plans = {plan.platform.name: plan for plan in refreshed.move.prepared.plans}
     for name, checked in refreshed.checked.items():
         record_check(project, plans[name], checked, progress)
-    if not has_bytes(dockerfile, text):
-        write_atomic(dockerfile, text, within=project.root)
-    write_lock(lock_path(project, prepared.recipe.name), prepared.lock)
+
+
+def write_down(project: Project, done: Sequence[Refreshed], locker: Locker, progress: Progress) -> None:
+    """Write the files that people review: Dockerfiles, then the locks of bases and recipes.
+
+    Recipes that are not done and stood on a base that moves keep what that had, in their own locks.
+    """
+    for one in done:
+        prepared = one.move.prepared
+        dockerfile, text = dockerfile_path(project, prepared.recipe.name), render_recipe(prepared).encode()
+        refuse_way_out(dockerfile, project.root)
+        make_folder(dockerfile.parent)
+        if not has_bytes(dockerfile, text):
+            write_atomic(dockerfile, text, within=project.root)
+    names = {one.move.prepared.recipe.name for one in done}
+    bases = dict.fromkeys(base.name for one in done for base in one.move.prepared.recipe.bases)
+    for name, lock in locker.list_before():
+        if name not in names and locker.has_moved(lock, among=bases.keys()):
+            write_lock(lock_path(project, name), make_whole(lock))
+            progress.warn(
+                f"{name} keeps its packages, and those of its base as they were; they are in its own lock now"
+            )
+    for base in bases:
+        locked = locker.lock_base(base)
+        write_lock(locked.path, locked.file)
+    for one in done:
+        write_lock(one.move.locked.path, one.move.locked.file)

@@ -23,7 +23,7 @@ from imagefab.plan.dockerfile import render_dockerfile
 from imagefab.plan.make import make_plan
 from imagefab.plan.model import Plan, list_keys
 from imagefab.platforms import ALL, HOST_PLATFORMS, machine_platform
-from imagefab.recipe.model import OwnFileSpec, Recipe
+from imagefab.recipe.model import BASES, OwnFileSpec, Recipe
 from imagefab.recipe.places import place_option, place_own_file, place_package
 from imagefab.recipe.project import Project
 from imagefab.records.published import Published
@@ -103,6 +103,10 @@ def check_own_files(prepared: Prepared, files: OwnFiles) -> None:
 
 def lock_path(project: Project, name: str) -> Path:
     return project.images_dir / name / LOCK_NAME
+
+
+def base_lock_path(project: Project, base: str) -> Path:
+    return project.images_dir / BASES / base / LOCK_NAME
 
 
 def dockerfile_path(project: Project, name: str) -> Path:

@@ -17,7 +17,8 @@ from imagefab.files.output import check_output, write_output
 from imagefab.flows.build import EngineChoice, make_workshop
 from imagefab.flows.check import make_checker
 from imagefab.flows.cross_toml import CROSS_FILE
-from imagefab.flows.move import Move, Refreshed, find_move, make_image, write_down
+from imagefab.flows.locking import Locker, Scope, load_everyone
+from imagefab.flows.move import Move, Refreshed, find_move, make_image, write_checks, write_down
 from imagefab.flows.pin import list_pins_in_use, update_pins
 from imagefab.flows.prepare import place_error
 from imagefab.flows.publish import Publisher, PublishRequest, make_order
@@ -80,8 +81,11 @@ def refresh(workspace: Workspace, request: RefreshRequest) -> Night:
     failures = Failures()
     recipes = _load_recipes(workspace, request, failures)
     files = _read_files(workspace, request)
-    moves = _find_moves(workspace, request, recipes, failures)
+    with workspace.open_fetcher() as fetcher:
+        locker = _open_locker(workspace, recipes, ArchiveReader(fetcher, now=workspace.now))
+        moves = _find_moves(workspace, request, recipes, locker, failures)
     done = [*_work(workspace, request, [move for move in moves if move.is_needed], failures)]
+    write_down(workspace.project, done, locker, workspace.progress)
     if request.publish is not None:
         changes = _publish(workspace, request.publish, done, failures)
     else:
@@ -149,27 +153,32 @@ def _read_files(workspace: Workspace, request: RefreshRequest) -> list[UserFile]
 # -- images ------------------------------------------------------------------------------------------------------------
 
 
+def _open_locker(workspace: Workspace, recipes: Sequence[Recipe], reader: ArchiveReader) -> Locker:
+    """All is upgraded, but for bases that other recipes stand on too."""
+    names = frozenset(recipe.name for recipe in recipes)
+    scope = Scope(everyone=load_everyone(workspace, recipes), recipes=names, upgrade=True)
+    return Locker(workspace.project, reader, scope)
+
+
 def _find_moves(
-    workspace: Workspace, request: RefreshRequest, recipes: Sequence[Recipe], failures: Failures
+    workspace: Workspace, request: RefreshRequest, recipes: Sequence[Recipe], locker: Locker, failures: Failures
 ) -> list[Move]:
     to = make_order(workspace, request.publish).to if request.publish is not None else None
     moves = []
-    with workspace.open_fetcher() as fetcher:
-        reader = ArchiveReader(fetcher, now=workspace.now)
-        for recipe in recipes:
-            try:
-                move = find_move(workspace.project, recipe, reader, workspace.progress, to=to)
-            except ImagefabError as error:
-                failures.add(recipe.name, place_error(workspace.project, recipe, error))
-                continue
-            moves.append(move)
+    for recipe in recipes:
+        try:
+            move = find_move(workspace.project, recipe, locker, workspace.progress, to=to)
+        except ImagefabError as error:
+            failures.add(recipe.name, place_error(workspace.project, recipe, error))
+            continue
+        moves.append(move)
     return moves
 
 
 def _work(
     workspace: Workspace, request: RefreshRequest, moves: Sequence[Move], failures: Failures
 ) -> Iterator[Refreshed]:
-    """Refresh several at a time. Each is written as soon as it is good."""
+    """Refresh several at a time. What the check of each found is written as soon as it is good."""
     if not moves:
         return
     workshop = make_workshop(workspace, request.engine)
@@ -180,7 +189,7 @@ def _work(
         for move, future in futures:
             try:
                 refreshed = future.result()
-                write_down(workspace.project, refreshed, workspace.progress)
+                write_checks(workspace.project, refreshed, workspace.progress)
             except ImagefabError as error:
                 failures.add(move.prepared.recipe.name, error)
                 continue

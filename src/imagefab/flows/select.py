@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imagefab.ci.revision import list_changed
 from imagefab.errors import UsageError
-from imagefab.flows.prepare import dockerfile_path, is_published, lock_path
+from imagefab.flows.prepare import base_lock_path, dockerfile_path, is_published, lock_path
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.model import OwnFileSpec, Recipe
 from imagefab.recipe.project import Project
@@ -69,6 +69,7 @@ def _list_files(project: Project, recipe: Recipe) -> Iterator[Path]:
     yield lock_path(project, recipe.name)
     yield dockerfile_path(project, recipe.name)
     for base in recipe.bases:
+        yield base_lock_path(project, base.name)
         yield project.bases_dir / f"{base.name}.toml"
     for additions in (recipe.additions, *(base.additions for base in recipe.bases)):
         for source in additions.sources:

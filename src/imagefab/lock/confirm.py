@@ -8,7 +8,7 @@ still be in a trusted lock.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,16 +46,28 @@ OpenPast = Callable[[ArchivePin, datetime], ArchiveReader]
 """Opens a reader of an archive's state at a moment, which can read only that archive."""
 
 
-def confirm_lock(lock: Lock, reader: ArchiveReader, open_past: OpenPast, *, trusted: Lock | None) -> Confirmation:
+Known = Mapping[tuple[str, str], Set[PackagePin]]
+"""The pins of trusted locks, by archive and suite."""
+
+
+def list_known(locks: Iterable[Lock]) -> Known:
+    found: dict[tuple[str, str], set[PackagePin]] = defaultdict(set)
+    for lock in locks:
+        for archive, groups in _group_pins(lock).items():
+            found[archive.archive, archive.suite] |= {_identify(pin) for pins in groups.values() for pin in pins}
+    return found
+
+
+def confirm_lock(lock: Lock, reader: ArchiveReader, open_past: OpenPast, *, known: Known) -> Confirmation:
     """Check all pins of a lock; FetchError if an archive can't be read, or is older than the lock."""
     found = Confirmation()
     for archive, pins in _group_pins(lock).items():
         missing = _look_up(pins, _read_packages(archive, pins, reader), found, found.present)
         if missing:
             refuse_older_archives(lock, [reader.open_suite(_describe(archive)).pin])
-        known = _list_known(trusted, archive)
-        rest = [pin for pin in missing if _identify(pin) not in known]
-        found.trusted += [_name(pin) for pin in missing if _identify(pin) in known]
+        trusted = known.get((archive.archive, archive.suite), frozenset())
+        rest = [pin for pin in missing if _identify(pin) not in trusted]
+        found.trusted += [_name(pin) for pin in missing if _identify(pin) in trusted]
         for seen in sorted({pin.seen or archive.date for pin in rest}):
             of_then = [pin for pin in rest if (pin.seen or archive.date) == seen]
             found.gone += map(_name, _look_back(archive, seen, of_then, open_past, found))
@@ -156,13 +168,6 @@ def _is_version(package: Package, pin: PackagePin) -> bool:
 def _identify(pin: PackagePin) -> PackagePin:
     """Reduce a pin to what identifies its bytes and their path."""
     return replace(pin, archive="", seen=None)
-
-
-def _list_known(trusted: Lock | None, archive: ArchivePin) -> Set[PackagePin]:
-    """Return the pins that the trusted lock has of a suite."""
-    groups = _group_pins(trusted) if trusted is not None else {}
-    same = [each for one, each in groups.items() if (one.archive, one.suite) == (archive.archive, archive.suite)]
-    return {_identify(pin) for each in same for pins in each.values() for pin in pins}
 
 
 def _describe(archive: ArchivePin) -> Archive:

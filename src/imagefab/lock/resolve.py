@@ -28,16 +28,18 @@ def resolve(
     universe: Universe,
     pins: PinnedVersions | None = None,
     opened: Mapping[str, Universe] | None = None,
+    below: Sequence[LayerLock] = (),
 ) -> tuple[LayerLock, ...]:
     """Resolve what each layer installs and extracts; RecipeError says why there is no solution.
 
     Pinned versions are preferred. If they leave no solution, only those in conflict are given up. `opened` has, by
-    suite, the packages that layers take files from without installing them.
+    suite, the packages that layers take files from without installing them. `below` has the lowest layers as they are,
+    whose packages must be in the universe; what is returned is above them.
     """
     remaining = dict(pins or {})
     while True:
         try:
-            return tuple(_resolve_layers(blueprint, universe, remaining, opened or {}))
+            return tuple(_resolve_layers(blueprint, universe, remaining, opened or {}, below))
         except UnresolvedError as error:
             in_the_way = {(package.name, package.architecture) for package in error.involved} & remaining.keys()
             if not in_the_way:
@@ -47,12 +49,18 @@ def resolve(
 
 
 def _resolve_layers(
-    blueprint: Blueprint, universe: Universe, pins: PinnedVersions, opened: Mapping[str, Universe]
+    blueprint: Blueprint,
+    universe: Universe,
+    pins: PinnedVersions,
+    opened: Mapping[str, Universe],
+    below: Sequence[LayerLock],
 ) -> Iterable[LayerLock]:
     architectures: list[str] = []
-    installed: list[Package] = []
+    installed: list[Package] = [_find_pinned(universe, pin) for layer in below for pin in layer.packages]
     for number, layer in enumerate(blueprint.layers):
         architectures += layer.architectures
+        if number < len(below):
+            continue
         view = universe.restrict(architectures)
         names = (*view.essential_packages(), *layer.packages) if number == 0 else layer.packages
         preference = Preference(view, pins, installed)
@@ -64,6 +72,13 @@ def _resolve_layers(
         extracts = _extract(view, preference, layer, where)
         installed += added
         yield LayerLock(name=layer.name, packages=_sort_pins(added), extracts=_sort_pins(extracts))
+
+
+def _find_pinned(universe: Universe, pin: PackagePin) -> Package:
+    for package in universe.packages(pin.name):
+        if (package.version, package.architecture) == (pin.version, pin.architecture):
+            return package
+    raise KeyError(pin)
 
 
 def _install(

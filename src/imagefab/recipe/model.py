@@ -11,6 +11,19 @@ from dataclasses import dataclass, field
 from imagefab.digest import Digest
 from imagefab.recipe.target import Target
 
+BASES = "bases"
+"""The folder of bases beside recipes, and of their locks beside images; a recipe can't have that name."""
+
+
+def name_base(base: str) -> str:
+    """What a base is called where recipes have their plain names: `bases/trixie`."""
+    return f"{BASES}/{base}"
+
+
+def base_of(name: str) -> str | None:
+    """Return the base that such a name stands for; None for a recipe's."""
+    return name.removeprefix(f"{BASES}/") if name.startswith(f"{BASES}/") else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:

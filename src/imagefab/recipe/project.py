@@ -16,6 +16,7 @@ from imagefab.errors import SeveralErrors, UsageError
 from imagefab.limits import MEGABYTE, Limits
 from imagefab.printable import escape
 from imagefab.recipe.format import SETTINGS, USER_SETTINGS
+from imagefab.recipe.model import BASES
 from imagefab.toml.document import Document, parse_document, read_document
 
 SETTINGS_FILE = "imagefab.toml"
@@ -52,7 +53,7 @@ class Project:
 
     @property
     def bases_dir(self) -> Path:
-        return self.recipes_dir / "bases"
+        return self.recipes_dir / BASES
 
     def show(self, path: Path) -> str:
         """Format a path inside the project for the user."""

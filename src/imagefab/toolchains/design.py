@@ -6,11 +6,11 @@ the toolchain), the toolchain, the recipe's additions. Layers that would be empt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform
-from imagefab.recipe.model import Additions, Archive, OwnFileSpec, Recipe
+from imagefab.recipe.model import Additions, Archive, Base, OwnFileSpec, Recipe, name_base
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.weight import KEPT_BY_NATIVE, list_filters
 from imagefab.toolchains import android, baremetal, gcc, llvm, mingw, msvc, musl, osxcross, wasm, zig
@@ -59,9 +59,9 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
     runner = make_runner(recipe, platform)
     env = make_environment(recipe, platform, toolchain, runner)
     layers = (
-        *_base_layers(recipe, platform),
+        *_base_layers(recipe.bases),
         *_tool_layers(recipe, platform, toolchain, runner),
-        _additions_layer(recipe, platform, recipe.additions, env, name=_OWN, comment="what the recipe itself adds"),
+        _own_layer(recipe, platform, env),
     )
     own = (s.name for layer in layers for s in layer.sources if isinstance(s, OwnFileSpec))
     private = dict.fromkeys((*own, *toolchain.private))
@@ -109,38 +109,57 @@ def _list_opened_archives(recipe: Recipe, layers: Iterable[LayerSpec]) -> tuple[
     )
 
 
-def _base_layers(recipe: Recipe, platform: HostPlatform) -> Iterator[LayerSpec]:
+def design_base(bases: Sequence[Base], platform: HostPlatform) -> Blueprint:
+    """What all images on a base share: its layer, and those of the bases below it. Root first."""
+    return Blueprint(
+        recipe=name_base(bases[-1].name),
+        target="",
+        platform=platform,
+        archives=bases[0].archives,
+        layers=tuple(layer for n, layer in enumerate(_base_layers(bases)) if n == 0 or not layer.is_empty),
+        env=(),
+        labels=(),
+    )
+
+
+def name_base_layer(bases: Sequence[Base]) -> str:
+    """The name of the layer that the last of these bases adds."""
+    return _ROOT if len(bases) == 1 else bases[-1].name
+
+
+def _base_layers(bases: Sequence[Base]) -> Iterator[LayerSpec]:
     """Yield the bases' layers.
 
     Recipes share them, so their scripts see the variables of the bases so far but none of the recipe's.
     """
     env: dict[str, str] = {}
-    for number, base in enumerate(recipe.bases):
+    for number, base in enumerate(bases):
         env |= dict(base.additions.env)
-        name = _ROOT if number == 0 else base.name
         layer = _additions_layer(
-            recipe, platform, base.additions, tuple(env.items()), name=name, comment=base.description
+            base.additions, tuple(env.items()), name=name_base_layer(bases[: number + 1]), comment=base.description
         )
         yield replace(layer, is_base=True)
 
 
-def _additions_layer(
-    recipe: Recipe,
-    platform: HostPlatform,
-    additions: Additions,
-    env: tuple[tuple[str, str], ...],
-    *,
-    name: str,
-    comment: str,
-) -> LayerSpec:
+def _own_layer(recipe: Recipe, platform: HostPlatform, env: tuple[tuple[str, str], ...]) -> LayerSpec:
+    layer = _additions_layer(recipe.additions, env, name=_OWN, comment="what the recipe itself adds")
+    if not (target := recipe.additions.target_packages):
+        return layer
     foreign = not is_native(recipe.target, platform)
     suffix = f":{recipe.target.debian_arch}" if foreign else ""
+    return replace(
+        layer,
+        # The toolchain may add the architecture too; dpkg accepts it twice.
+        architectures=(recipe.target.debian_arch,) if foreign else (),
+        packages=(*layer.packages, *(f"{package}{suffix}" for package in target)),
+    )
+
+
+def _additions_layer(additions: Additions, env: tuple[tuple[str, str], ...], *, name: str, comment: str) -> LayerSpec:
     return LayerSpec(
         name=name,
         comment=comment,
-        # The toolchain may add the architecture too; dpkg accepts it twice.
-        architectures=(recipe.target.debian_arch,) if additions.target_packages and foreign else (),
-        packages=(*additions.host_packages, *(f"{package}{suffix}" for package in additions.target_packages)),
+        packages=additions.host_packages,
         files=additions.files,
         sources=additions.sources,
         run=additions.run,

@@ -199,7 +199,7 @@ class GitHub:
                 expression = inner[1]
             if (choice := re.fullmatch(r"(.+) && '(.*)' \|\| '(.*)'", expression)) is not None:
                 return choice[2] if self._holds(choice[1], context) else choice[3]
-            value = "locks" if expression == "hashFiles('images/*/imagefab.lock')" else context[expression]
+            value = "locks" if expression == "hashFiles('images/**/imagefab.lock')" else context[expression]
             assert value is not None
             return value
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from imagefab.lock.file import read_lock
+from imagefab.lock.staleness import platform_pins
 from tests.e2e.support.command_line import CommandLine
 
 
@@ -19,9 +20,11 @@ def find_blob(store: Path, digest: str) -> Path:
 def list_packages(line: CommandLine, *recipes: str) -> Iterator[Path]:
     """The blobs that the locks of some recipes name, as far as the store has them."""
     for recipe in recipes:
-        lock = (line.folder / "images" / recipe / "imagefab.lock").read_text()
-        for hexadecimal in dict.fromkeys(re.findall(r'sha256 = "(\w{64})"', lock)):
-            blob = find_blob(line.store, hexadecimal)
+        lock = read_lock(line.folder / "images" / recipe / "imagefab.lock", recipe=recipe)
+        pins = [pin for one in lock.platforms for pin in platform_pins(lock, one.platform)]
+        digests = [*(pin.sha256 for pin in pins), *(source.sha256 for source in lock.sources)]
+        for digest in dict.fromkeys(digests):
+            blob = find_blob(line.store, digest.hex)
             if blob.exists():
                 yield blob
 
