@@ -11,11 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.check.sample_subject import ENV, GOOD
 
-from imagefab.check.probes.choice import list_skips, make_probes
+from imagefab.check.libc_crate import LibcCrate
+from imagefab.check.probes.choice import compares_libc, list_skips, make_probes
 from imagefab.check.probes.contract import _paths
 from imagefab.check.probes.headers import find_time_size
+from imagefab.check.programs import read_program
 from imagefab.check.subject import FOR_TARGET, RUNS_WITH, Subject
 from imagefab.recipe.target import TARGETS
+
+PINNED = LibcCrate(version="0.2.191", archive=Path("/store/libc.crate"))
 
 
 def names(subject: Subject, *, rust: bool = True) -> list[str]:
@@ -41,12 +45,90 @@ def test_probes_of_linux() -> None:
         ("armv7-unknown-linux-gnueabihf", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 4),
         ("i686-unknown-linux-musl", {}, 4),
         ("i686-unknown-linux-musl", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 8),
+        ("i686-unknown-linux-musl", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "0"}, 4),
+        ("i686-unknown-linux-musl", {"RUST_LIBC_UNSTABLE_GNU_TIME_BITS": "64"}, 4),
+        ("armv7-unknown-linux-gnueabihf", {"CARGO_CFG_LIBC_UNSTABLE_TIME64": "1"}, 8),
+        (
+            "armv7-unknown-linux-gnueabihf",
+            {"RUST_LIBC_UNSTABLE_GNU_TIME_BITS": "64", "CARGO_CFG_LIBC_UNSTABLE_GNU_TIME_BITS": "32"},
+            4,
+        ),
+        ("armv7-unknown-linux-gnueabihf", {"RUSTFLAGS": "--cfg libc_unstable_time64"}, None),
+        ("armv7-unknown-linux-uclibceabihf", {}, 4),
+        ("armv7-unknown-linux-uclibceabihf", {"RUST_LIBC_UNSTABLE_GNU_TIME_BITS": "64"}, 4),
+        ("armv7-unknown-linux-uclibceabihf", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 4),
+        ("armv7-unknown-linux-uclibceabihf", {"CARGO_CFG_LIBC_UNSTABLE_UCLIBC_TIME64": "1"}, 8),
         ("aarch64-unknown-linux-gnu", {}, None),
         ("x86_64-unknown-freebsd", {}, None),
     ],
 )
 def test_what_rusts_libc_crate_takes_time_for(triple: str, variables: dict[str, str], size: int | None) -> None:
     assert find_time_size(Subject(name="image", triple=triple, env=variables, labels={})) == size
+
+
+SIZES = {"time_t": 8, "off_t": 8, "stat": 144}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (SIZES, []),
+        (SIZES | {"more": 3}, []),
+        (SIZES | {"off_t": 4}, ["off_t has 8 bytes for the C compiler and 4 for Rust"]),
+        ({"time_t": 4, "off_t": 8}, ["the size of stat for Rust is not known", "time_t has 8 bytes for the C compiler "
+                                     "and 4 for Rust"]),
+        ({}, [f"the size of {name} for Rust is not known" for name in sorted(SIZES)]),
+    ],
+)  # fmt: skip
+def test_sizes_are_compared(found: dict[str, int], said: list[str], tmp_path: Path) -> None:
+    for name, sizes in (("compiler", SIZES), ("rust", found)):
+        (tmp_path / name).write_text("".join(f"{one} {size}\n" for one, size in sizes.items()))
+    script = read_program("sizes.sh") + "compare Rust rust compiler\n"
+    ran = subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (sorted(ran.stdout.splitlines()), ran.returncode) == (said, 1 if said else 0)
+
+
+def find_script(name: str, **variables: str) -> str:
+    probes = make_probes(replace(GOOD, env=ENV | variables), rust=True, libc=PINNED)
+    return next(probe.script for probe in probes if probe.name == name)
+
+
+@pytest.mark.parametrize("name", ["sizes", "rust-libc", "kernel-headers"])
+def test_c_is_compiled_as_the_cc_crate_does(name: str) -> None:
+    flags = {
+        f"CFLAGS_{GOOD.triple}": "-D_TIME_BITS=64 -D_X",
+        f"CFLAGS_{GOOD.underscored}": "-D_TIME_BITS=32",
+        "TARGET_CFLAGS": "-Da='b c'",
+        "CFLAGS": "-O1",
+    }
+    assert "\ngcc -c " in find_script(name)
+    added = "-D_TIME_BITS=32 -D_TIME_BITS=64 -D_X -c "
+    assert f"\ngcc -O1 '-Da='\"'\"'b' 'c'\"'\"'' {added}" in find_script(name, **flags)
+    assert f"\ngcc -O1 '-Da=b c' {added}" in find_script(name, **flags, CC_SHELL_ESCAPED_FLAGS="1")
+
+
+def test_rusts_libc_crate() -> None:
+    (probe,) = [probe for probe in make_probes(GOOD, rust=True, libc=PINNED) if probe.name == "rust-libc"]
+    assert [path for _, path in probe.files] == [PINNED.archive]
+    own = LibcCrate(version="0.2.183", archive=None)
+    (probe,) = [probe for probe in make_probes(GOOD, rust=True, libc=own) if probe.name == "rust-libc"]
+    assert probe.files == ()
+    assert "vendor=/rust/lib/rustlib/src/rust/library/vendor\n" in probe.script
+    assert "rust-libc" not in names(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("subject", "compares"),
+    [
+        (GOOD, True),
+        (replace(GOOD, env={}), False),
+        (Subject(name="x", triple="x86_64-unknown-freebsd", env={"CC_x86_64-unknown-freebsd": "c"}, labels={}), True),
+        (Subject(name="x", triple="aarch64-linux-android", env={"CC_aarch64-linux-android": "c"}, labels={}), False),
+        (Subject(name="x", triple="x86_64-pc-windows-gnu", env={"CC_x86_64-pc-windows-gnu": "c"}, labels={}), False),
+    ],
+)
+def test_whether_the_libc_crate_is_needed(subject: Subject, compares: bool) -> None:
+    assert compares_libc(subject) == compares
 
 
 def make_bare(triple: str, **env: str) -> Subject:
@@ -127,13 +209,14 @@ def test_nothing_is_run_where_nothing_runs() -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_scripts_are_good_shell(shell: str) -> None:
     hostile = "'; echo pwned; '\n$(id)`id`\"\\"
-    odd = {"X": f"/a{hostile}", "PKG_CONFIG_PATH": f"/p{hostile}", "CROSS_DEBUGGER": hostile}
+    flags = {"CC_SHELL_ESCAPED_FLAGS": "1"} | dict.fromkeys(("CFLAGS", "BINDGEN_EXTRA_CLANG_ARGS"), hostile)
+    odd = flags | {"X": f"/a{hostile}", "PKG_CONFIG_PATH": f"/p{hostile}", "CROSS_DEBUGGER": hostile}
     env = dict.fromkeys(ENV, hostile) | odd
     bare = [make_bare(triple, CROSS_DEBUGGER="gdb") for triple in ("x86_64-unknown-none", "thumbv7m-none-eabi")]
     evil = [replace(subject, env=dict.fromkeys(subject.env, hostile)) for subject in bare]
     others = [make_other(triple, value) for triple in OTHERS for value in ("tool", hostile)]
     subjects = (GOOD, replace(GOOD, env=env, entrypoint=(hostile, "x")), *bare, *evil, *others)
-    for script in {probe.script for subject in subjects for probe in make_probes(subject, rust=True)}:
+    for script in {probe.script for subject in subjects for probe in make_probes(subject, rust=True, libc=PINNED)}:
         subprocess.run([shell, "-n"], input=script, text=True, check=True)
 
 

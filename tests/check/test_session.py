@@ -48,6 +48,13 @@ def test_each_has_a_folder_and_no_home(tmp_path: Path, execute: Callable[[Comman
     assert found["two"].code == 0
 
 
+def test_a_probe_finds_its_files(tmp_path: Path, execute: Callable[[Command], str]) -> None:
+    (tmp_path / "kept").write_text("x\n")
+    wanted = Probe(name="one", what="", script="cat there; rm there", files=(("there", tmp_path / "kept"),))
+    assert run(tmp_path, execute, wanted)["one"].output == ("x",)
+    assert (tmp_path / "kept").exists(), "it has a copy"
+
+
 def test_a_hanging_probe_is_killed_with_its_children(
     tmp_path: Path, execute: Callable[[Command], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

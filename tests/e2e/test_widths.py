@@ -40,11 +40,13 @@ def test_a_crate_and_the_c_library_agree(
     assert ran.stdout == "time_t 8, off_t 8, ino_t 8, stat 112, timeval 16; 2100-01-01\n"
 
 
-def test_a_check_finds_out_who_differs(warm: CommandLine, project: Callable[..., Path]) -> None:
+def test_a_check_finds_out_who_differs(warm: CommandLine, project: Callable[..., Path], debian_rust: Rust) -> None:
     arguments = "-isystem/usr/arm-linux-gnueabihf/include"
+    underscored = TRIPLE.replace("-", "_")
     broken = {
-        "parser": {f"BINDGEN_EXTRA_CLANG_ARGS_{TRIPLE.replace('-', '_')}": arguments},
+        "parser": {f"BINDGEN_EXTRA_CLANG_ARGS_{underscored}": arguments},
         "crate": dict.fromkeys(("RUST_LIBC_UNSTABLE_GNU_TIME_BITS", "CARGO_CFG_LIBC_UNSTABLE_GNU_TIME_BITS"), "32"),
+        "compiler": {f"CFLAGS_{underscored}": "-U_TIME_BITS -U_FILE_OFFSET_BITS"},
     }
     for name, variables in broken.items():
         folder = project(add_environment(**variables), name)
@@ -53,9 +55,18 @@ def test_a_check_finds_out_who_differs(warm: CommandLine, project: Callable[...,
     said = {}
     for name in broken:
         line.run("build", name)
-        report = line.check(name, code=8)
-        assert list_failures(report).keys() == {"sizes"}
-        assert list_probes(report, "pass") >= {"c", "bindgen", "kernel-headers"}
-        said[name] = list_failures(report)["sizes"]
-    assert "time_t has 8 bytes for the C compiler and 4 for libclang" in said["parser"]
-    assert "time_t has 8 bytes for the C compiler and 4 for Rust's libc crate" in said["crate"]
+        report = line.check(name, "--rust", debian_rust.sysroot, code=8)
+        said[name] = list_failures(report)
+        assert list_probes(report, "pass") >= {"c", "bindgen", "kernel-headers", "rust"}
+    assert said["parser"].keys() == {"sizes"}
+    assert "time_t has 8 bytes for the C compiler and 4 for libclang" in said["parser"]["sizes"]
+    assert said["crate"].keys() == said["compiler"].keys() == {"sizes", "rust-libc"}
+    for name, wide, narrow in (
+        ("time_t", 8, 4),
+        ("off_t", 8, 4),
+        ("ino_t", 8, 4),
+        ("stat", 112, 88),
+        ("timeval", 16, 8),
+    ):
+        assert f"{name} has {wide} bytes for the C compiler and {narrow} for Rust's" in said["crate"]["rust-libc"]
+        assert f"{name} has {narrow} bytes for the C compiler and {wide} for Rust's" in said["compiler"]["rust-libc"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Verdict(StrEnum):
@@ -28,6 +29,8 @@ class Probe:
     script: str
     products: tuple[Product, ...] = ()
     """Files that must be for the target."""
+    files: tuple[tuple[str, Path], ...] = ()
+    """Files from this machine that are in its own folder, by name."""
     root: bool = False
     """Whether it runs as root on a writable root file system, like cross's pre-build steps."""
 

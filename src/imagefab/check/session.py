@@ -7,6 +7,7 @@ time limit and process group, and what it leaves behind does not affect the next
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from imagefab.check.programs import read_program
 from imagefab.engines.engine import Command
 
 INSIDE = "/project"
+RUST = "/rust"
+"""Where cross 0.2.5 mounts the Rust toolchain."""
 USER = 12345
 """A user that does not exist in images."""
 LIMIT = 300
@@ -82,6 +85,8 @@ def _lay_out(probes: Sequence[Probe], place: Path) -> None:
         home = place / probe.name
         home.mkdir()
         home.chmod(0o777)
+        for name, path in probe.files:
+            shutil.copyfile(path, home / name)
 
 
 def _read(place: Path, name: str, said: Sequence[str], *, began: bool) -> Ran:

@@ -1,1 +1,1 @@
-"""Fetches files by digest: from mirrors, through pip, or from the user's files."""
+"""Fetches files by digest: from mirrors, through pip or cargo, or from the user's files."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from imagefab.check.check import Binds, check_image, subject_of_image, subject_of_plan
+from imagefab.check.check import Binds, FindLibc, check_image, subject_of_image, subject_of_plan
 from imagefab.check.judge import Report
+from imagefab.check.libc_crate import LibcCrate, find_libc_crate
 from imagefab.check.probe import failed
 from imagefab.engines.build import find_image
 from imagefab.engines.choose import AUTO
@@ -19,6 +20,7 @@ from imagefab.engines.engine import Command, TimeLimitError
 from imagefab.engines.foreign import ForeignImage, find_foreign, open_layout
 from imagefab.engines.rust import find_rust
 from imagefab.errors import ImagefabError, UsageError
+from imagefab.fetch.crates import fetch_crate
 from imagefab.files.plain import BadFileError, read_text
 from imagefab.flows.prepare import Prepared
 from imagefab.flows.workspace import Workspace
@@ -131,7 +133,15 @@ def _check_container(
     subject = subject_of_image(name, image.env, image.labels, image.entrypoint, request.target)
     task = workspace.progress.start(f"check {name} in {image.engine.name}")
     with scratch(store) as folder:
-        report = check_image(subject, image.platform, folder, execute, rust=rust, binds=request.binds)
+        report = check_image(
+            subject,
+            image.platform,
+            folder,
+            execute,
+            rust=rust,
+            find_libc=make_libc_finder(workspace),
+            binds=request.binds,
+        )
     task.finish()
     return CheckResult(report=report, platform=image.platform.name, digest=image.id)
 
@@ -144,10 +154,19 @@ def make_checker(workspace: Workspace, engine: str, *, rust: Path | None, binds:
         store=workspace.store,
         progress=workspace.progress,
         engine=engine,
+        find_libc=make_libc_finder(workspace),
         limits=workspace.project.settings.limits,
         rust=rust,
         binds=binds,
     )
+
+
+def make_libc_finder(workspace: Workspace) -> FindLibc:
+    def find(rust: Path) -> LibcCrate:
+        with workspace.open_fetcher() as fetcher:
+            return find_libc_crate(rust, lambda crate: fetch_crate(fetcher, crate, rust))
+
+    return find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +176,7 @@ class Checker:
     store: Store
     progress: Progress
     engine: str
+    find_libc: FindLibc
     limits: Limits = field(default_factory=Limits)
     rust: Path | None = None
     binds: Binds = ()
@@ -176,7 +196,13 @@ class Checker:
         task = self.progress.start(f"check {plan.recipe} ({plan.platform})")
         with scratch(self.store) as folder:
             report = check_image(
-                subject_of_plan(plan), plan.platform, folder, execute, rust=self.rust, binds=self.binds
+                subject_of_plan(plan),
+                plan.platform,
+                folder,
+                execute,
+                rust=self.rust,
+                find_libc=self.find_libc,
+                binds=self.binds,
             )
         task.finish()
         if budget is not None and image.size > budget * 1_000_000:

@@ -17,6 +17,9 @@ from imagefab.toolchains.suite import find_suite
 
 GNU_VARIABLES = ("RUST_LIBC_UNSTABLE_GNU_TIME_BITS", "CARGO_CFG_LIBC_UNSTABLE_GNU_TIME_BITS")
 MUSL_VARIABLES = ("RUST_LIBC_UNSTABLE_MUSL_V1_2_3", "CARGO_CFG_LIBC_UNSTABLE_MUSL_V1_2")
+UCLIBC_VARIABLES = ("CARGO_CFG_LIBC_UNSTABLE_UCLIBC_TIME64",)
+TIME_VARIABLE = "CARGO_CFG_LIBC_UNSTABLE_TIME64"
+"""For all C libraries; known to the newest versions of the crate."""
 
 _NARROW = ("i386",)
 """32-bit Debian architectures that keep the old widths, for compatibility."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from imagefab.check.libc_crate import LibcCrate
 from imagefab.check.probe import Probe, Row
 from imagefab.check.probes.android import list_android_skips, make_android_probes
 from imagefab.check.probes.bare import make_bare_probes
 from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
-from imagefab.check.probes.hosted import list_hosted_skips, make_hosted_probes
+from imagefab.check.probes.hosted import compares_sizes, list_hosted_skips, make_hosted_probes
 from imagefab.check.probes.msvc import list_msvc_skips, make_msvc_probes
 from imagefab.check.probes.rust import make_rust_probes
 from imagefab.check.probes.wasm import make_emscripten_probes, make_module_probes, make_wasi_probes
@@ -35,12 +36,12 @@ _SKIPS: dict[str, Callable[[Subject], list[Row]]] = {
 }
 
 
-def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
-    toolchain = _TOOLCHAINS.get(_name_conventions(subject), make_hosted_probes)
+def make_probes(subject: Subject, *, rust: bool, libc: LibcCrate | None = None) -> tuple[Probe, ...]:
+    """Return the probes; `libc` is the crate to compare with, if Rust is there and `compares_libc`."""
     return (
         *make_contract_probes(subject),
-        *toolchain(subject),
-        *(make_rust_probes(subject) if rust else ()),
+        *_choose_toolchain(subject)(subject),
+        *(make_rust_probes(subject, libc) if rust else ()),
         make_facts_probe(subject),
     )
 
@@ -48,6 +49,15 @@ def make_probes(subject: Subject, *, rust: bool) -> tuple[Probe, ...]:
 def list_skips(subject: Subject) -> list[Row]:
     """Return the probes for such an image that can't run in this one."""
     return _SKIPS.get(_name_conventions(subject), list_hosted_skips)(subject)
+
+
+def compares_libc(subject: Subject) -> bool:
+    """Return whether the sizes of C's types are compared with those in Rust's libc crate."""
+    return _choose_toolchain(subject) == make_hosted_probes and compares_sizes(subject)
+
+
+def _choose_toolchain(subject: Subject) -> Callable[[Subject], Iterable[Probe]]:
+    return _TOOLCHAINS.get(_name_conventions(subject), make_hosted_probes)
 
 
 def _name_conventions(subject: Subject) -> str:

@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Iterator
 
 from imagefab.check.probe import Probe
-from imagefab.check.probes.rust import RUST
 from imagefab.check.probes.text import place
 from imagefab.check.programs import read_program
-from imagefab.check.session import INSIDE
+from imagefab.check.session import INSIDE, RUST
 from imagefab.check.subject import Subject
 
 

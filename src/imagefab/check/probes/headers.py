@@ -5,17 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from imagefab.check.libc_crate import VENDOR, LibcCrate
 from imagefab.check.probe import Probe
-from imagefab.check.probes.text import place
+from imagefab.check.probes.text import place, split
 from imagefab.check.product import pointer_bits
 from imagefab.check.programs import read_program
+from imagefab.check.session import RUST
 from imagefab.check.subject import Subject
-from imagefab.toolchains.widths import GNU_VARIABLES, MUSL_VARIABLES
+from imagefab.toolchains.widths import GNU_VARIABLES, MUSL_VARIABLES, TIME_VARIABLE, UCLIBC_VARIABLES
 
 _CLANG_ARCHITECTURES = {"riscv64gc": "riscv64", "riscv32imac": "riscv32", "armv7": "armv7", "i686": "i686"}
 
-_KNOWS_TIME = 'grep -qsi "musl32_*time64" "$vendor"/libc-*/build.rs "$vendor"/libc/build.rs'
-"""Older versions of the crate do not read the variables, and toolchains contain them only for std."""
+RUST_LIBC = "rust-libc"
+_ARCHIVE = "libc.crate"
 
 
 def make_bindgen_probe(subject: Subject, header: str, bits: int) -> Probe:
@@ -26,18 +28,18 @@ def make_bindgen_probe(subject: Subject, header: str, bits: int) -> Probe:
     )
 
 
-def make_header_probes(subject: Subject, cc: str) -> Iterator[Probe]:
+def make_header_probes(subject: Subject) -> Iterator[Probe]:
     """Yield probes for systems with POSIX headers."""
+    size = find_time_size(subject)
     yield Probe(
         name="sizes",
-        what="time, file offsets and struct stat are as large for libclang and Rust as for the C compiler",
+        what="time, file offsets and struct stat are as large for libclang as for the C compiler"
+        + (", and time for Rust, by the image's variables" if size else ""),
         script=_prepare_parser()
-        + place("sizes.h")
-        + f"cp sizes.h sizes.c\n{cc} -c sizes.c -o sizes.o\n"
-        + read_program("sizes.sh")
-        + f"read_rows sizes.o >compiler\ntest -s compiler\n{_parse(subject, 'sizes.h').strip()} >libclang\n"
-        + "compare libclang libclang\n"
-        + _compare_rust(subject),
+        + _measure_c(subject)
+        + f"{_parse(subject, 'sizes.h').strip()} >libclang\n"
+        + "compare libclang libclang compiler\n"
+        + (_compare_with_rule(size) if size else ""),
     )
     if subject.os == "linux":
         yield Probe(
@@ -45,20 +47,59 @@ def make_header_probes(subject: Subject, cc: str) -> Iterator[Probe]:
             what="the C compiler and libclang find the kernel's headers",
             script=_prepare_parser()
             + place("kernel.h")
-            + f"cp kernel.h kernel.c\n{cc} -c kernel.c -o kernel.o\n"
+            + f"cp kernel.h kernel.c\n{_compile(subject)} kernel.c -o kernel.o\n"
             + _parse(subject, "kernel.h"),
         )
+
+
+def make_rust_libc_probe(subject: Subject, libc: LibcCrate) -> Probe:
+    """Return the probe that compares all that `sizes` does, in the crate itself."""
+    vendor = f"{RUST}/{VENDOR}" if libc.archive is None else ""
+    return Probe(
+        name=RUST_LIBC,
+        what=f"time, file offsets and struct stat are as large in the libc crate {libc.version} as for the C compiler",
+        files=() if libc.archive is None else ((_ARCHIVE, libc.archive),),
+        script=place("Cargo.toml", "sizes-Cargo.toml", version=libc.version)
+        + "mkdir src\n"
+        + place("src/lib.rs", "sizes.rs")
+        + _measure_c(subject)
+        + read_program("cargo.sh")
+        + read_program("sizes-of-rust.sh", triple=shlex.quote(subject.triple), vendor=vendor, archive=_ARCHIVE),
+    )
 
 
 def _prepare_parser() -> str:
     return place("parse.c") + read_program("parse.sh")
 
 
+def _measure_c(subject: Subject) -> str:
+    return (
+        place("sizes.h")
+        + read_program("sizes.sh")
+        + f"cp sizes.h sizes.c\n{_compile(subject)} sizes.c -o sizes.o\nread_rows sizes.o >compiler\ntest -s compiler\n"
+    )
+
+
+def _compare_with_rule(size: int) -> str:
+    return (
+        "grep '^time_t ' compiler >time-of-compiler\n"
+        f'echo "time_t {size}" >rust\ncompare "Rust\'s libc crate" rust time-of-compiler\n'
+    )
+
+
+def _compile(subject: Subject) -> str:
+    """Return the command as the cc crate makes it up: it adds the flags of all variables, the most specific last."""
+    split_flags = split if subject.env.get("CC_SHELL_ESCAPED_FLAGS", "0") not in ("", "0", "false") else str.split
+    names = ("CFLAGS", "TARGET_CFLAGS", f"CFLAGS_{subject.underscored}", f"CFLAGS_{subject.triple}")
+    flags = [flag for name in dict.fromkeys(names) for flag in split_flags(subject.env.get(name, ""))]
+    return shlex.join([*subject.find("CC").split(), *flags, "-c"])
+
+
 def _parse(subject: Subject, header: str) -> str:
     stem, _, rest = subject.triple.partition("-")
     arguments = [
         f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
-        *shlex.split(
+        *split(
             subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.triple}")
             or subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.underscored}")
             or subject.env.get("BINDGEN_EXTRA_CLANG_ARGS", "")
@@ -67,21 +108,21 @@ def _parse(subject: Subject, header: str) -> str:
     return f'./parse "$library" {header} {shlex.join(arguments)}\n'
 
 
-def _compare_rust(subject: Subject) -> str:
-    """Compare with the crate if the toolchain has its source (rustup's rust-src), else with its rule for time."""
-    size = find_time_size(subject)
-    is_known = '[ -d "$vendor" ]' if size is None else _KNOWS_TIME
-    measure = (
-        place("Cargo.toml", "sizes-Cargo.toml")
-        + place("lib.rs", "sizes.rs")
-        + read_program("sizes-of-rust.sh", triple=shlex.quote(subject.triple), is_known=is_known)
-    )
-    return measure + (f'echo "time_t {size}" >rust\ncompare "Rust\'s libc crate" rust\n' if size else "")
-
-
 def find_time_size(subject: Subject) -> int | None:
-    """Return time_t's size in Rust's libc crate, by the variables of its build script; None if it depends on none."""
+    """Return time_t's size in Rust's libc crate, by the variables of its build script.
+
+    None means that it depends on none of them, or on rustc's flags as well.
+    """
     if subject.os != "linux" or pointer_bits(subject.triple) != 32 or subject.triple.startswith("riscv32"):
         return None
-    names, wide = (MUSL_VARIABLES, "1") if "musl" in subject.triple else (GNU_VARIABLES, "64")
-    return 8 if wide in (subject.env.get(name) for name in names) else 4
+    if any("libc_unstable" in value for name, value in subject.env.items() if name.endswith("RUSTFLAGS")):
+        return None
+    environment = subject.triple.rsplit("-", 1)[-1]
+    if environment.startswith("musl"):
+        is_wide = any(subject.env.get(name, "0") != "0" for name in MUSL_VARIABLES)
+    elif environment.startswith("uclibc"):
+        is_wide = any(subject.env.get(name, "0") != "0" for name in UCLIBC_VARIABLES)
+    else:
+        # The newer variable counts, if both are set.
+        is_wide = next((subject.env[name] for name in reversed(GNU_VARIABLES) if name in subject.env), "") == "64"
+    return 8 if is_wide or subject.env.get(TIME_VARIABLE, "0") != "0" else 4

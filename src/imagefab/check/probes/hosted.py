@@ -56,10 +56,13 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     yield from make_debug_probe(subject, hello, "hello", "c says 42")
     if subject.find("CMAKE_TOOLCHAIN_FILE"):
         yield make_cmake_probe(subject, cxx=bool(cxx))
-    bits = pointer_bits(subject.triple)
-    if bits:
-        yield make_bindgen_probe(subject, "header.h", bits)
-        yield from make_header_probes(subject, cc)
+    if compares_sizes(subject):
+        yield make_bindgen_probe(subject, "header.h", pointer_bits(subject.triple) or 0)
+        yield from make_header_probes(subject)
+
+
+def compares_sizes(subject: Subject) -> bool:
+    return bool(subject.find("CC")) and pointer_bits(subject.triple) is not None
 
 
 def lacks_static(subject: Subject) -> bool:

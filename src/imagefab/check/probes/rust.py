@@ -5,15 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from imagefab.check.libc_crate import LibcCrate
 from imagefab.check.probe import Probe, Product
 from imagefab.check.probes.bare import boot, build
+from imagefab.check.probes.headers import make_rust_libc_probe
 from imagefab.check.probes.text import place, run, words
 from imagefab.check.programs import read_program
 from imagefab.check.start import find_start
 from imagefab.check.subject import Subject
-
-RUST = "/rust"
-"""Where cross 0.2.5 mounts the Rust toolchain."""
 
 _FILES = {
     "windows": ("probe.exe",),
@@ -24,13 +23,15 @@ _FILES = {
 """The files of a program, by system: the first runs, the last is for the target."""
 
 
-def make_rust_probes(subject: Subject) -> Iterator[Probe]:
+def make_rust_probes(subject: Subject, libc: LibcCrate | None) -> Iterator[Probe]:
     target = shlex.quote(subject.triple)
     if subject.os == "none":
         yield _make_bare_probe(subject, target)
         return
     files = _FILES.get(subject.os, ("probe",))
     cargo = _name_cargo(subject)
+    if libc:
+        yield make_rust_libc_probe(subject, libc)
     yield Probe(
         name="rust",
         what="a crate with a build script and a C dependency, offline, the toolchain mounted as cross does it",

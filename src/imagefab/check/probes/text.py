@@ -24,6 +24,14 @@ def run(subject: Subject, program: str, said: str) -> str:
     )
 
 
+def split(value: str) -> list[str]:
+    """Split a variable as bindgen does: like a shell, or between spaces if that fails."""
+    try:
+        return shlex.split(value)
+    except ValueError:
+        return value.split()
+
+
 def words(value: str) -> str:
     """Quote a command as cargo and the cc crate parse it from a variable: words between spaces, with no quotes."""
     return shlex.join(value.split())
