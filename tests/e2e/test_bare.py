@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.support.command_line import ROOT, CommandLine, list_failures
+from tests.e2e.support.kernel_target import NAME, fit_target, read_minor
 from tests.e2e.support.rust import Rust
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
@@ -68,11 +70,23 @@ def test_how_a_pc_ends(ending: str, code: int, warm: CommandLine, tmp_path: Path
 # -- Rust -------------------------------------------------------------------------------------------------------------
 
 
+def test_this_machines_rustc_takes_the_kernels_target(rust: Rust, tmp_path: Path) -> None:
+    path = Path(shutil.copy(SUPPORT / "kernel" / NAME, tmp_path))
+    fit_target(path, read_minor(rust.sysroot / "bin" / "rustc"))
+    command = [str(rust.sysroot / "bin" / "rustc"), "-Zunstable-options", "--print=cfg", "--target", str(path)]
+    done = subprocess.run(
+        command, env=rust.environment() | {"RUSTC_BOOTSTRAP": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {'target_os="none"', 'target_pointer_width="64"'} <= set(done.stdout.splitlines())
+
+
 @pytest.mark.prove
 def test_a_kernel_with_a_target_of_its_own(warm: CommandLine, debian_rust: Rust, tmp_path: Path) -> None:
     """-Zbuild-std=core, in the image, without network; `cargo run` boots it."""
     folder = tmp_path / "kernel"
     shutil.copytree(SUPPORT / "kernel", folder)
+    fit_target(folder / NAME, read_minor(debian_rust.sysroot / "bin" / "rustc"))
     shutil.copytree(debian_rust.sysroot, folder / "rust", symlinks=True)
     script = 'export PATH="$PATH:$PWD/rust/bin" CARGO_HOME="$PWD/home" RUSTC_BOOTSTRAP=1\ncargo run --offline --quiet\n'
     warm.run("build", "x86_64-none", "--engine", "sandbox")
