@@ -30,6 +30,10 @@ def make_mach_o(*, machine: int = 0x0100000C, magic: bytes = b"\xcf\xfa\xed\xfe"
     return magic + struct.pack("<IIIIIII", machine, 0, 2, 0, 0, 0x85, 0)
 
 
+def make_wasm(*sections: tuple[int, bytes]) -> bytes:
+    return WASM_FILE[:8] + b"".join(bytes([number, len(data)]) + data for number, data in sections)
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "machine", "bits"),
     [
@@ -40,8 +44,13 @@ def make_mach_o(*, machine: int = 0x0100000C, magic: bytes = b"\xcf\xfa\xed\xfe"
         (make_mach_o(), MACH_O, "aarch64", 64),
         (make_mach_o(machine=0x01000007), MACH_O, "x86_64", 64),
         (WASM_FILE, WASM, "wasm32", 32),
+        (make_wasm((5, b"\x01\x00\x02")), WASM, "wasm32", 32),
+        (make_wasm((1, b"\x00"), (5, b"\x01\x04\x02")), WASM, "wasm64", 64),
+        (make_wasm((2, b"\x02\x01a\x01f\x00\x00\x03env\x03mem\x02\x04\x00")), WASM, "wasm64", 64),
+        (make_wasm((2, b"\x03\x01a\x01t\x01\x70\x01\x00\x02\x01a\x01g\x03\x7f\x00\x01a\x01m\x02\x00\x01")),
+         WASM, "wasm32", 32),
     ],
-)
+)  # fmt: skip
 def test_what_is_read(content: bytes, kind: str, machine: str, bits: int) -> None:
     file = io.BytesIO(content + bytes(100))
     header = read_header(file)
@@ -105,6 +114,9 @@ def test_a_damaged_header_is_read_or_refused(place: int, damage: bytes) -> None:
         (make_mach_o(), "aarch64-apple-darwin", None),
         (WASM_FILE, "wasm32-wasip1", None),
         (WASM_FILE, "wasm32-unknown-unknown", None),
+        (WASM_FILE, "wasm32v1-none", None),
+        (WASM_FILE, "wasm64-unknown-unknown", "another machine: wasm32, 32 bits"),
+        (make_pe(), "x86_64-unknown-uefi", None),
         (make_elf(), "wasm32-wasip1", "format ELF, not WebAssembly"),
     ],
 )

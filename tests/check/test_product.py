@@ -27,6 +27,7 @@ def test_nothing_newer_than_the_targets_processor(triple: str, number: int, name
     wanted = f"it is for another machine: {name}, 32 bits, little-endian" if name else None
     assert find_fault(binary, triple, static=False) == wanted
     assert find_fault(binary, "armv7-unknown-linux-gnueabihf", static=False) is None
+    assert (find_fault(binary, "armv5te-unknown-linux-gnueabi", static=False) is None) == (number <= 4)
 
 
 @pytest.mark.parametrize("attributes", [None, make_arm_attributes(), make_arm_attributes(THUMB, 1)])

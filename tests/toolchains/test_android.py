@@ -34,6 +34,8 @@ def find_file(made: Blueprint, path: str) -> str:
         ("armv7-linux-androideabi", "armv7a-linux-androideabi24-clang", "arm-linux-androideabi-"),
         ("i686-linux-android", "i686-linux-android24-clang", "i686-linux-android-"),
         ("x86_64-linux-android", "x86_64-linux-android24-clang", "x86_64-linux-android-"),
+        ("thumbv7neon-linux-androideabi", "armv7a-linux-androideabi24-clang", "arm-linux-androideabi-"),
+        ("riscv64-linux-android", "riscv64-linux-android24-clang", "riscv64-linux-android-"),
     ],
 )
 def test_programs_have_the_names_that_the_ndk_gives_them(triple: str, compiler: str, tools: str) -> None:
@@ -92,6 +94,16 @@ def test_cmake_leaves_the_ndk_alone() -> None:
     assert "set(CMAKE_SYSTEM_VERSION 1)" in lines
     assert "set(ANDROID_ABI arm64-v8a)" in lines
     assert "set(ANDROID_PLATFORM android-30)" in lines
+
+
+def test_an_api_level_that_the_architecture_has() -> None:
+    rules, riscv = RULES["android"], TARGETS["riscv64-linux-android"]
+    assert rules.list_defaults(riscv)["api"] == 35
+    assert rules.list_defaults(TARGETS["aarch64-linux-android"]).get("api", 21) == 21
+    (fault,) = rules.find_faults(riscv, {"api": 34})
+    assert (fault.option, fault.hint) == ("api", "its first is 35")
+    assert not [*rules.find_faults(riscv, {"api": 35})]
+    assert not [*rules.find_faults(TARGETS["aarch64-linux-android"], {"api": 21})]
 
 
 def test_the_kind_is_for_android_alone() -> None:

@@ -53,13 +53,14 @@ def check_compilers(target: Target) -> None:
     for name in (cc, cxx):
         assert env[name].startswith(f"{target.triple}-")
         assert files[f"/usr/local/bin/{env[name]}"].startswith("#!/bin/sh\nexec ")
-    assert env[f"CARGO_TARGET_{target.upper}_RUNNER"] == f"/qemu-runner {target.stem}"
+    if target.qemu:
+        assert env[f"CARGO_TARGET_{target.upper}_RUNNER"] == f"/qemu-runner {target.stem}"
+        assert target.stem in MACHINES
     assert not any(name.endswith("_LINKER") for name in env), "rustc links by itself"
     assert "-fPIC" not in env["CROSS_CMAKE_OBJECT_FLAGS"]
     cmake = files["/opt/toolchain.cmake"]
     assert "set(CMAKE_SYSTEM_NAME Generic)" in cmake
     assert "set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)" in cmake
-    assert target.stem in MACHINES
 
 
 def test_host_platforms_differ_in_nothing_but_the_debugger(subtests: pytest.Subtests) -> None:
@@ -88,6 +89,10 @@ def test_no_variable_has_a_dot() -> None:
         ("thumbv7em-none-eabihf", "-march=armv7e-m -mfloat-abi=hard -mfpu=fpv4-sp-d16", "thumb/v7e-m+fp/hard"),
         ("thumbv8m.main-none-eabihf", "-march=armv8-m.main -mfloat-abi=hard", "thumb/v8-m.main+fp/hard"),
         ("riscv32imac-unknown-none-elf", "-march=rv32imac -mabi=ilp32", "rv32imac/ilp32"),
+        ("riscv32imafc-unknown-none-elf", "-march=rv32imafc -mabi=ilp32f", "rv32imafc/ilp32f"),
+        ("armv7a-none-eabi", "-marm -march=armv7-a -mfloat-abi=soft", "thumb/v7-a/nofp"),
+        ("armv7r-none-eabihf", "-march=armv7-r -mfloat-abi=hard -mfpu=vfpv3-d16", "thumb/v7+fp/hard"),
+        ("thumbv4t-none-eabi", "-mthumb -march=armv4t -mfloat-abi=soft", "thumb/nofp"),
     ],
 )
 def test_the_libraries_of_a_target_are_unpacked(triple: str, flags: str, variant: str) -> None:
@@ -127,6 +132,32 @@ def test_microcontrollers_share_the_compiler_and_the_emulator() -> None:
         "runner-system-arm",
         "gcc-arm-none-eabi",
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("thumbv6m-none-eabi", "armv7a-none-eabi"),
+        ("riscv32imac-unknown-none-elf", "riscv32imc-unknown-none-elf"),
+        ("riscv64gc-unknown-none-elf", "riscv64imac-unknown-none-elf"),
+    ],
+)
+def test_other_families_have_runners_and_libraries_of_their_own(old: str, new: str) -> None:
+    """A machine or a variant that is added changes no image of another family."""
+    one, other = design(old), design(new)
+    assert not {layer.name for layer in one.layers[1:-1]} & {layer.name for layer in other.layers[1:-1]} - {
+        "tools",
+        "build-systems",
+    }
+    runner = read_files(one)["/qemu-runner"]
+    assert f"\n{TARGETS[old].stem}) options=" in runner
+    assert f"\n{TARGETS[new].stem}) options=" not in runner
+
+
+def test_without_a_machine_nothing_boots() -> None:
+    made = design("loongarch64-unknown-none-softfloat")
+    assert dict(made.labels)["org.cross-rs.runs-with"] == "none"
+    assert "-mabi=lp64s" in read_files(made)["/usr/local/bin/loongarch64-unknown-none-softfloat-clang"]
 
 
 # -- the debugger -----------------------------------------------------------------------------------------------------

@@ -191,7 +191,9 @@ def test_every_target_has_exactly_one_c_library(subtests: pytest.Subtests) -> No
             if accepted:
                 assert accepted == (["musl"] if target.is_musl else ["gcc"])
             else:
-                assert target.has_older_processor or (target.is_musl and not target.debian_release_arch)
+                has_libc = target.debian_release_arch if target.is_musl else target.debian_arch
+                assert target.has_older_processor or not has_libc
+                assert RULES["zig"].accepts(target) is None
 
 
 @pytest.mark.parametrize("triple", ["arm-unknown-linux-gnueabihf", "arm-unknown-linux-musleabihf"])
@@ -201,6 +203,7 @@ def test_debians_libraries_are_for_a_newer_arm(triple: str) -> None:
         assert (reason is None) == (kind == "zig")
     for kind in ("gcc", "llvm", *(["musl"] if "musl" in triple else [])):
         assert "ARMv6" in (RULES[kind].accepts(TARGETS[triple]) or "")
+    assert "a Pentium," in (RULES["gcc"].accepts(TARGETS["i586-unknown-linux-gnu"]) or "")
     assert RULES["gcc"].accepts(TARGETS["arm-unknown-linux-gnueabi"]) is None
     assert RULES["musl"].accepts(TARGETS["arm-unknown-linux-musleabi"]) is None
 

@@ -64,8 +64,7 @@ def test_emscripten_links_for_cargo_and_node_runs_what_it_makes() -> None:
 
 def test_which_targets_it_accepts() -> None:
     accepted = {triple for triple, target in TARGETS.items() if RULES["wasm"].accepts(target) is None}
-    made = {"wasm32-wasip1", "wasm32-wasi", "wasm32-unknown-unknown", "wasm32-unknown-emscripten"}
-    assert accepted == made & TARGETS.keys()
+    assert accepted == {triple for triple in TARGETS if triple.startswith("wasm")}
 
 
 @pytest.fixture
@@ -108,3 +107,21 @@ def test_wrong_use(runner: Path) -> None:
     refused = run(runner, "a.wasm", CROSS_RUNNER="wine")
     assert (refused.returncode, "not with 'wine'" in refused.stderr) == (1, True)
     assert run(runner, "a.wasm", CROSS_RUNNER="wasmedge").returncode == 7
+
+
+def test_components_are_linked_by_rustc() -> None:
+    recipe = make_recipe(target=TARGETS["wasm32-wasip2"], kind="wasm", additions=Additions())
+    made = design_image(recipe, AMD64)
+    assert dict(made.labels)["org.cross-rs.runs-with"] == "none"
+    assert (
+        "--target=wasm32-wasip2 --sysroot=/usr/wasm32-wasip2 "
+        in read_files(recipe)["/usr/local/bin/wasm32-wasip2-clang"]
+    )
+    assert "CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY" in read_files(recipe)["/opt/toolchain.cmake"]
+
+
+def test_a_target_that_clang_does_not_know() -> None:
+    recipe = make_recipe(target=TARGETS["wasm32v1-none"], kind="wasm", additions=Additions())
+    options = "--target=wasm32-unknown-unknown -mcpu=mvp -mmutable-globals"
+    assert f"{options} -nostdlib " in read_files(recipe)["/usr/local/bin/wasm32v1-none-clang"]
+    assert options in dict(design_image(recipe, AMD64).env)["BINDGEN_EXTRA_CLANG_ARGS_wasm32v1_none"]

@@ -42,6 +42,8 @@ def test_what_debians_gcc_takes_by_itself_is_said_to_clang_and_rust(kind: str, t
         ("armv7-unknown-linux-gnueabihf", "gcc", "bookworm"),
         ("armv7-unknown-linux-gnueabihf", "gcc", "bullseye"),
         ("armv7-unknown-linux-gnueabihf", "zig", "trixie"),
+        ("mipsisa32r6-unknown-linux-gnu", "gcc", "trixie"),
+        ("x86_64-unknown-linux-gnux32", "gcc", "trixie"),
         ("aarch64-unknown-linux-gnu", "gcc", "trixie"),
         ("aarch64-unknown-linux-musl", "musl", "trixie"),
         ("thumbv7m-none-eabi", "baremetal", "trixie"),

@@ -41,6 +41,13 @@ def read_command(triple: str) -> str:
         ("arm-unknown-linux-gnueabi", "-target arm-linux-gnueabi.2.17 -mcpu=generic+v6+strict_align"),
         ("armv7-unknown-linux-musleabihf", "-target arm-linux-musleabihf -mcpu=generic+v7a+vfp3d16-neon"),
         ("aarch64-unknown-linux-musl", "-target aarch64-linux-musl"),
+        ("thumbv7neon-unknown-linux-gnueabihf", "-target arm-linux-gnueabihf.2.17 -mcpu=generic+v7a+vfp3+neon"),
+        ("i586-unknown-linux-musl", "-target x86-linux-musl -mcpu=pentium"),
+        ("mips-unknown-linux-musl", "-target mips-linux-musleabi -mcpu=mips32r2+soft_float"),
+        ("mips64el-unknown-linux-muslabi64", "-target mips64el-linux-muslabi64 -mcpu=mips64r2"),
+        ("powerpc-unknown-linux-musl", "-target powerpc-linux-musleabihf"),
+        ("x86_64-unknown-linux-gnux32", "-target x86_64-linux-gnux32.2.17"),
+        ("x86_64-unknown-openbsd", "-target x86_64-openbsd"),
     ],
 )
 def test_processors_are_the_ones_of_rustc(triple: str, options: str) -> None:
@@ -54,6 +61,8 @@ def test_processors_are_the_ones_of_rustc(triple: str, options: str) -> None:
         ("aarch64-unknown-linux-gnu", "2.17"),
         ("powerpc64le-unknown-linux-gnu", "2.19"),
         ("riscv64gc-unknown-linux-gnu", "2.27"),
+        ("riscv32gc-unknown-linux-gnu", "2.33"),
+        ("aarch64_be-unknown-linux-gnu", "2.17"),
         ("loongarch64-unknown-linux-gnu", "2.36"),
     ],
 )
@@ -100,6 +109,10 @@ def test_what_programs_need_to_run(
         ("sparc64-unknown-linux-gnu", "sparc-linux-gnu generic-glibc sparc-linux-any any-linux-any"),
         ("mips64el-unknown-linux-gnuabi64", "mips-linux-gnu generic-glibc mips-linux-any any-linux-any"),
         ("loongarch64-unknown-linux-musl", "loongarch64-linux-musl generic-musl loongarch-linux-any any-linux-any"),
+        ("mips64el-unknown-linux-muslabi64", "mips64-linux-musl generic-musl mips-linux-any any-linux-any"),
+        ("aarch64_be-unknown-linux-gnu", "aarch64-linux-gnu generic-glibc aarch64-linux-any any-linux-any"),
+        ("i586-unknown-linux-musl", "x86-linux-musl generic-musl x86-linux-any any-linux-any"),
+        ("aarch64-unknown-openbsd", "aarch64-openbsd-none generic-openbsd"),
         ("powerpc64le-unknown-linux-musl", "powerpc64-linux-musl generic-musl powerpc-linux-any any-linux-any"),
     ],
 )

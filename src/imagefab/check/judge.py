@@ -18,7 +18,7 @@ from imagefab.toolchains.runners.table import RUNNER_NAMES
 _FACT = re.compile(r"([a-z][a-z-]{1,30})=([0-9A-Za-z][0-9A-Za-z.+~_-]{0,40})\Z")
 _LAST_LINES = 12
 GLIBC_FLOOR = "glibc-floor"
-_LINKED_BY_RUSTC = ("none", "unknown", "wasi")
+_LINKED_BY_RUSTC = ("none", "avr", "bpf", "uefi", "unknown", "wasi", "wasip2")
 """Systems for which cargo needs no linker from the image, because rustc has its own."""
 
 

@@ -20,27 +20,47 @@ if TYPE_CHECKING:
 
 _ELF_MACHINES = {
     "x86_64": ("EM_X86_64", 64, True),
-    "i686": ("EM_386", 32, True),
+    "x86_64-unknown-linux-gnux32": ("EM_X86_64", 32, True),
+    **dict.fromkeys(("i586", "i686"), ("EM_386", 32, True)),
     "aarch64": ("EM_AARCH64", 64, True),
-    "armv7": ("EM_ARM", 32, True),
-    "arm": ("EM_ARM", 32, True),
-    "riscv64gc": ("EM_RISCV", 64, True),
+    "aarch64_be": ("EM_AARCH64", 64, False),
+    **dict.fromkeys(("arm", "armv5te", "armv7", "thumbv7neon"), ("EM_ARM", 32, True)),
+    **dict.fromkeys(("riscv64", "riscv64gc", "riscv64imac"), ("EM_RISCV", 64, True)),
+    **dict.fromkeys(
+        (f"riscv32{letters}" for letters in ("i", "im", "ima", "imac", "imafc", "imc", "gc")), ("EM_RISCV", 32, True)
+    ),
     "powerpc": ("EM_PPC", 32, False),
     "powerpc64": ("EM_PPC64", 64, False),
     "powerpc64le": ("EM_PPC64", 64, True),
     "s390x": ("EM_S390", 64, False),
     "loongarch64": ("EM_LOONGARCH", 64, True),
-    "mips": ("EM_MIPS", 32, False),
-    "mipsel": ("EM_MIPS", 32, True),
-    "mips64": ("EM_MIPS", 64, False),
-    "mips64el": ("EM_MIPS", 64, True),
+    **dict.fromkeys(("mips", "mipsisa32r6"), ("EM_MIPS", 32, False)),
+    **dict.fromkeys(("mipsel", "mipsisa32r6el"), ("EM_MIPS", 32, True)),
+    **dict.fromkeys(("mips64", "mipsisa64r6"), ("EM_MIPS", 64, False)),
+    **dict.fromkeys(("mips64el", "mipsisa64r6el"), ("EM_MIPS", 64, True)),
+    "m68k": ("EM_68K", 32, False),
+    "hexagon": ("EM_QDSP6", 32, True),
     "sparc64": ("EM_SPARCV9", 64, False),
-    "riscv32imac": ("EM_RISCV", 32, True),
+    "avr": ("EM_AVR", 32, True),
+    "bpfel": ("EM_BPF", 64, True),
+    "bpfeb": ("EM_BPF", 64, False),
     **dict.fromkeys(("thumbv6m", "thumbv7m", "thumbv7em", "thumbv8m.base", "thumbv8m.main"), ("EM_ARM", 32, True)),
+    **dict.fromkeys(("armv4t", "thumbv4t", "thumbv5te", "armv6", "armv7a", "armv7r", "armv8r"), ("EM_ARM", 32, True)),
 }
-"""A triple's first part → the ELF headers of its programs: machine, bits, little-endian."""
+"""A triple, or its first part → the ELF headers of its programs: machine, bits, little-endian."""
 
-_FORMATS = {"windows": PE, "darwin": MACH_O, "wasi": WASM, "unknown": WASM, "emscripten": WASM}
+_POINTERS = {"avr": 16}
+"""A triple's first part → the size of a pointer in bits, where it is not that of the ELF file."""
+
+_FORMATS = {
+    "windows": PE,
+    "uefi": PE,
+    "darwin": MACH_O,
+    "wasi": WASM,
+    "wasip2": WASM,
+    "unknown": WASM,
+    "emscripten": WASM,
+}
 """By system; ELF for all others."""
 
 _ARM_ARCHITECTURES = {
@@ -48,7 +68,7 @@ _ARM_ARCHITECTURES = {
     11: "v6-M", 12: "v6S-M", 13: "v7E-M", 14: "v8", 15: "v8-R", 16: "v8-M.base", 17: "v8-M.main",
 }  # fmt: skip
 """The values of Tag_CPU_arch, in the ABI's order."""
-_NEWEST_ARM = {"arm": 6}
+_NEWEST_ARM = {"armv4t": 2, "thumbv4t": 2, "armv5te": 4, "thumbv5te": 4, "arm": 6, "armv6": 9}
 """The newest architecture that a target's programs may need, by a triple's first part. Other targets have no limit."""
 _MOST_ATTRIBUTES = 100
 
@@ -80,15 +100,16 @@ class Binary:
 
 def pointer_bits(triple: str) -> int | None:
     known = _find_machine(triple)
-    return known[1] if known else None
+    return _POINTERS.get(triple.partition("-")[0], known[1]) if known else None
 
 
 def _find_machine(triple: str) -> tuple[str, int, bool] | None:
     stem, form = triple.partition("-")[0], _find_format(triple)
     if form is None:
-        return _ELF_MACHINES.get(stem)
-    bits = BITS.get((form, stem))
-    return (stem, bits, True) if bits else None
+        return _ELF_MACHINES.get(triple, _ELF_MACHINES.get(stem))
+    machine = "wasm32" if stem == "wasm32v1" else stem
+    bits = BITS.get((form, machine))
+    return (machine, bits, True) if bits else None
 
 
 def _find_format(triple: str) -> str | None:

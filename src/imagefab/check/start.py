@@ -26,6 +26,8 @@ _STARTS = {
         # The start of the machine's memory is taken by the device tree.
         options=("-Wl,--image-base=0x40100000",),
     ),
+    # Nothing boots it here.
+    "loongarch64": Start(sources=(("start.c", "bare-start-nowhere.c"),)),
     "x86_64": Start(sources=(("start.S", "bare-start-x86.S"), ("say.c", "bare-say-x86.c"))),
 }
 """By a triple's first part."""

@@ -20,7 +20,9 @@ _PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "linux": (("glibc", r"libc6"),),
     "windows": (("mingw-w64", r"mingw-w64-.*-dev"),),
     "none": (("picolibc", r"picolibc-.*"), ("newlib", r"libnewlib.*-dev")),
+    "avr": (("avr-libc", r"avr-libc"),),
     "wasi": (("wasi-libc", r"wasi-libc"),),
+    "wasip2": (("wasi-libc", r"wasi-libc"),),
     "emscripten": (("emscripten", r"emscripten"),),
 }
 """By operating system: the possible libraries, and the package that contains each."""

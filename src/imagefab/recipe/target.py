@@ -13,13 +13,14 @@ from dataclasses import dataclass
 class Target:
     triple: str
     os: str = "linux"
-    """What its programs run on. `none` is bare metal, `unknown` is the user's own WebAssembly host."""
+    """What its programs run on. `none` is bare metal; AVR and the kernel's BPF have names of their own.
+    `unknown` is the user's own WebAssembly host."""
     cmake_processor: str
     gnu_triplet: str = ""
     """The prefix of its GNU tools in the archive's packages; empty if there are none. For Linux it is the GNU
-    userland's, whatever the C library; the sysroot is /usr/<gnu_triplet>."""
+    userland's, whatever the C library, and even if the archive has none; the sysroot is /usr/<gnu_triplet>."""
     debian_arch: str = ""
-    """Its Debian architecture; empty if it is not Linux."""
+    """Its Debian architecture; empty if it is not Linux, or if the archive has neither compilers nor libraries."""
     debian_release_arch: bool = False
     """Whether the archive has packages of that architecture, so that it can be added as a foreign one."""
     qemu: str = ""
@@ -33,7 +34,14 @@ class Target:
     @property
     def bits(self) -> int:
         """The number of bits in a pointer."""
-        return 32 if self.stem in _STEMS_OF_32_BITS or self.stem.startswith(_PREFIXES_OF_32_BITS) else 64
+        if self.is_x32 or self.stem in _STEMS_OF_32_BITS or self.stem.startswith(_PREFIXES_OF_32_BITS):
+            return 32
+        return 16 if self.stem == "avr" else 64
+
+    @property
+    def is_x32(self) -> bool:
+        """64-bit x86 with pointers of 32 bits."""
+        return self.triple.endswith("-gnux32")
 
     @property
     def underscored(self) -> str:
@@ -74,7 +82,7 @@ class Target:
     @property
     def has_older_processor(self) -> bool:
         """Whether the archive's packages of `debian_arch` need a newer processor, and would not run on this one."""
-        return self.stem == "arm" and self.is_hard_float
+        return self.stem == "i586" or (self.stem == "arm" and self.is_hard_float)
 
     @property
     def is_hard_float(self) -> bool:
@@ -91,7 +99,7 @@ class Target:
         return self.triple.endswith("-msvc")
 
 
-_STEMS_OF_32_BITS = ("i686", "powerpc", "mips", "mipsel")
+_STEMS_OF_32_BITS = ("i586", "i686", "powerpc", "mips", "mipsel", "mipsisa32r6", "mipsisa32r6el", "hexagon", "m68k")
 _PREFIXES_OF_32_BITS = ("arm", "thumb", "riscv32", "wasm32")
 _CMAKE_SYSTEMS = {
     "linux": "Linux",
@@ -100,10 +108,15 @@ _CMAKE_SYSTEMS = {
     "android": "Android",
     "freebsd": "FreeBSD",
     "netbsd": "NetBSD",
+    "openbsd": "OpenBSD",
     "wasi": "WASI",
+    "wasip2": "WASI",
     "emscripten": "Emscripten",
     "unknown": "Generic",
     "none": "Generic",
+    "uefi": "Generic",
+    "avr": "Generic",
+    "bpf": "Generic",
 }
 _CRTS = {
     "linux": "gnu",
@@ -112,20 +125,30 @@ _CRTS = {
     "android": "android",
     "freebsd": "freebsd",
     "netbsd": "netbsd",
+    "openbsd": "openbsd",
     "wasi": "wasi",
+    "wasip2": "wasi",
     "emscripten": "emscripten",
     "unknown": "none",
     "none": "newlib",
+    "uefi": "none",
+    "avr": "avr-libc",
+    "bpf": "none",
 }
 
 # arch stem → GNU triplet stem, Debian architecture, in the release archive, QEMU's name, CMake's name
 _LINUX: dict[str, tuple[str, str, bool, str, str]] = {
     "x86_64": ("x86_64-linux-gnu", "amd64", True, "x86_64", "x86_64"),
+    "x32": ("x86_64-linux-gnux32", "x32", False, "", "x86_64"),
     "i686": ("i686-linux-gnu", "i386", True, "i386", "i686"),
+    "i586": ("i686-linux-gnu", "i386", True, "i386", "i586"),
     "aarch64": ("aarch64-linux-gnu", "arm64", True, "aarch64", "aarch64"),
     "armv7/hf": ("arm-linux-gnueabihf", "armhf", True, "arm", "armv7l"),
     "arm/hf": ("arm-linux-gnueabihf", "armhf", True, "arm", "armv6l"),
     "arm": ("arm-linux-gnueabi", "armel", True, "arm", "arm"),
+    "armv5te": ("arm-linux-gnueabi", "armel", True, "arm", "armv5tel"),
+    "armv7": ("arm-linux-gnueabi", "armel", True, "arm", "armv7l"),
+    "thumbv7neon/hf": ("arm-linux-gnueabihf", "armhf", True, "arm", "armv7l"),
     "riscv64gc": ("riscv64-linux-gnu", "riscv64", True, "riscv64", "riscv64"),
     "powerpc": ("powerpc-linux-gnu", "powerpc", False, "ppc", "ppc"),
     "powerpc64": ("powerpc64-linux-gnu", "ppc64", False, "ppc64", "ppc64"),
@@ -136,12 +159,23 @@ _LINUX: dict[str, tuple[str, str, bool, str, str]] = {
     "mipsel": ("mipsel-linux-gnu", "mipsel", False, "mipsel", "mips"),
     "mips64": ("mips64-linux-gnuabi64", "mips64", False, "mips64", "mips64"),
     "mips64el": ("mips64el-linux-gnuabi64", "mips64el", False, "mips64el", "mips64"),
+    "mipsisa32r6": ("mipsisa32r6-linux-gnu", "mipsr6", False, "mips", "mips"),
+    "mipsisa32r6el": ("mipsisa32r6el-linux-gnu", "mipsr6el", False, "mipsel", "mips"),
+    "mipsisa64r6": ("mipsisa64r6-linux-gnuabi64", "mips64r6", False, "mips64", "mips64"),
+    "mipsisa64r6el": ("mipsisa64r6el-linux-gnuabi64", "mips64r6el", False, "mips64el", "mips64"),
     "sparc64": ("sparc64-linux-gnu", "sparc64", False, "sparc64", "sparc64"),
+    "m68k": ("m68k-linux-gnu", "m68k", False, "m68k", "m68k"),
+    "aarch64_be": ("aarch64_be-linux-gnu", "", False, "aarch64_be", "aarch64_be"),
+    "riscv32gc": ("riscv32-linux-gnu", "", False, "riscv32", "riscv32"),
+    "hexagon": ("hexagon-linux-gnu", "", False, "hexagon", "hexagon"),
 }
 
 _LINUX_TRIPLES: dict[str, str] = {
     "x86_64-unknown-linux-gnu": "x86_64",
     "x86_64-unknown-linux-musl": "x86_64",
+    "x86_64-unknown-linux-gnux32": "x32",
+    "i586-unknown-linux-gnu": "i586",
+    "i586-unknown-linux-musl": "i586",
     "i686-unknown-linux-gnu": "i686",
     "i686-unknown-linux-musl": "i686",
     "aarch64-unknown-linux-gnu": "aarch64",
@@ -152,9 +186,21 @@ _LINUX_TRIPLES: dict[str, str] = {
     "arm-unknown-linux-musleabihf": "arm/hf",
     "arm-unknown-linux-gnueabi": "arm",
     "arm-unknown-linux-musleabi": "arm",
+    "armv5te-unknown-linux-gnueabi": "armv5te",
+    "armv5te-unknown-linux-musleabi": "armv5te",
+    "armv7-unknown-linux-gnueabi": "armv7",
+    "armv7-unknown-linux-musleabi": "armv7",
+    "thumbv7neon-unknown-linux-gnueabihf": "thumbv7neon/hf",
+    "thumbv7neon-unknown-linux-musleabihf": "thumbv7neon/hf",
     "riscv64gc-unknown-linux-gnu": "riscv64gc",
     "riscv64gc-unknown-linux-musl": "riscv64gc",
+    "riscv32gc-unknown-linux-gnu": "riscv32gc",
+    "riscv32gc-unknown-linux-musl": "riscv32gc",
+    "aarch64_be-unknown-linux-gnu": "aarch64_be",
+    "aarch64_be-unknown-linux-musl": "aarch64_be",
+    "hexagon-unknown-linux-musl": "hexagon",
     "powerpc-unknown-linux-gnu": "powerpc",
+    "powerpc-unknown-linux-musl": "powerpc",
     "powerpc64-unknown-linux-gnu": "powerpc64",
     "powerpc64-unknown-linux-musl": "powerpc64",
     "powerpc64le-unknown-linux-gnu": "powerpc64le",
@@ -167,6 +213,15 @@ _LINUX_TRIPLES: dict[str, str] = {
     "mipsel-unknown-linux-gnu": "mipsel",
     "mips64-unknown-linux-gnuabi64": "mips64",
     "mips64el-unknown-linux-gnuabi64": "mips64el",
+    "mips-unknown-linux-musl": "mips",
+    "mipsel-unknown-linux-musl": "mipsel",
+    "mips64-unknown-linux-muslabi64": "mips64",
+    "mips64el-unknown-linux-muslabi64": "mips64el",
+    "mipsisa32r6-unknown-linux-gnu": "mipsisa32r6",
+    "mipsisa32r6el-unknown-linux-gnu": "mipsisa32r6el",
+    "mipsisa64r6-unknown-linux-gnuabi64": "mipsisa64r6",
+    "mipsisa64r6el-unknown-linux-gnuabi64": "mipsisa64r6el",
+    "m68k-unknown-linux-gnu": "m68k",
     "sparc64-unknown-linux-gnu": "sparc64",
 }
 
@@ -178,6 +233,7 @@ _OTHERS: dict[str, tuple[str, str, str, str]] = {
     "aarch64-pc-windows-gnullvm": ("windows", "", "", "ARM64"),
     "x86_64-pc-windows-msvc": ("windows", "", "", "AMD64"),
     "aarch64-pc-windows-msvc": ("windows", "", "", "ARM64"),
+    "i686-pc-windows-gnullvm": ("windows", "", "", "X86"),
     "i686-pc-windows-msvc": ("windows", "", "", "X86"),
     "aarch64-apple-darwin": ("darwin", "", "", "arm64"),
     "x86_64-apple-darwin": ("darwin", "", "", "x86_64"),
@@ -185,11 +241,39 @@ _OTHERS: dict[str, tuple[str, str, str, str]] = {
     "armv7-linux-androideabi": ("android", "", "arm", "armv7-a"),
     "x86_64-linux-android": ("android", "", "x86_64", "x86_64"),
     "i686-linux-android": ("android", "", "i386", "i686"),
+    "thumbv7neon-linux-androideabi": ("android", "", "arm", "armv7-a"),
+    "riscv64-linux-android": ("android", "", "riscv64", "riscv64"),
     "x86_64-unknown-freebsd": ("freebsd", "", "", "amd64"),
     "aarch64-unknown-freebsd": ("freebsd", "", "", "arm64"),
+    "i686-unknown-freebsd": ("freebsd", "", "", "i386"),
     "x86_64-unknown-netbsd": ("netbsd", "", "", "amd64"),
+    "aarch64-unknown-netbsd": ("netbsd", "", "", "aarch64"),
+    "x86_64-unknown-openbsd": ("openbsd", "", "", "amd64"),
+    "aarch64-unknown-openbsd": ("openbsd", "", "", "arm64"),
     "riscv64gc-unknown-none-elf": ("none", "riscv64-unknown-elf", "riscv64", "riscv64"),
     "riscv32imac-unknown-none-elf": ("none", "riscv64-unknown-elf", "riscv32", "riscv32"),
+    **{
+        f"riscv{bits}{letters}-unknown-none-elf": ("none", "riscv64-unknown-elf", f"riscv{bits}", f"riscv{bits}")
+        for bits, all_letters in ((32, ("i", "im", "ima", "imc", "imafc")), (64, ("imac",)))
+        for letters in all_letters
+    },
+    **{
+        triple: ("none", "arm-none-eabi", "arm", processor)
+        for triple, processor in (
+            ("armv4t-none-eabi", "armv4t"),
+            ("thumbv4t-none-eabi", "armv4t"),
+            ("armv5te-none-eabi", "armv5te"),
+            ("thumbv5te-none-eabi", "armv5te"),
+            ("armv6-none-eabi", "armv6"),
+            ("armv7a-none-eabi", "armv7-a"),
+            ("armv7a-none-eabihf", "armv7-a"),
+            ("armv7r-none-eabi", "armv7-r"),
+            ("armv7r-none-eabihf", "armv7-r"),
+            ("armv8r-none-eabihf", "armv8-r"),
+        )
+    },
+    "loongarch64-unknown-none": ("none", "loongarch64-linux-gnu", "", "loongarch64"),
+    "loongarch64-unknown-none-softfloat": ("none", "loongarch64-linux-gnu", "", "loongarch64"),
     "aarch64-unknown-none": ("none", "", "aarch64", "aarch64"),
     "aarch64-unknown-none-softfloat": ("none", "", "aarch64", "aarch64"),
     "thumbv6m-none-eabi": ("none", "arm-none-eabi", "arm", "armv6-m"),
@@ -200,8 +284,17 @@ _OTHERS: dict[str, tuple[str, str, str, str]] = {
     "thumbv8m.main-none-eabi": ("none", "arm-none-eabi", "arm", "armv8-m.main"),
     "thumbv8m.main-none-eabihf": ("none", "arm-none-eabi", "arm", "armv8-m.main"),
     "x86_64-unknown-none": ("none", "x86_64-linux-gnu", "x86_64", "x86_64"),
+    "x86_64-unknown-uefi": ("uefi", "", "x86_64", "x86_64"),
+    "i686-unknown-uefi": ("uefi", "", "i386", "i686"),
+    "aarch64-unknown-uefi": ("uefi", "", "aarch64", "aarch64"),
+    "avr-none": ("avr", "avr", "", "avr"),
+    "bpfel-unknown-none": ("bpf", "", "", "bpf"),
+    "bpfeb-unknown-none": ("bpf", "", "", "bpf"),
     "wasm32-unknown-unknown": ("unknown", "", "", "wasm32"),
+    "wasm32v1-none": ("unknown", "", "", "wasm32"),
+    "wasm64-unknown-unknown": ("unknown", "", "", "wasm64"),
     "wasm32-wasip1": ("wasi", "", "", "wasm32"),
+    "wasm32-wasip2": ("wasip2", "", "", "wasm32"),
     "wasm32-wasi": ("wasi", "", "", "wasm32"),
     "wasm32-unknown-emscripten": ("emscripten", "", "", "wasm32"),
 }

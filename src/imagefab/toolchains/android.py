@@ -25,9 +25,11 @@ Android programs need Android's dynamic linker, which no NDK contains, so there 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from imagefab.platforms import HostPlatform
 from imagefab.recipe.model import FileSpec, Recipe, RunSpec
-from imagefab.recipe.rules import KindRules, OptionRule
+from imagefab.recipe.rules import KindRules, OptionFault, OptionRule, Value
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
 from imagefab.toolchains.llvm import LIBCLANG_HEADERS, VERSION, clang_layer
@@ -39,13 +41,18 @@ _HOME = "/opt/android"
 NDK_FOLDER = f"{_HOME}/NDK"
 _FILE = r"android-ndk-r(2[3-9]|[3-9][0-9])[a-z]?(-beta[0-9]+)?-linux\.zip"
 
-_FOLDERS = {"armv7": "arm-linux-androideabi"}
+_FOLDERS = dict.fromkeys(("armv7", "thumbv7neon"), "arm-linux-androideabi")
 """The NDK's folder names for architectures, where they differ from the triple."""
-_CLANG = {"armv7": "armv7a-linux-androideabi"}
+_CLANG = dict.fromkeys(("armv7", "thumbv7neon"), "armv7a-linux-androideabi")
 """The same for the names of its compilers."""
-_RUNTIMES = {"armv7": ("arm", "arm"), "i686": ("i386", "i686")}
+_RUNTIMES = {"armv7": ("arm", "arm"), "thumbv7neon": ("arm", "arm"), "i686": ("i386", "i686")}
 """clang's runtime folder and the architecture in its file names, where they differ from the triple's first part."""
-_ABIS = {"aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "i686": "x86", "x86_64": "x86_64"}
+_ABIS = {
+    "aarch64": "arm64-v8a", "armv7": "armeabi-v7a", "thumbv7neon": "armeabi-v7a", "i686": "x86", "x86_64": "x86_64",
+    "riscv64": "riscv64",
+}  # fmt: skip
+_OLDEST = {"riscv64": 35}
+"""The first API level of an architecture, where it is younger than the oldest that the NDK has."""
 _TOOLS = ("ar", "nm", "objcopy", "objdump", "ranlib", "readelf", "strings", "strip")
 
 
@@ -150,6 +157,17 @@ def _name_clang(target: Target) -> str:
     return _CLANG.get(target.stem, target.triple)
 
 
+def _list_defaults(target: Target) -> dict[str, Value]:
+    return {"api": _OLDEST[target.stem]} if target.stem in _OLDEST else {}
+
+
+def _find_faults(target: Target, chosen: Mapping[str, Value]) -> Iterator[OptionFault]:
+    oldest = _OLDEST.get(target.stem, 0)
+    if int(chosen.get("api", oldest)) < oldest:
+        problem = f"Android has no API level {chosen['api']} for `{target.triple}`"
+        yield OptionFault(option="api", problem=problem, hint=f"its first is {oldest}")
+
+
 def _accepts(target: Target) -> str | None:
     return None if target.os == "android" else "it is not Android"
 
@@ -169,6 +187,8 @@ KIND = Kind(
         ),
         exclusive=("ndk", "ndk-url"),
         together=("ndk-url", "ndk-sha256"),
+        defaults=_list_defaults,
+        find_faults=_find_faults,
     ),
     make=make_android,
 )  # fmt: skip

@@ -51,8 +51,23 @@ _GCCS = {
         ),
     ),
     "riscv64-unknown-elf": _Gcc(variants="rv*", kept=("rv32imac/ilp32",), default="rv64imafdc/lp64d"),
+    "arm-none-eabi-classic": _Gcc(
+        variants="[at]*",
+        kept=(
+            "thumb/nofp",
+            "thumb/v7/nofp",
+            "thumb/v7-a/nofp",
+            "thumb/v7-a+fp/hard",
+            "thumb/v7+fp/hard",
+            "thumb/v7-r+fp.sp/hard",
+        ),
+    ),
+    "riscv64-unknown-elf-subset": _Gcc(
+        variants="rv*",
+        kept=("rv32i/ilp32", "rv32im/ilp32", "rv32imafc/ilp32f", "rv64imac/lp64"),
+    ),
 }
-"""By program prefix."""
+"""By program prefix, and the family of the target's machine."""
 
 _FLAGS = {
     "thumbv6m-none-eabi": "-mthumb -march=armv6s-m -mfloat-abi=soft",
@@ -64,6 +79,32 @@ _FLAGS = {
     "thumbv8m.main-none-eabihf": "-mthumb -march=armv8-m.main -mfloat-abi=hard -mfpu=fpv5-sp-d16",
     "riscv64gc-unknown-none-elf": "-march=rv64gc -mabi=lp64d -mcmodel=medany",
     "riscv32imac-unknown-none-elf": "-march=rv32imac -mabi=ilp32 -mcmodel=medany",
+    **{
+        f"riscv32{letters}-unknown-none-elf": (
+            f"-march=rv32{letters} -mabi={'ilp32f' if 'f' in letters else 'ilp32'} -mcmodel=medany"
+        )
+        for letters in ("i", "im", "ima", "imc", "imafc")
+    },
+    "riscv64imac-unknown-none-elf": "-march=rv64imac -mabi=lp64 -mcmodel=medany",
+    **{
+        f"{stem}-none-{'eabihf' if 'hard' in flags else 'eabi'}": (
+            f"{'-mthumb' if stem.startswith('thumb') else '-marm'} {flags}"
+        )
+        for stem, flags in (
+            ("armv4t", "-march=armv4t -mfloat-abi=soft"),
+            ("thumbv4t", "-march=armv4t -mfloat-abi=soft"),
+            ("armv5te", "-march=armv5te -mfloat-abi=soft"),
+            ("thumbv5te", "-march=armv5te -mfloat-abi=soft"),
+            ("armv6", "-march=armv6k -mfloat-abi=soft -mno-unaligned-access"),
+            ("armv7a", "-march=armv7-a -mfloat-abi=soft -mno-unaligned-access"),
+            ("armv7a", "-march=armv7-a -mfloat-abi=hard -mfpu=vfpv3-d16 -mno-unaligned-access"),
+            ("armv7r", "-march=armv7-r -mfloat-abi=soft"),
+            ("armv7r", "-march=armv7-r -mfloat-abi=hard -mfpu=vfpv3-d16"),
+            ("armv8r", "-march=armv8-r -mfloat-abi=hard -mfpu=fpv5-sp-d16"),
+        )
+    },
+    "loongarch64-unknown-none": "-mabi=lp64d -mno-lsx -mcmodel=medium",
+    "loongarch64-unknown-none-softfloat": "-mabi=lp64s -mfpu=none -mcmodel=medium",
     "aarch64-unknown-none": "--target=aarch64-none-elf -mstrict-align",
     "aarch64-unknown-none-softfloat": "--target=aarch64-none-elf -march=armv8-a+nofp -mabi=aapcs-soft -mstrict-align",
     "x86_64-unknown-none": (
@@ -85,10 +126,16 @@ _DISK_TOOLS = {"x86_64": ("mtools", "xorriso")}
 
 def make_baremetal(recipe: Recipe, platform: HostPlatform) -> Toolchain:
     target = recipe.target
-    return _make_with_gcc(target, find_suite(recipe)) if target.gnu_triplet in _GCCS else _make_with_clang(target)
+    name = _name_gcc(target)
+    return _make_with_gcc(target, name, find_suite(recipe)) if name in _GCCS else _make_with_clang(target)
 
 
-def _make_with_gcc(target: Target, suite: Suite) -> Toolchain:
+def _name_gcc(target: Target) -> str:
+    machine = MACHINES.get(target.stem)
+    return f"{target.gnu_triplet}-{machine.family}" if machine and machine.family else target.gnu_triplet
+
+
+def _make_with_gcc(target: Target, name: str, suite: Suite) -> Toolchain:
     gnu, own = target.gnu_triplet, target.triple
     picolibc = f"/usr/lib/picolibc/{gnu}"
     memory = MACHINES[target.stem].memory
@@ -101,7 +148,7 @@ def _make_with_gcc(target: Target, suite: Suite) -> Toolchain:
     }
     return _make_toolchain(
         target,
-        _gcc_layer(gnu, suite),
+        _gcc_layer(gnu, name, suite),
         wrappers,
         files=() if suite.has_nostdlibcxx else (FileSpec(path=_NO_CXX, content=_EMPTY_ARCHIVE),),
         cc="gcc",
@@ -126,20 +173,20 @@ def _place(memory: Memory | None) -> str:
     return "".join(f" -Wl,--defsym=__{name}={value:#x}" for name, value in values.items())
 
 
-def _gcc_layer(gnu: str, suite: Suite) -> LayerSpec:
-    chosen = _GCCS[gnu]
+def _gcc_layer(gnu: str, name: str, suite: Suite) -> LayerSpec:
+    chosen = _GCCS[name]
     default = (chosen.default,) if chosen.default else ()
-    names = (*chosen.kept, *(default if suite.has_default_picolibc else ()))
+    variants = (*chosen.kept, *(default if suite.has_default_picolibc else ()))
     gcc, picolibc = f"/usr/lib/gcc/{gnu}/*", f"/usr/lib/picolibc/{gnu}"
     folders = (gcc, f"{picolibc}/lib")
-    kept = "\n".join(f"path-include={folder}/{name}/*.[ao]" for name in names for folder in folders)
+    kept = "\n".join(f"path-include={folder}/{variant}/*.[ao]" for variant in variants for folder in folders)
     text = read_script("bare-dpkg.cfg", gcc=gcc, picolibc=picolibc, variants=chosen.variants, kept=kept)
     return LayerSpec(
-        name=f"gcc-{gnu}",
+        name=f"gcc-{name}",
         comment=f"GCC and picolibc for {gnu}",
         packages=(f"gcc-{gnu}", f"picolibc-{gnu}"),
         files=(FileSpec(path=f"/etc/dpkg/dpkg.cfg.d/imagefab-{gnu}", content=text.encode(), mode=0o644),),
-        run=tuple(_link_default(picolibc, name) for name in default if not suite.has_default_picolibc),
+        run=tuple(_link_default(picolibc, variant) for variant in default if not suite.has_default_picolibc),
     )
 
 
@@ -149,9 +196,17 @@ def _link_default(picolibc: str, name: str) -> RunSpec:
     return RunSpec(name=f"picolibc's default variant is {name}", script=script)
 
 
+def _choose_driver(target: Target) -> str:
+    """Return flags for where clang would call the host's gcc to link for a target without a system."""
+    if target.stem != "loongarch64":
+        return ""
+    return "--target=loongarch64-linux-gnu -fuse-ld=lld -Xclang -triple -Xclang loongarch64-unknown-none "
+
+
 def _make_with_clang(target: Target) -> Toolchain:
     gnu = target.gnu_triplet or f"{target.stem}-linux-gnu"
-    flags = f"{_FLAGS[target.triple]} -ffreestanding -nostdlibinc -nostdlib -static -Wno-unused-command-line-argument"
+    chosen = f"{_choose_driver(target)}{_FLAGS[target.triple]}"
+    flags = f"{chosen} -ffreestanding -nostdlibinc -nostdlib -static -Wno-unused-command-line-argument"
     layer = LayerSpec(
         name=f"clang-lld-{target.stem}",
         comment=f"clang and lld, and binutils for {target.stem}",
@@ -169,7 +224,7 @@ def _make_with_clang(target: Target) -> Toolchain:
         sysroot="/usr",
         # clang does not know the softfloat environment.
         bindgen=(
-            *(["--target=aarch64-none-elf"] if target.stem == "aarch64" else []),
+            *([f"--target={target.stem}-none-elf"] if target.stem in ("aarch64", "loongarch64") else []),
             "-ffreestanding",
             "-nostdlibinc",
         ),
@@ -219,7 +274,7 @@ def _accepts(target: Target) -> str | None:
 
 
 def _refuses(recipe: Recipe) -> str | None:
-    if recipe.target.gnu_triplet not in _GCCS or find_suite(recipe).has_semihosting:
+    if _name_gcc(recipe.target) not in _GCCS or find_suite(recipe).has_semihosting:
         return None
     return f"picolibc of {recipe.archives[0].suite} cannot begin programs through semihosting; later suites' can"
 

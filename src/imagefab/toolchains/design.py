@@ -13,7 +13,7 @@ from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.recipe.model import Additions, Archive, Base, OwnFileSpec, Recipe, name_base
 from imagefab.recipe.rules import KindRules
 from imagefab.recipe.weight import KEPT_BY_NATIVE, list_filters
-from imagefab.toolchains import android, baremetal, gcc, llvm, mingw, msvc, musl, osxcross, wasm, zig
+from imagefab.toolchains import android, avr, baremetal, bpf, gcc, llvm, mingw, msvc, musl, osxcross, uefi, wasm, zig
 from imagefab.toolchains.blueprint import Blueprint, LayerSpec
 from imagefab.toolchains.debugger import make_debugger_layer
 from imagefab.toolchains.environment import make_build_systems_layer, make_environment
@@ -23,7 +23,7 @@ from imagefab.toolchains.runners.table import list_runners, make_runner
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _ALL = (gcc.KIND, musl.KIND, llvm.KIND, zig.KIND, osxcross.KIND, baremetal.KIND, mingw.KIND,
-        wasm.KIND, android.KIND, msvc.KIND)  # fmt: skip
+        wasm.KIND, android.KIND, msvc.KIND, uefi.KIND, avr.KIND, bpf.KIND)  # fmt: skip
 KINDS: dict[str, Kind] = {kind.rules.name: kind for kind in _ALL}
 _ROOT, _OWN = "base", "extras"
 PRIVATE = "dev.imagefab.private"

@@ -12,7 +12,7 @@ from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import GLIBC_CLAIM, LayerSpec
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.script import read_script
-from imagefab.toolchains.suite import find_suite
+from imagefab.toolchains.suite import Suite, find_suite
 from imagefab.toolchains.toolchain import Kind, Toolchain
 
 
@@ -36,9 +36,13 @@ def make_gcc(recipe: Recipe, platform: HostPlatform) -> Toolchain:
 
 def explain_libraries(target: Target) -> str | None:
     """Return why the archive's cross libraries, including libgcc, do not fit the target, or None if they do."""
+    if not target.debian_arch:
+        return "the archive has neither a compiler nor a C library for it; kind `zig` is for it"
     if target.has_older_processor:
+        has, needs = ("ARMv6", "ARMv7") if target.stem == "arm" else ("a Pentium", "a Pentium Pro")
         return (
-            f"it is ARMv6, and Debian's libraries and libgcc for {target.debian_arch} are ARMv7; kind `zig` is for it"
+            f"it is {has}, and Debian's libraries and libgcc for {target.debian_arch} need {needs}; "
+            "kind `zig` is for it"
         )
     return None
 
@@ -46,6 +50,12 @@ def explain_libraries(target: Target) -> str | None:
 def include_multiarch(target: Target) -> tuple[str, ...]:
     """Return clang's options for the header folders of the target's packages."""
     return (f"-idirafter/usr/include/{target.multiarch}", "-idirafter/usr/include")
+
+
+def list_header_folders(target: Target, suite: Suite) -> tuple[str, ...]:
+    """Return the folders of `include_multiarch` that no package brings: the kernel has one MIPS for all releases."""
+    has_headers = suite.has_all_headers and not target.stem.startswith("mipsisa")
+    return () if has_headers else (f"/usr/include/{target.multiarch}",)
 
 
 def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
@@ -60,7 +70,7 @@ def cross_gcc_layer(recipe: Recipe, platform: HostPlatform) -> LayerSpec:
         comment=f"GCC for {target.gnu_triplet}",
         architectures=(target.debian_arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"g++-{target.gnu_triplet.replace('_', '-')}",),
-        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.multiarch}",),
+        folders=() if native else list_header_folders(target, suite),
         run=() if native or suite.has_stripped_gcc else (strip,),
     )
 

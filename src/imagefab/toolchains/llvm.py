@@ -14,7 +14,7 @@ from imagefab.recipe.model import FileSpec, Recipe, RunSpec
 from imagefab.recipe.rules import KindRules, OptionRule
 from imagefab.recipe.target import Target
 from imagefab.toolchains.blueprint import LayerSpec
-from imagefab.toolchains.gcc import explain_libraries, include_multiarch
+from imagefab.toolchains.gcc import explain_libraries, include_multiarch, list_header_folders
 from imagefab.toolchains.runners.linux import is_native
 from imagefab.toolchains.script import read_script
 from imagefab.toolchains.suite import Suite, find_suite
@@ -71,7 +71,7 @@ def _libraries_layer(target: Target, suite: Suite, *, native: bool) -> LayerSpec
         comment=f"the GNU C library and GCC's C++ library for {target.gnu_triplet}",
         architectures=(arch,) if target.debian_release_arch and not native else (),
         packages=() if native else (f"libc6-dev-{arch}-cross", f"libstdc++-{suite.gcc}-dev-{arch}-cross"),
-        folders=() if native or suite.has_all_headers else (f"/usr/include/{target.multiarch}",),
+        folders=() if native else list_header_folders(target, suite),
     )
 
 

@@ -129,9 +129,11 @@ def _fill(name: str, target: Target, tool: str = "", kernel: str = "") -> bytes:
 def _accepts(target: Target) -> str | None:
     if not target.is_musl:
         return "it does not have the musl C library; kind `gcc` is for it"
+    if reason := explain_libraries(target):
+        return reason
     if not target.debian_release_arch:
-        return f"the archive has no musl for {target.debian_arch}"
-    return explain_libraries(target)
+        return f"the archive has no musl for {target.debian_arch}; kind `zig` is for it"
+    return None
 
 
 KIND = Kind(

@@ -11,6 +11,9 @@ alone is enough for the cc crate:
   otherwise any use of a container needs a __cxa_throw that does not exist. Custom hosts have no C library at all.
 - Archives are llvm-ar's. GNU ar's have no index of WebAssembly objects, which some linkers reject.
 
+- wasip2's programs are components, and the tool that makes them out of modules comes with Rust, not with Debian. So C
+  compiles to objects and archives, which rustc links.
+
 rustc brings its own linker for these targets, so cargo gets none.
 
 Emscripten is Debian's package, with all its libraries prebuilt: emcc writes only its output, and works on a read-only
@@ -30,6 +33,9 @@ from imagefab.toolchains.toolchain import Kind, Toolchain
 
 _VERSION = "19"
 """The version of LLVM and of the libraries, which must match."""
+
+_CLANGS = {"wasm32v1-none": "--target=wasm32-unknown-unknown -mcpu=mvp -mmutable-globals"}
+"""clang's options for targets that it does not know by their triple."""
 
 _EMSCRIPTEN = "/usr/share/emscripten"
 _EMSCRIPTEN_SYSROOT = f"{_EMSCRIPTEN}/cache/sysroot"
@@ -64,10 +70,15 @@ def _make_emscripten() -> Toolchain:
 
 
 def _make_clang(target: Target) -> Toolchain:
-    triple, has_system = target.triple, target.os == "wasi"
+    triple, has_system = target.triple, target.os in ("wasi", "wasip2")
     prefix, sysroot = f"{triple}-", f"/usr/{triple}"
     # bindgen only sees visible functions, and clang hides functions by default for these targets.
-    bindgen = (LIBCLANG_HEADERS, "-fvisibility=default", *((f"--sysroot={sysroot}",) if has_system else ()))
+    bindgen = (
+        LIBCLANG_HEADERS,
+        "-fvisibility=default",
+        *_CLANGS.get(triple, "").split(),
+        *((f"--sysroot={sysroot}",) if has_system else ()),
+    )
     return Toolchain(
         layers=(clang_layer(_VERSION), *((_WASI,) if has_system else ()), _wrappers_layer(target)),
         linker=None,
@@ -81,8 +92,8 @@ def _make_clang(target: Target) -> Toolchain:
         cmake_root=sysroot,
         cmake=(
             *((f"CMAKE_{tool.upper()}", f"/usr/local/bin/{prefix}{tool}") for tool in ("ar", "ranlib")),
-            # Without a system nothing links into a program, which is what CMake tries first.
-            *(() if has_system else (("CMAKE_TRY_COMPILE_TARGET_TYPE", "STATIC_LIBRARY"),)),
+            # Here nothing links into a program, which is what CMake tries first.
+            *(() if target.os == "wasi" else (("CMAKE_TRY_COMPILE_TARGET_TYPE", "STATIC_LIBRARY"),)),
         ),
     )
 
@@ -95,10 +106,12 @@ _WASI = LayerSpec(
 
 
 def _wrappers_layer(target: Target) -> LayerSpec:
-    triple, has_system = target.triple, target.os == "wasi"
-    options = f"--target={triple} --sysroot=/usr/{triple}" if has_system else f"--target={triple} -nostdlib"
+    triple, has_system = target.triple, target.os in ("wasi", "wasip2")
+    named = _CLANGS.get(triple, f"--target={triple}")
+    options = f"{named} --sysroot=/usr/{triple}" if has_system else f"{named} -nostdlib"
     wrappers = (("clang", "clang", options), ("clang++", "clang++", f"{options} -fno-exceptions"))
-    names = ("wasm-link.sh", "wasm-sysroot.sh") if has_system else ("wasm-link.sh",)
+    sysroots = {"wasi": ("wasm-sysroot.sh",), "wasip2": ("wasm-sysroot-p2.sh",)}
+    names = ("wasm-link.sh", *sysroots.get(target.os, ()))
     script = "".join(read_script(name, version=_VERSION, triple=triple) for name in names)
     return LayerSpec(
         name=f"llvm-{_VERSION}-{triple}",
@@ -117,7 +130,7 @@ def _wrappers_layer(target: Target) -> LayerSpec:
 
 
 def _accepts(target: Target) -> str | None:
-    return None if target.os in ("wasi", "unknown", "emscripten") else "it is not WebAssembly"
+    return None if target.os in ("wasi", "wasip2", "unknown", "emscripten") else "it is not WebAssembly"
 
 
 KIND = Kind(

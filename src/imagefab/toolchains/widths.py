@@ -1,7 +1,8 @@
 """The width of time and file offsets on 32-bit Linux: settings that make C, libclang and Rust agree.
 
-- With the GNU C library, Debian trixie's GCC and all its libraries use 64 bits for both; i386 is unchanged. clang has
-  to be told, both as compiler and as bindgen's parser. Rust's libc crate uses 32 bits unless told otherwise.
+- With the GNU C library, Debian trixie's GCC and all its libraries use 64 bits for both; i386 and MIPS release 6 are
+  unchanged. clang has to be told, both as compiler and as bindgen's parser. Rust's libc crate uses 32 bits unless told
+  otherwise.
 - musl has used 64 bits for both since 1.2, whatever the compiler. The libc crate assumes musl 1.1 unless told
   otherwise.
 - Older suites, and the GNU C library in Zig, use 32 bits, as the libc crate and clang assume.
@@ -21,8 +22,8 @@ UCLIBC_VARIABLES = ("CARGO_CFG_LIBC_UNSTABLE_UCLIBC_TIME64",)
 TIME_VARIABLE = "CARGO_CFG_LIBC_UNSTABLE_TIME64"
 """For all C libraries; known to the newest versions of the crate."""
 
-_NARROW = ("i386",)
-"""32-bit Debian architectures that keep the old widths, for compatibility."""
+_NARROW = ("i386", "mipsr6", "mipsr6el")
+"""32-bit Debian architectures that keep the old widths: for compatibility, or as nobody has moved them."""
 _KINDS = ("gcc", "llvm")
 """Kinds that link against the archive's GNU C library."""
 
@@ -53,4 +54,5 @@ def _is_widened(recipe: Recipe) -> bool:
 
 
 def _is_32_bit_linux(target: Target) -> bool:
-    return target.os == "linux" and target.bits == 32
+    # The x32 ABI has had 64 bits from the start, for everyone.
+    return target.os == "linux" and target.bits == 32 and not target.is_x32

@@ -34,29 +34,49 @@ from imagefab.toolchains.toolchain import Kind, Toolchain
 from imagefab.toolchains.zig_cache import ZIG, make_cache_layer
 
 _ZIG_VERSION = "0.17.0"
-_STEMS = {"armv7": "arm", "i686": "x86", "riscv64gc": "riscv64"}
-_FAMILIES = {
-    "armv7": "arm", "i686": "x86", "x86_64": "x86", "riscv64gc": "riscv", "loongarch64": "loongarch",
-    "sparc64": "sparc", "mips64": "mips", "mips64el": "mips", "powerpc64": "powerpc", "powerpc64le": "powerpc",
+_STEMS = {
+    "armv5te": "arm", "armv7": "arm", "thumbv7neon": "arm", "i586": "x86", "i686": "x86",
+    "riscv32gc": "riscv32", "riscv64gc": "riscv64",
 }  # fmt: skip
-"""The family name that Zig's header folders use for an architecture."""
+_FAMILIES = {
+    "arm": "arm", "x86": "x86", "x86_64": "x86", "aarch64_be": "aarch64", "loongarch64": "loongarch",
+    "riscv32": "riscv", "riscv64": "riscv", "sparc64": "sparc", "powerpc64": "powerpc", "powerpc64le": "powerpc",
+    "mipsel": "mips", "mips64": "mips", "mips64el": "mips",
+}  # fmt: skip
+"""The family name that Zig's header folders use for an architecture, by Zig's name for that."""
+_MUSL_FAMILIES = {"powerpc64le": "powerpc64", "mipsel": "mips", "mips64el": "mips64", "aarch64_be": "aarch64"}
+"""The same for musl's headers, which both byte orders share."""
 _CPUS = {
     "armv7/hf": "generic+v7a+vfp3d16-neon",
+    "armv7": "generic+v7a+soft_float-neon",
+    "armv5te": "generic+v5te+soft_float+strict_align",
     "arm/hf": "generic+v6+vfp2+strict_align",
     "arm": "generic+v6+strict_align",
+    "thumbv7neon/hf": "generic+v7a+vfp3+neon",
+    "i586": "pentium",
+    "hexagon": "hexagonv60",
+    "mips": "mips32r2+soft_float",
+    "mipsel": "mips32r2+soft_float",
+    "mips64": "mips64r2",
+    "mips64el": "mips64r2",
 }
-"""The oldest processor that rustc supports for a target, where Zig's default is newer; by the triple's first part."""
+"""The oldest processor that rustc supports for a target, where Zig's default is another; by the triple's first part."""
+_ENVIRONMENTS = {"mips": "musleabi", "mipsel": "musleabi", "powerpc": "musleabihf"}
+"""Zig's name for the C library and its calling convention, where a triple only says `musl`."""
 
 _NEWEST_GLIBC = "2.44"
 """In Zig 0.17; later versions of Zig may have newer ones."""
 _OLDEST_GLIBC = "2.3"
 _DEFAULT_GLIBC = "2.17"
 _OLDEST_GLIBCS = {
-    "arm": "2.4", "armv7": "2.4", "aarch64": "2.17", "powerpc64le": "2.19", "riscv64gc": "2.27", "loongarch64": "2.36",
+    **dict.fromkeys(("arm", "armv5te", "armv7", "thumbv7neon"), "2.4"),
+    **dict.fromkeys(("aarch64", "aarch64_be"), "2.17"),
+    "powerpc64le": "2.19", "riscv64gc": "2.27", "riscv32gc": "2.33", "loongarch64": "2.36",
 }  # fmt: skip
 """The first glibc that supports an architecture or its calling convention; by the triple's first part."""
-_NO_GLIBC = ("mips", "mipsel", "powerpc", "powerpc64")
-"""Architectures for which Zig has no GNU C library under the target's name."""
+_NO_GLIBC = ("mips", "mipsel", "mipsisa32r6", "mipsisa32r6el", "mipsisa64r6", "mipsisa64r6el",
+             "powerpc", "powerpc64", "m68k")  # fmt: skip
+"""Architectures for which Zig has no GNU C library under the target's name, or no compiler."""
 
 _UNASKED = {
     "windows": "-lmsvcrt | -lmingw32 | -lmingwex | ",
@@ -189,6 +209,8 @@ def _zig_target(target: Target, glibc: str) -> str:
     if target.os != "linux":
         return f"{stem}-{target.os}"
     libc = target.triple.rsplit("-", 1)[-1]
+    if target.is_musl:
+        libc = _ENVIRONMENTS.get(stem, libc)
     return f"{stem}-linux-{libc}" + ("" if target.is_musl else f".{glibc}")
 
 
@@ -202,11 +224,10 @@ def _multiarch(target: Target) -> str:
 
 def _include(target: Target) -> list[str]:
     """Return libclang's arguments for the headers that Zig compiles with."""
-    family = _FAMILIES.get(target.stem, target.stem)
+    stem = _STEMS.get(target.stem, target.stem)
+    family = _FAMILIES.get(stem, stem)
     if target.is_musl:
-        # Both byte orders share them.
-        stem = _STEMS.get(target.stem, target.stem).removesuffix("le")
-        folders = [f"{stem}-linux-musl", "generic-musl"]
+        folders = [f"{_MUSL_FAMILIES.get(stem, stem)}-linux-musl", "generic-musl"]
     elif target.os == "linux":
         folders = [f"{family}-linux-gnu", "generic-glibc"]
     elif target.os == "windows":
@@ -217,7 +238,7 @@ def _include(target: Target) -> list[str]:
             f"-isystem{ZIG}/lib/libc/include/any-windows-any",
         ]
     else:
-        folders = [f"{target.stem if target.os == 'netbsd' else family}-{target.os}-none", f"generic-{target.os}"]
+        folders = [f"{family if target.os == 'freebsd' else stem}-{target.os}-none", f"generic-{target.os}"]
     if target.os == "linux":
         folders += [f"{family}-linux-any", "any-linux-any"]
     return ["-nostdlibinc", *(f"-isystem{ZIG}/lib/libc/include/{folder}" for folder in folders)]
@@ -226,9 +247,9 @@ def _include(target: Target) -> list[str]:
 def _accepts(target: Target) -> str | None:
     if _has_glibc(target) and target.stem in _NO_GLIBC:
         return f"Zig has no GNU C library for {target.gnu_triplet}; kind `gcc` is for it"
-    if target.os in {"linux", "freebsd", "netbsd"} or target.triple.endswith("-windows-gnullvm"):
+    if target.os in {"linux", "freebsd", "netbsd", "openbsd"} or target.triple.endswith("-windows-gnullvm"):
         return None
-    return "Zig is set up for Linux, FreeBSD, NetBSD and the LLVM flavour of Windows"
+    return "Zig is set up for Linux, FreeBSD, NetBSD, OpenBSD and the LLVM flavour of Windows"
 
 
 def _list_defaults(target: Target) -> dict[str, Value]:

@@ -8,13 +8,20 @@ from imagefab.check.libc_crate import LibcCrate
 from imagefab.check.probe import Probe, Row
 from imagefab.check.probes.android import list_android_skips, make_android_probes
 from imagefab.check.probes.bare import make_bare_probes
+from imagefab.check.probes.bpf import make_bpf_probes
 from imagefab.check.probes.contract import make_contract_probes
 from imagefab.check.probes.darwin import list_darwin_skips, make_darwin_probes
 from imagefab.check.probes.facts import make_facts_probe
 from imagefab.check.probes.hosted import compares_sizes, list_hosted_skips, make_hosted_probes
 from imagefab.check.probes.msvc import list_msvc_skips, make_msvc_probes
 from imagefab.check.probes.rust import make_rust_probes
-from imagefab.check.probes.wasm import make_emscripten_probes, make_module_probes, make_wasi_probes
+from imagefab.check.probes.uefi import make_uefi_probes
+from imagefab.check.probes.wasm import (
+    make_component_probes,
+    make_emscripten_probes,
+    make_module_probes,
+    make_wasi_probes,
+)
 from imagefab.check.probes.windows import make_windows_probes
 from imagefab.check.subject import Subject
 
@@ -23,9 +30,13 @@ _TOOLCHAINS: dict[str, Callable[[Subject], Iterable[Probe]]] = {
     "android": make_android_probes,
     "darwin": make_darwin_probes,
     "none": make_bare_probes,
+    "avr": make_bare_probes,
+    "bpf": make_bpf_probes,
+    "uefi": make_uefi_probes,
     "windows": make_windows_probes,
     "msvc": make_msvc_probes,
     "wasi": make_wasi_probes,
+    "wasip2": make_component_probes,
     "unknown": make_module_probes,
     "emscripten": make_emscripten_probes,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -14,7 +15,10 @@ from imagefab.check.session import RUST
 from imagefab.check.subject import Subject
 from imagefab.toolchains.widths import GNU_VARIABLES, MUSL_VARIABLES, TIME_VARIABLE, UCLIBC_VARIABLES
 
-_CLANG_ARCHITECTURES = {"riscv64gc": "riscv64", "riscv32imac": "riscv32", "armv7": "armv7", "i686": "i686"}
+_RISCV = re.compile(r"(riscv(?:32|64))[a-z]+\Z")
+
+_HAS_WIDE_TIME = re.compile(r"riscv32|hexagon|.*-gnux32\Z")
+"""32-bit targets that are younger than time in 64 bits."""
 
 RUST_LIBC = "rust-libc"
 _ARCHIVE = "libc.crate"
@@ -30,17 +34,8 @@ def make_bindgen_probe(subject: Subject, header: str, bits: int) -> Probe:
 
 def make_header_probes(subject: Subject) -> Iterator[Probe]:
     """Yield probes for systems with POSIX headers."""
-    size = find_time_size(subject)
-    yield Probe(
-        name="sizes",
-        what="time, file offsets and struct stat are as large for libclang as for the C compiler"
-        + (", and time for Rust, by the image's variables" if size else ""),
-        script=_prepare_parser()
-        + _measure_c(subject)
-        + f"{_parse(subject, 'sizes.h').strip()} >libclang\n"
-        + "compare libclang libclang compiler\n"
-        + (_compare_with_rule(size) if size else ""),
-    )
+    if not has_other_alignment(subject.triple):
+        yield _make_sizes_probe(subject)
     if subject.os == "linux":
         yield Probe(
             name="kernel-headers",
@@ -50,6 +45,25 @@ def make_header_probes(subject: Subject) -> Iterator[Probe]:
             + f"cp kernel.h kernel.c\n{_compile(subject)} kernel.c -o kernel.o\n"
             + _parse(subject, "kernel.h"),
         )
+
+
+def has_other_alignment(triple: str) -> bool:
+    """Return whether libclang lays out structures otherwise than the C compiler, and no argument changes that."""
+    return triple.startswith("m68k-")
+
+
+def _make_sizes_probe(subject: Subject) -> Probe:
+    size = find_time_size(subject)
+    return Probe(
+        name="sizes",
+        what="time, file offsets and struct stat are as large for libclang as for the C compiler"
+        + (", and time for Rust, by the image's variables" if size else ""),
+        script=_prepare_parser()
+        + _measure_c(subject)
+        + f"{_parse(subject, 'sizes.h').strip()} >libclang\n"
+        + "compare libclang libclang compiler\n"
+        + (_compare_with_rule(size) if size else ""),
+    )
 
 
 def make_rust_libc_probe(subject: Subject, libc: LibcCrate) -> Probe:
@@ -98,7 +112,7 @@ def _compile(subject: Subject) -> str:
 def _parse(subject: Subject, header: str) -> str:
     stem, _, rest = subject.triple.partition("-")
     arguments = [
-        f"--target={_CLANG_ARCHITECTURES.get(stem, stem)}-{rest}",
+        f"--target={_name_for_clang(stem)}-{rest}",
         *split(
             subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.triple}")
             or subject.env.get(f"BINDGEN_EXTRA_CLANG_ARGS_{subject.underscored}")
@@ -108,12 +122,17 @@ def _parse(subject: Subject, header: str) -> str:
     return f'./parse "$library" {header} {shlex.join(arguments)}\n'
 
 
+def _name_for_clang(stem: str) -> str:
+    """Return the architecture as bindgen says it: clang has one name for all of RISC-V's extensions."""
+    return _RISCV.sub(r"\1", stem)
+
+
 def find_time_size(subject: Subject) -> int | None:
     """Return time_t's size in Rust's libc crate, by the variables of its build script.
 
     None means that it depends on none of them, or on rustc's flags as well.
     """
-    if subject.os != "linux" or pointer_bits(subject.triple) != 32 or subject.triple.startswith("riscv32"):
+    if subject.os != "linux" or pointer_bits(subject.triple) != 32 or _HAS_WIDE_TIME.match(subject.triple):
         return None
     if any("libc_unstable" in value for name, value in subject.env.items() if name.endswith("RUSTFLAGS")):
         return None

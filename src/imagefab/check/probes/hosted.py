@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from imagefab.check.probe import Probe, Product, Row, skipped
 from imagefab.check.probes.debug import make_debug_probe
-from imagefab.check.probes.headers import make_bindgen_probe, make_header_probes
+from imagefab.check.probes.headers import has_other_alignment, make_bindgen_probe, make_header_probes
 from imagefab.check.probes.text import place, run, words
 from imagefab.check.product import pointer_bits
 from imagefab.check.subject import Subject
@@ -71,9 +71,12 @@ def lacks_static(subject: Subject) -> bool:
 
 
 def list_hosted_skips(subject: Subject) -> list[Row]:
+    rows = []
     if lacks_static(subject) and not subject.is_for_zigbuild:
-        return [skipped("c-static", "Zig links this C library dynamically only")]
-    return []
+        rows.append(skipped("c-static", "Zig links this C library dynamically only"))
+    if has_other_alignment(subject.triple):
+        rows.append(skipped("sizes", "libclang aligns 64-bit numbers to 4 bytes, and GCC to 2"))
+    return rows
 
 
 def _zigbuild() -> Probe:

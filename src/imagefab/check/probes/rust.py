@@ -17,6 +17,7 @@ from imagefab.check.subject import Subject
 _FILES = {
     "windows": ("probe.exe",),
     "wasi": ("probe.wasm",),
+    "wasip2": ("probe.wasm",),
     "unknown": ("probe.wasm",),
     "emscripten": ("probe.js", "probe.wasm"),
 }

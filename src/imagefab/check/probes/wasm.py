@@ -68,6 +68,38 @@ def make_wasi_probes(subject: Subject) -> Iterator[Probe]:
         yield make_bindgen_probe(subject, "header.h", bits)
 
 
+def make_component_probes(subject: Subject) -> Iterator[Probe]:
+    """Yield probes for wasip2, whose programs rustc links: C and C++ compile to objects and archives."""
+    cc, cxx, ar = (words(subject.find(stem)) for stem in ("CC", "CXX", "AR"))
+    if not cc:
+        return
+    yield Probe(
+        name="c",
+        what="C compiles to objects for rustc to link",
+        script=place("hello.c") + f"{cc} -O2 -c hello.c -o hello.o\n",
+        products=(Product(path="hello.o"),),
+    )
+    yield Probe(
+        name="archive",
+        what="a static library for rustc to link",
+        script=place("part.c", "library.c")
+        + f"{cc} -O2 -c part.c -o part.o\n"
+        + f"{ar} rcs libpart.a part.o\n"
+        + f"{ar} t libpart.a | grep -x part.o\n",
+        products=(Product(path="part.o"),),
+    )
+    if cxx:
+        yield Probe(
+            name="c++",
+            what="C++ with the headers of containers and streams, without exceptions and threads",
+            script=place("hello.cc", "hello-wasm.cc") + f"{cxx} -O2 -c hello.cc -o hello.o\n",
+            products=(Product(path="hello.o"),),
+        )
+    bits = pointer_bits(subject.triple)
+    if bits:
+        yield make_bindgen_probe(subject, "header.h", bits)
+
+
 def make_module_probes(subject: Subject) -> Iterator[Probe]:
     """Yield probes for custom hosts, about which nothing is known: there is no C library, and nothing runs."""
     cc, cxx, ar = (words(subject.find(stem)) for stem in ("CC", "CXX", "AR"))

@@ -15,9 +15,9 @@ case $(head -c 4 "$program" | od -An -tx1) in
     set -- -kernel "$program"
     ;;
 " 4d 5a "*)
-    firmware="-bios @firmware@"
+    firmware="@firmware@"
     mkdir -p "$folder/disk/EFI/BOOT"
-    cp "$program" "$folder/disk/EFI/BOOT/BOOTX64.EFI"
+    cp "$program" "$folder/disk/EFI/BOOT/@boot@"
     set -- -drive "if=virtio,format=raw,readonly=on,file=fat:$folder/disk"
     ;;
 *)
