@@ -43,6 +43,8 @@ def test_probes_of_linux() -> None:
         ("armv7-unknown-linux-gnueabihf", {"RUST_LIBC_UNSTABLE_GNU_TIME_BITS": "64"}, 8),
         ("armv7-unknown-linux-gnueabihf", {"CARGO_CFG_LIBC_UNSTABLE_GNU_TIME_BITS": "64"}, 8),
         ("armv7-unknown-linux-gnueabihf", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 4),
+        ("x86_64-unknown-linux-gnux32", {}, None),
+        ("hexagon-unknown-linux-musl", {}, None),
         ("i686-unknown-linux-musl", {}, 4),
         ("i686-unknown-linux-musl", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "1"}, 8),
         ("i686-unknown-linux-musl", {"RUST_LIBC_UNSTABLE_MUSL_V1_2_3": "0"}, 4),
@@ -164,6 +166,9 @@ OTHERS = {
     "wasm32-wasip1": ["c", "files", "archive", "c++", "cmake", "bindgen"],
     "wasm32-unknown-emscripten": ["c", "archive", "c++", "cmake", "bindgen"],
     "wasm32-unknown-unknown": ["c", "archive", "c++", "cmake", "bindgen"],
+    "wasm32-wasip2": ["c", "archive", "c++", "bindgen"],
+    "x86_64-unknown-uefi": ["c", "exit-code", "c++", "cmake", "bindgen"],
+    "bpfel-unknown-none": ["c", "archive", "cmake", "bindgen"],
 }
 
 
@@ -188,6 +193,12 @@ def test_without_a_vendors_archive_what_needs_it_is_skipped(triple: str, place: 
     probes = [probe.name for probe in make_probes(without, rust=False)]
     assert probes[7:] == [*left, "facts"]
     assert whole - set(probes) == {row.name for row in list_skips(without)}
+
+
+def test_what_libclang_lays_out_otherwise_is_not_compared() -> None:
+    subject = make_other("m68k-unknown-linux-gnu")
+    assert "sizes" not in names(subject)
+    assert [row.name for row in list_skips(subject)] == ["sizes"]
 
 
 @pytest.mark.parametrize("triple", OTHERS)

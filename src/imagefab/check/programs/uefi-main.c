@@ -34,7 +34,7 @@ int efi_main(void *handle, struct table *system)
 {
     (void)handle;
     if (probe_answer() == 42)
-        system->output->print(system->output, L"\r\nc says 42\r\n");
+        system->output->print(system->output, u"\r\nc says 42\r\n");
     for (;;)
         finish(CODE);
 }
