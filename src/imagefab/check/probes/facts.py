@@ -16,6 +16,9 @@ def make_facts_probe(subject: Subject) -> Probe:
     """Return the probe that prints the versions, as lines of `name=value`. Missing programs print nothing."""
     # If users bring their own compiler name, the host's compiler would report the wrong version.
     cc = words(subject.find("CC")) or ("false" if subject.is_for_zigbuild else "cc")
+    if subject.os == "bpf":
+        # The headers that it finds are those of the image's own C library.
+        cc += " -nostdinc"
     prefix = subject.env.get("CROSS_TOOLCHAIN_PREFIX", "")
     return Probe(
         name=FACTS,

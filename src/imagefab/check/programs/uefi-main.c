@@ -18,15 +18,16 @@ struct table {
 
 int probe_answer(void);
 
-static void finish(long code)
+static void finish(int code)
 {
 #ifdef __aarch64__
-    long block[2] = { 0x20026, code };
-    register long call __asm__("x0") = 0x18;
+    /* As on Windows, a long has 32 bits. */
+    long long block[2] = { 0x20026, code };
+    register long long call __asm__("x0") = 0x18;
     register const void *first __asm__("x1") = block;
     __asm__ volatile("hlt #0xf000" : "+r"(call) : "r"(first) : "memory");
 #else
-    __asm__ volatile("outl %0, %1" : : "a"((int)(code ? code : 16)), "d"((unsigned short)0xf4));
+    __asm__ volatile("outl %0, %1" : : "a"(code ? code : 16), "d"((unsigned short)0xf4));
 #endif
 }
 
