@@ -18,7 +18,7 @@ from imagefab.toolchains.design import RULES
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "blueprints"
 PROJECT = find_shipped_project()
-NAMES = sorted({*SAMPLE, "thumbv7m-none", "wasm32-unknown", "x86_64-none"})
+NAMES = sorted({*SAMPLE, "thumbv7m-none", "wasm32-unknown", "x86_64-none", "x86_64-uefi"})
 
 
 def show_layer(layer: LayerSpec) -> list[str]:
