@@ -47,8 +47,9 @@ release: setup ## build wheel, sdist and notes of this version in dist/
 table: setup ## write the table of recipes in images/README.md again, from what the last checks found
 	@.venv/bin/imagefab list --markdown --into images/README.md
 
-schemas: setup ## write the JSON schemas of recipes again
+schemas: setup ## write the JSON schemas again
 	@.venv/bin/python -c 'from imagefab.recipe.project import find_shipped_project as p; from imagefab.recipe.schema import write_schemas as w; from imagefab.toolchains.design import RULES; w(p(), RULES)'
+	@.venv/bin/python -c 'from imagefab.recipe.project import find_shipped_project as p; from imagefab.records.catalogue_schema import write_catalogue_schema as w; w(p().images_dir)'
 
 requirements: ## pin the dependencies anew
 	@rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools

@@ -31,6 +31,8 @@ class Habits:
     """Requests that a token is good for."""
     elsewhere: bool = False
     """Blobs are given by another server, which must not learn who we are."""
+    page: int = 1000
+    """Tags that it lists in one answer."""
 
 
 @dataclass
@@ -117,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             realm = f'realm="http://{registry.host}/token",service="fake"' if scheme == "bearer" else 'realm="fake"'
             body = b'{"errors":[{"code":"UNAUTHORIZED","message":"who are you?"}]}'
             self.answer(401, body, WWW_Authenticate=f"{scheme.capitalize()} {realm}")
-        elif found := re.fullmatch(r"/v2/(.+)/(blobs/uploads|blobs|manifests|referrers)/(.*)", path):
+        elif found := re.fullmatch(r"/v2/(.+)/(blobs/uploads|blobs|manifests|referrers|tags)/(.*)", path):
             getattr(self, f"{self.command.lower()}_{found[2].rpartition('/')[2]}", self.no)(found[1], found[3])
         else:
             self.answer(200 if urlsplit(path).path == "/v2/" else 404)
@@ -243,6 +245,17 @@ class Handler(BaseHTTPRequestHandler):
         self.registry.manifests[repository, digest] = self.registry.manifests[repository, name] = (kind, self.body)
         subject = {"OCI_Subject": value["subject"]["digest"]} if "subject" in value else {}
         self.answer(201, Docker_Content_Digest=digest, **(subject if self.registry.habits.referrers else {}))
+
+    def get_tags(self, repository: str, rest: str) -> None:
+        tags = sorted(name for place, name in list(self.registry.manifests) if place == repository and ":" not in name)
+        if not tags:
+            self.refuse(404, "NAME_UNKNOWN")
+            return
+        last, most = parse_qs(urlsplit(rest).query).get("last", [""])[0], self.registry.habits.page
+        left = [tag for tag in tags if tag > last]
+        link = f'</v2/{repository}/tags/list?last={left[:most][-1]}&n={most}>; rel="next"'
+        body = json.dumps({"name": repository, "tags": left[:most]}).encode()
+        self.answer(200, body, **({"Link": link} if len(left) > most else {}))
 
     def get_referrers(self, repository: str, digest: str) -> None:
         if not self.registry.habits.referrers:

@@ -11,7 +11,7 @@ from imagefab.errors import ImagefabError, raise_all
 from imagefab.printable import format_size
 
 if TYPE_CHECKING:
-    from imagefab.flows.publish import Delivery
+    from imagefab.flows.publication import Delivery
     from imagefab.flows.workspace import Workspace
     from imagefab.records.published import Published
     from imagefab.registry.push import Missing
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.catalogue import Kept
     from imagefab.flows.publish import PublishRequest, publish
 
     request = PublishRequest(
@@ -50,10 +51,15 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
         dry_run=arguments.dry_run,
     )
     deliveries: list[Delivery] = []
+    kept: Kept | None = None
     errors: list[ImagefabError] = []
     for one in publish(workspace, request):
         if isinstance(one, ImagefabError):
             errors.append(one)
+            continue
+        if isinstance(one, Kept):
+            kept = one
+            workspace.progress.say(f"{kept.reference} {'written' if kept.has_changed else 'is up to date'}")
             continue
         deliveries.append(one)
         published = one.publication.published
@@ -63,7 +69,9 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
             line = _format_plan(published, one.missing) if arguments.dry_run else published.reference
             write_out(f"{line}\n")
     if arguments.json:
-        print_json({"images": [_describe(delivery) for delivery in deliveries]})
+        images = [_describe(delivery) for delivery in deliveries]
+        catalogue = kept and {"reference": kept.reference, "changed": kept.has_changed}
+        print_json({"images": images, "catalogue": catalogue})
     raise_all(errors)
     return 0
 

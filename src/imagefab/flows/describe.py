@@ -67,7 +67,7 @@ def summarise(workspace: Workspace, recipe: Recipe, *, anywhere: bool) -> Summar
     return Summary(
         recipe=recipe,
         runner=runner,
-        libc=_find_libc(prepared),
+        libc=find_image_libc(prepared),
         lock="locked",
         checked=found if found is not None and found.plan == plan.key else None,
         digest=None if image is None else str(find_built(prepared, workspace.store, SilentProgress()).digest),
@@ -75,7 +75,8 @@ def summarise(workspace: Workspace, recipe: Recipe, *, anywhere: bool) -> Summar
     )
 
 
-def _find_libc(prepared: Prepared) -> Libc:
+def find_image_libc(prepared: Prepared) -> Libc:
+    """The C library that programs are linked against in a recipe's image."""
     name, floor = find_libc(prepared.lock, prepared.recipe.target)
     claim = find_claim(prepared.blueprints[0])
     return Libc(name=name, floor=claim if prepared.blueprints[0].has_own_libc or claim else floor)
@@ -112,7 +113,7 @@ def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Des
         prepared=prepared,
         plan=plan,
         pins=next(pins for pins in prepared.lock.platforms if pins.platform == platform),
-        libc=_find_libc(prepared),
+        libc=find_image_libc(prepared),
         layers=layers,
         image=image,
         digest=None if image is None else str(find_built(prepared, workspace.store, workspace.progress).digest),

@@ -25,6 +25,7 @@ from imagefab.flows.publish import Publisher, PublishRequest, make_order
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.loader import list_recipes
 from imagefab.recipe.model import Recipe
+from imagefab.records.catalogue import NAME as CATALOGUE
 from imagefab.records.published import Published, list_published
 from imagefab.registry.probe import Probed, probe_images
 
@@ -205,8 +206,6 @@ def _publish(
     workspace: Workspace, request: PublishRequest, done: Sequence[Refreshed], failures: Failures
 ) -> list[ImageChange]:
     changes: list[ImageChange] = []
-    if not done:
-        return changes
     publisher = Publisher(workspace, request)
     for one in done:
         name = one.move.prepared.recipe.name
@@ -220,6 +219,11 @@ def _publish(
             continue
         workspace.progress.say(delivery.summary)
         changes.append(_describe_change(one, delivery.publication.published.reference))
+    try:
+        if workspace.project.settings.publish_catalogue:
+            publisher.keep_catalogue(look_up=True)
+    except ImagefabError as error:
+        failures.add(CATALOGUE, error)
     return changes
 
 

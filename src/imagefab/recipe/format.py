@@ -265,6 +265,13 @@ SETTINGS = Table(
                         LINE, "The key that cosign signs what is published with: a file, or a KMS's address."
                     ),
                     "builder": Field(LINE, "The builder that provenance names: a URI."),
+                    "catalogue": Field(
+                        Boolean(), "Whether a catalogue of the images is kept on the registry; true when absent."
+                    ),
+                    "defaults": Field(
+                        ListOf(item=STEM),
+                        "Recipes that the catalogue names first, where there are several for a target.",
+                    ),
                 }
             ),
             "Where images are published.",

@@ -34,6 +34,9 @@ class Settings:
     """A moving tag."""
     publish_private: bool = False
     publish_builder: str | None = None
+    publish_catalogue: bool = True
+    publish_defaults: tuple[str, ...] = ()
+    """Recipes that the catalogue names first, where there are several for a target."""
     sign_key: str | None = None
     layers: str | None = None
     """The repository through which machines share layers."""
@@ -116,6 +119,8 @@ def _read_settings(document: Document) -> Settings:
         publish_tag=publish.get("tag"),
         publish_private=publish.get("private", False),
         publish_builder=publish.get("builder"),
+        publish_catalogue=publish.get("catalogue", True),
+        publish_defaults=tuple(publish.get("defaults", ())),
         sign_key=publish.get("sign-key"),
         layers=publish.get("layers"),
         store=None if store is None else document.path.parent / store,

@@ -1,4 +1,4 @@
-"""A strict reader of the TOML files that imagefab itself writes: locks, and records of checks and publications.
+"""A strict reader of what imagefab itself writes: locks, records of checks and publications, catalogues.
 
 It trusts nothing: each value is validated when it is read, and an error says where it is in the file.
 """
@@ -38,6 +38,10 @@ class Record:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
+    def has(self, key: str) -> bool:
+        """Whether a key has a value. JSON has null for none."""
+        return self._values.get(key) is not None
+
     def only(self, *keys: str) -> None:
         """Refuse other keys: this version may misunderstand what another one wrote."""
         for key in self._values:
@@ -67,6 +71,12 @@ class Record:
         value = self.value(key, int)
         if not 0 <= value < _MOST:
             raise self.error("must not be negative, nor as large as that", key)
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._values.get(key)
+        if not isinstance(value, bool):
+            raise self.error("must be true or false", key)
         return value
 
     def digest(self, key: str) -> Digest:
