@@ -16,14 +16,20 @@ def day(number: int) -> datetime:
     return START + timedelta(days=number)
 
 
-def make_image(content: str, number: int) -> Publication:
+def make_image(content: str, number: int, floor: str = "2.41") -> Publication:
     return Publication(
-        published=day(number), digest=Digest.of_bytes(content.encode()), tag=f"tag-{content}", libc_floor="2.41"
+        published=day(number), digest=Digest.of_bytes(content.encode()), tag=f"tag-{content}", libc_floor=floor
     )
 
 
 def make_entry(
-    recipe: str = "one", content: str = "a", number: int = 1, *, namespace: str = NAMESPACE, **more: Any
+    recipe: str = "one",
+    content: str = "a",
+    number: int = 1,
+    *,
+    namespace: str = NAMESPACE,
+    floor: str = "2.41",
+    **more: Any,
 ) -> Entry:
     """An entry for an image with some content, published on a day."""
     given: dict[str, Any] = {
@@ -37,7 +43,9 @@ def make_entry(
         ),
         "updated": day(number),
     }
-    return Entry(recipe=recipe, name=f"{namespace}/{recipe}", current=make_image(content, number), **(given | more))
+    return Entry(
+        recipe=recipe, name=f"{namespace}/{recipe}", current=make_image(content, number, floor), **(given | more)
+    )
 
 
 def make_catalogue(*entries: Entry, updates: tuple[str, ...] = ()) -> Catalogue:

@@ -55,14 +55,14 @@ def compose_workflows(
     for service in dict.fromkeys(services):
         for path, name in _FILES[service].items():
             text = (files("imagefab.ci") / "workflows" / name).read_text("utf-8")
-            text = _install(text, list_commands(origin, f".{service}"))
+            text = install(text, list_commands(origin, f".{service}"))
             yield path, re.sub("%([A-Z]+)%", lambda found: words[found[1]], text)
         if _FILES[service]:
             for name, text in compose_requirements(origin, pins):
                 yield f".{service}/{name}", text
 
 
-def _install(text: str, commands: Sequence[str]) -> str:
+def install(text: str, commands: Sequence[str]) -> str:
     """Replace the placeholder line by a line for each command."""
     return re.sub(
         "^(.*)%INSTALL%$", lambda found: "\n".join(found[1] + command for command in commands), text, flags=re.MULTILINE

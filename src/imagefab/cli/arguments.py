@@ -104,14 +104,14 @@ def read_platform(arguments: argparse.Namespace) -> tuple[str, ...]:
     return () if arguments.platform is None else (parse_platform(arguments.platform).name,)
 
 
-def read_destination(text: str | None) -> str | None:
-    """The value of --to: a registry and a namespace."""
+def read_destination(text: str | None, *, option: str = "--to") -> str | None:
+    """The value of an option that names a registry and a namespace."""
     from imagefab.recipe.format import REPOSITORY
     from imagefab.toml.grammar import quote
 
     for rule in REPOSITORY.all_rules:
         if text is not None and not rule.holds(text):
-            raise UsageError(f"--to: {rule.problem.format(quote(text))}", hint=rule.hint)
+            raise UsageError(f"{option}: {rule.problem.format(quote(text))}", hint=rule.hint)
     return text
 
 

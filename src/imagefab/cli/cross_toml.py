@@ -14,15 +14,34 @@ from imagefab.errors import ConfigError, ImagefabError, StaleError, UsageError, 
 if TYPE_CHECKING:
     from imagefab.cross.cross_toml import Entry
     from imagefab.cross.file import UserFile
+    from imagefab.flows.cross_toml import Pinned
     from imagefab.flows.workspace import Workspace
     from imagefab.toml.edit import ValueDifference
 
 NAME = "cross-toml"
 HELP = "write pinned images into Cross.toml, lint it, and print name@sha256:… for each"
+_CHANGED = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all recipes that have an image")
+    parser.add_argument(
+        "recipes",
+        nargs="*",
+        metavar="RECIPE",
+        help="default: what the file names already; for a new file, all recipes that have an image",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="REGISTRY/NAMESPACE",
+        help="pin what is published there, by its catalogue, without recipes",
+    )
+    parser.add_argument("--targets", action="store_true", help="with --from: pin all targets that the file has")
+    parser.add_argument("--with-tag", action="store_true", help="with --from: write name:tag@sha256:…")
+    parser.add_argument(
+        "--key", metavar="KEY", help="with --from: the public key that the catalogue must be signed with (cosign)"
+    )
+    parser.add_argument("--exit-code", action="store_true", help="exit 10 when the file was changed")
     parser.add_argument(
         "--cross",
         choices=("0.2.5", "main"),
@@ -53,6 +72,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
         raise UsageError("--local can't be used with --to")
     if arguments.engine != "auto" and not arguments.local:
         raise UsageError("--engine requires --local")
+    _refuse_mixture(arguments)
     if arguments.cargo_config is None:
         return _pin(arguments, workspace)
     for name in ("cross", "file", "to", "local"):
@@ -61,22 +81,25 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     return _configure_cargo(arguments, workspace)
 
 
+def _refuse_mixture(arguments: argparse.Namespace) -> None:
+    """Refuse options that don't go together."""
+    if arguments.source is None:
+        for name in ("targets", "with_tag", "key"):
+            if getattr(arguments, name):
+                raise UsageError(f"--{name.replace('_', '-')} requires --from")
+        return
+    for name in ("to", "local", "cargo_config"):
+        if getattr(arguments, name):
+            raise UsageError(f"--from can't be used with --{name.replace('_', '-')}")
+    if arguments.targets and arguments.recipes:
+        raise UsageError("--targets can't be used with recipes")
+
+
 # -- Cross.toml --------------------------------------------------------------------------------------------------------
 
 
 def _pin(arguments: argparse.Namespace, workspace: Workspace) -> int:
-    from imagefab.flows.cross_toml import CROSS_FILE, PinRequest, pin_images
-
-    request = PinRequest(
-        recipes=tuple(arguments.recipes) or None,
-        file=arguments.file or Path(CROSS_FILE),
-        cross=arguments.cross,
-        to=shared.read_destination(arguments.to),
-        local=arguments.local,
-        engine=arguments.engine,
-        only_compare=arguments.check,
-    )
-    pinned = pin_images(workspace, request, lambda problem: print_warning(problem, color=arguments.color))
+    pinned = _pin_from(arguments, workspace) if arguments.source is not None else _pin_recipes(arguments, workspace)
     if arguments.verbose:
         for one in pinned.left_out:
             workspace.progress.say(f"  {one.error.problem}")
@@ -100,7 +123,41 @@ def _pin(arguments: argparse.Namespace, workspace: Workspace) -> int:
     workspace.progress.say(f"{pinned.file.shown} {'written' if differences else 'is up to date'}")
     if not arguments.json:
         write_out("".join(f"{entry.pin.reference}\n" for entry in pinned.entries))
-    return 0
+    return _CHANGED if differences and arguments.exit_code else 0
+
+
+def _pin_recipes(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
+    from imagefab.flows.cross_toml import CROSS_FILE, PinRequest, pin_images
+
+    request = PinRequest(
+        recipes=tuple(arguments.recipes) or None,
+        file=arguments.file or Path(CROSS_FILE),
+        cross=arguments.cross,
+        to=shared.read_destination(arguments.to),
+        local=arguments.local,
+        engine=arguments.engine,
+        only_compare=arguments.check,
+    )
+    return pin_images(workspace, request, lambda problem: print_warning(problem, color=arguments.color))
+
+
+def _pin_from(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
+    from imagefab.flows.cross_toml import CROSS_FILE
+    from imagefab.flows.from_catalogue import FromRequest, pin_from_catalogue
+
+    namespace = shared.read_destination(arguments.source, option="--from")
+    assert namespace is not None
+    request = FromRequest(
+        namespace=namespace,
+        recipes=tuple(arguments.recipes),
+        file=arguments.file or Path(CROSS_FILE),
+        cross=arguments.cross,
+        targets=arguments.targets,
+        with_tag=arguments.with_tag,
+        key=arguments.key,
+        only_compare=arguments.check,
+    )
+    return pin_from_catalogue(workspace, request, lambda problem: print_warning(problem, color=arguments.color))
 
 
 def _describe_entry(entry: Entry, *, changed: bool) -> dict[str, Any]:
@@ -172,10 +229,13 @@ def _list_stale(
 
 def _spell(arguments: argparse.Namespace) -> str:
     """The command that writes what was only compared."""
-    words = [*arguments.recipes, *(["--local"] if arguments.local else [])]
+    words = list(arguments.recipes)
+    words += [f"--{name.replace('_', '-')}" for name in ("local", "targets", "with_tag") if getattr(arguments, name)]
+    if arguments.source is not None:
+        words += ["--from", arguments.source]
     if arguments.engine != "auto":
         words += ["--engine", arguments.engine]
-    for option in ("cross", "file", "to", "cargo_config"):
+    for option in ("cross", "file", "to", "key", "cargo_config"):
         if (value := getattr(arguments, option)) is not None:
             words += [f"--{option.replace('_', '-')}", str(value)]
     return " ".join(["imagefab", NAME, *words])

@@ -24,10 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=CHOICES,
         help="write workflows for this service, or none; repeatable; default: github and gitlab",
     )
-    parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="where images will be published")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="where images will be published")
+    group.add_argument(
+        "--uses",
+        metavar="REGISTRY/NAMESPACE",
+        help="for a Rust project that uses images from there: nightly pins, releases, a toolchain file",
+    )
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    if arguments.uses is not None:
+        return _use(arguments, workspace)
     from imagefab.flows.start import InitRequest, start
 
     request = InitRequest(
@@ -49,6 +57,24 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     say(f"  imagefab lock {name}      # pins all that goes in: images/{name}/imagefab.lock")
     say(f"  imagefab render {name}    # writes the Dockerfile that people review")
     say(f"  imagefab build {name}     # makes the image, and prints its digest")
+    return 0
+
+
+def _use(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    from imagefab.flows.use import UseRequest, use_images
+
+    namespace = shared.read_destination(arguments.uses, option="--uses")
+    assert namespace is not None
+    folder = workspace.surroundings.folder / arguments.folder
+    used = use_images(
+        workspace, UseRequest(folder=folder, services=_choose_services(arguments.ci), namespace=namespace)
+    )
+    for name in used.written:
+        workspace.progress.say(f"{name} written")
+    for name in used.kept:
+        workspace.progress.say(f"{name} is there already, and stays as it is")
+    for warning in used.warnings:
+        workspace.progress.warn(warning)
     return 0
 
 

@@ -35,6 +35,11 @@ def is_fixed(reference: str) -> bool:
     return any(pattern.match(reference) for pattern in (BY_DIGEST, _BY_ID, _LOCAL))
 
 
+def find_digest(reference: str) -> Digest | None:
+    """Return the digest that a reference has, if it has one."""
+    return Digest.parse(reference.rpartition("@")[2]) if BY_DIGEST.match(reference) else None
+
+
 def name_of(reference: str) -> str:
     """Return the last part of an image's name, which for imagefab's images is the recipe."""
     return reference.partition("@")[0].rsplit("/", 1)[-1].partition(":")[0]

@@ -69,24 +69,44 @@ class Pinned:
 
 def pin_images(workspace: Workspace, request: PinRequest, show: Callable[[ConfigError], None]) -> Pinned:
     """Write the images of recipes into a Cross.toml. `show` is called with non-fatal problems in it."""
-    file = read_user_file(request.file)
-    if not file.exists and (file.path.parent / CROSS_FILE.lower()).exists():
-        workspace.progress.warn(f"there is a {CROSS_FILE.lower()}, but cross reads {CROSS_FILE}")
-    profile = PROFILES[request.cross] if request.cross is not None else guess_profile(file.data)
+    file = read_cross_file(workspace, request.file)
     found, left_out = _find_entries(workspace, request)
-    used = list_used(file.data)
-    entries = choose_one_each(found, {} if request.recipes else used, file=file.shown)
+    entries = choose_one_each(found, {} if request.recipes else list_used(file.data), file=file.shown)
     if left_out:
         names = ", ".join(one.recipe.name for one in left_out)
         workspace.progress.say(f"skipped, as there is no image to pin: {names}")
     if absent := [entry.recipe for entry in entries if not entry.pin.is_there]:
         workspace.progress.warn(f"not published yet, so cross can't pull them: {', '.join(absent)}")
+    return write_pins(
+        file, entries, cross=request.cross, only_compare=request.only_compare, show=show, left_out=tuple(left_out)
+    )
+
+
+def read_cross_file(workspace: Workspace, path: Path) -> UserFile:
+    file = read_user_file(path)
+    if not file.exists and (file.path.parent / CROSS_FILE.lower()).exists():
+        workspace.progress.warn(f"there is a {CROSS_FILE.lower()}, but cross reads {CROSS_FILE}")
+    return file
+
+
+def write_pins(
+    file: UserFile,
+    entries: tuple[Entry, ...],
+    *,
+    cross: str | None,
+    only_compare: bool,
+    show: Callable[[ConfigError], None],
+    left_out: tuple[LeftOut, ...] = (),
+) -> Pinned:
+    """Write entries into a Cross.toml, and check all of it. Nothing is written if cross would refuse the result."""
+    profile = PROFILES[cross] if cross is not None else guess_profile(file.data)
+    used = list_used(file.data)
     custom = {path.stem for path in file.path.parent.glob("*.json")}
     try:
         update = update_cross_toml(file.text, entries, profile, custom=custom)
     except EditError:
         raise _explain_form(file) from None
-    if update.differences and not update.is_refused and not request.only_compare:
+    if update.differences and not update.is_refused and not only_compare:
         file = write_user_file(file, update.text)
     remarks = place_remarks(file, update.remarks)
     for remark, error in remarks:
@@ -94,7 +114,7 @@ def pin_images(workspace: Workspace, request: PinRequest, show: Callable[[Config
             show(error)
     if update.is_refused:
         raise_all([error for remark, error in remarks if remark.fatal])
-    return Pinned(file=file, profile=profile, entries=entries, left_out=tuple(left_out), update=update, used=used)
+    return Pinned(file=file, profile=profile, entries=entries, left_out=left_out, update=update, used=used)
 
 
 def _find_entries(workspace: Workspace, request: PinRequest) -> tuple[list[Entry], list[LeftOut]]:

@@ -9,7 +9,9 @@ set -euo pipefail
 branch=$1 title=$2 report=$3
 
 git add --update
-git add images
+if [ -d images ]; then
+    git add images
+fi
 if git diff --cached --quiet; then
     exit 0
 fi
