@@ -123,10 +123,45 @@ def test_all_recipes_that_have_an_image(imagefab: RunImagefab, project: Path, bu
     ]
     without = ["aarch64-gnu", "aarch64-gnu-bookworm", "aarch64-gnu-bullseye", "x86_64-gnu", "x86_64-musl"]
     assert result.err.startswith(f"skipped, as there is no image to pin: {', '.join(without)}\n")
+    assert not read_json(imagefab("cross-toml", *TO, "--json"))["changed"]
+    (project / "Cross.toml").unlink()
     value = read_json(imagefab("cross-toml", *TO, "--json"))
     assert [one["recipe"] for one in value["left_out"]] == without
     assert "has no image to pin" in value["left_out"][0]["reason"]
-    assert not value["changed"]
+
+
+def test_only_targets_that_the_file_has(imagefab: RunImagefab, project: Path) -> None:
+    """Whoever names no recipe wants new pins, and neither new targets nor advice on others."""
+    publish(project)
+    for name in ("aarch64-gnu", "aarch64-gnu-bookworm", "x86_64-gnu"):
+        publish(project, name)
+    file = project / "Cross.toml"
+    file.write_text(f'[target.{TRIPLE}]\nimage = "registry.example/team/aarch64-musl:old"\n')
+    result = imagefab("cross-toml")
+    assert (result.code, result.out) == (0, f"registry.example/team/aarch64-musl@{PUBLISHED}\n")
+    assert file.read_text().count("[target.") == 1
+    assert imagefab("cross-toml", "--check").code == 0
+    file.write_text(f"{file.read_text()}[target.aarch64-unknown-linux-gnu]\n")
+    result = imagefab("cross-toml")
+    assert result.code == 0
+    assert (
+        "aarch64-unknown-linux-gnu is left as it is: name one of its recipes, aarch64-gnu, aarch64-gnu-b" in result.err
+    )
+
+
+def test_check_has_something_to_compare(imagefab: RunImagefab, project: Path) -> None:
+    publish(project)
+    (project / "Cross.toml").write_text("[target.wasm32-wasip1]\n")
+    result = imagefab("cross-toml", "--check")
+    assert result.code == 2
+    assert "Cross.toml has no image of this project, so there is nothing to compare" in result.err
+
+
+def test_shipped_recipes_are_named(imagefab: RunImagefab, nowhere: Path) -> None:
+    """Nobody published them, least of all where somebody wants to pull from."""
+    result = imagefab("cross-toml", *TO)
+    assert result.code == 2
+    assert "`--from REGISTRY/NAMESPACE` pins what is published there" in result.err
 
 
 def test_it_works_outside_of_any_project(imagefab: RunImagefab, nowhere: Path, build: Callable[..., str]) -> None:

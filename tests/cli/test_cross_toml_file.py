@@ -27,8 +27,9 @@ def test_the_rest_of_the_file_stays(imagefab: RunImagefab, project: Path) -> Non
     assert result.code == 0
     assert file.read_text() == BEFORE.replace("old", f"registry.example/team/aarch64-musl@{PUBLISHED}")
     assert result.err == (
-        "Cross.toml:7:9: warning: `name:tag` can be another image tomorrow, and cross never pulls again what a machine"
-        " has\n\nhint: pin it by digest: name@sha256:…\n\nCross.toml written\n"
+        "Cross.toml:7:9: warning: `name:tag` names no registry: an image of this machine has no digest to pin, and "
+        "others don't have it\n\nhint: publish it, and pin it by digest; or write a Dockerfile or a recipe\n\n"
+        "Cross.toml written\n"
     )
 
 

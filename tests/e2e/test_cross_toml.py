@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from imagefab.cross.cross_toml import update_cross_toml
-from imagefab.cross.lint import Remark
 from imagefab.cross.profile import RELEASE
+from imagefab.cross.remark import Remark
 from imagefab.digest import Digest
 from imagefab.oci.image import local_pin
 from imagefab.toml.edit import read_data

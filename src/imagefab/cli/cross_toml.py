@@ -47,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("0.2.5", "main"),
         help="the version of cross that reads the file; default: main if the file uses its features, else 0.2.5",
     )
-    parser.add_argument("--file", type=Path, metavar="FILE", help="default: Cross.toml in the current folder")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="default: Cross.toml and the tables for cross in Cargo.toml, in the current folder",
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when the file is not up to date")
     parser.add_argument(
         "--to", metavar="REGISTRY/NAMESPACE", help="where to pull the images from, if not where they were published"
@@ -103,35 +108,37 @@ def _pin(arguments: argparse.Namespace, workspace: Workspace) -> int:
     if arguments.verbose:
         for one in pinned.left_out:
             workspace.progress.say(f"  {one.error.problem}")
-    differences = pinned.update.differences
+    changed = {triple for one in pinned.files for triple in one.changed}
     if arguments.json:
-        changed = {difference.path[1] for difference in differences}
         print_json(
             {
-                "file": pinned.file.shown,
+                "file": pinned.files[0].file.shown,
+                "files": [one.file.shown for one in pinned.files],
                 "cross": pinned.profile.name,
                 "changed": bool(changed) and not arguments.check,
                 "targets": [_describe_entry(entry, changed=entry.triple in changed) for entry in pinned.entries],
                 "left_out": [{"recipe": one.recipe.name, "reason": one.error.problem} for one in pinned.left_out],
-                "remarks": [_describe_remark(error) for error in pinned.remarks],
+                "remarks": [_describe_remark(error) for one in pinned.files for error in one.remarks],
             }
         )
     if arguments.check:
         # If a named image can't be compared with the right one, the file is not up to date.
-        raise_all([*_list_stale(arguments, pinned.file, differences), *pinned.unknown])
+        stale = [error for one in pinned.files for error in _list_stale(arguments, one.file, one.update.differences)]
+        raise_all([*stale, *pinned.unknown])
         return 0
-    workspace.progress.say(f"{pinned.file.shown} {'written' if differences else 'is up to date'}")
+    for written in pinned.files:
+        workspace.progress.say(f"{written.file.shown} {'written' if written.update.differences else 'is up to date'}")
     if not arguments.json:
         write_out("".join(f"{entry.pin.reference}\n" for entry in pinned.entries))
-    return _CHANGED if differences and arguments.exit_code else 0
+    return _CHANGED if changed and arguments.exit_code else 0
 
 
 def _pin_recipes(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
-    from imagefab.flows.cross_toml import CROSS_FILE, PinRequest, pin_images
+    from imagefab.flows.cross_toml import PinRequest, pin_images
 
     request = PinRequest(
         recipes=tuple(arguments.recipes) or None,
-        file=arguments.file or Path(CROSS_FILE),
+        file=_place_file(arguments),
         cross=arguments.cross,
         to=shared.read_destination(arguments.to),
         local=arguments.local,
@@ -142,7 +149,6 @@ def _pin_recipes(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
 
 
 def _pin_from(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
-    from imagefab.flows.cross_toml import CROSS_FILE
     from imagefab.flows.from_catalogue import FromRequest, pin_from_catalogue
 
     namespace = shared.read_destination(arguments.source, option="--from")
@@ -150,7 +156,7 @@ def _pin_from(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
     request = FromRequest(
         namespace=namespace,
         recipes=tuple(arguments.recipes),
-        file=arguments.file or Path(CROSS_FILE),
+        file=_place_file(arguments),
         cross=arguments.cross,
         targets=arguments.targets,
         with_tag=arguments.with_tag,
@@ -158,6 +164,13 @@ def _pin_from(arguments: argparse.Namespace, workspace: Workspace) -> Pinned:
         only_compare=arguments.check,
     )
     return pin_from_catalogue(workspace, request, lambda problem: print_warning(problem, color=arguments.color))
+
+
+def _place_file(arguments: argparse.Namespace) -> Path | None:
+    """The file that was named. With -C, it is not the other project's, but one of where the command was started."""
+    file: Path | None = arguments.file
+    started: Path | None = arguments.started_in
+    return file if file is None or started is None else started / file
 
 
 def _describe_entry(entry: Entry, *, changed: bool) -> dict[str, Any]:
@@ -173,7 +186,7 @@ def _describe_entry(entry: Entry, *, changed: bool) -> dict[str, Any]:
 
 def _describe_remark(error: ConfigError) -> dict[str, Any]:
     assert error.position is not None
-    where = {"line": error.position.line, "column": error.position.column}
+    where = {"file": error.position.file, "line": error.position.line, "column": error.position.column}
     return {**where, "message": error.problem, "hint": error.hint}
 
 
@@ -218,7 +231,8 @@ def _list_stale(
 
     errors: list[ImagefabError] = []
     for number, one in enumerate(differences, 1):
-        what = f"{'.'.join(one.path[2:])} of {one.path[1]}"
+        path = one.path[len(file.section) :]
+        what = f"{'.'.join(path[2:])} of {path[1]}"
         found = "is missing" if one.found is None else f"is {escape(one.found[:200])}"
         hint = f"run `{_spell(arguments)}`" if number == len(differences) else None
         errors.append(

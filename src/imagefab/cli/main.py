@@ -176,6 +176,8 @@ def run_main(arguments: Sequence[str]) -> int:
         color = parsed.color
         if parsed.verb is None:
             raise UsageError("no verb", hint="see `imagefab --help`")
+        # A file of another project than the one of -C is named from here.
+        parsed.started_in = None if parsed.directory is None else _find_folder()
         with _work_in(parsed.directory):
             return _run_verb(parsed)
     except ImagefabError as error:
@@ -243,6 +245,13 @@ def _work_in(folder: str | None) -> Iterator[None]:
     finally:
         os.fchdir(before)
         os.close(before)
+
+
+def _find_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _stop_work() -> None:

@@ -10,14 +10,24 @@ platforms is left unchanged, since the user chooses which Rust toolchain runs on
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from imagefab.cross.lint import Ours, Remark, check_cross_toml, check_form
+from imagefab.cross.lint import check_cross_toml, check_form
 from imagefab.cross.pin import Pin, name_of
 from imagefab.cross.profile import Profile
+from imagefab.cross.remark import Ours, Remark
 from imagefab.platforms import AMD64, ARM64, HostPlatform
-from imagefab.toml.edit import Change, EditError, ValueDifference, change_text, find_value, list_differences, read_data
+from imagefab.toml.edit import (
+    Change,
+    EditError,
+    Keys,
+    ValueDifference,
+    change_text,
+    find_value,
+    list_differences,
+    read_data,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,29 +55,42 @@ class Update:
         return any(remark.fatal for remark in self.remarks)
 
 
-def update_cross_toml(text: str, entries: Sequence[Entry], profile: Profile, *, custom: Collection[str] = ()) -> Update:
+def update_cross_toml(
+    text: str, entries: Sequence[Entry], profile: Profile, *, custom: Collection[str] = (), section: Keys = ()
+) -> Update:
     """Return the text with the images of the entries. `custom` are the user's own triples.
 
-    EditError if an image cannot be inserted without changing something else and no remark explains why.
+    `section` is where the configuration is in a Cargo.toml. EditError if an image cannot be inserted without changing
+    something else and no remark explains why.
     """
     data = read_data(text)
     ours = {entry.triple: Ours(recipe=entry.recipe, runners=entry.runners) for entry in entries}
-    changes = [change for entry in entries for change in _make_changes(data, entry, profile)]
+    found = find_section(data, section)
+    changes = [
+        replace(change, path=(*section, *change.path))
+        for entry in entries
+        for change in _make_changes(found, entry, profile)
+    ]
+
+    def check(text: str, ours: Mapping[str, Ours]) -> tuple[Remark, ...]:
+        form = () if section else check_form(text, profile)
+        remarks = check_cross_toml(find_section(read_data(text), section), profile, ours=ours, custom=custom)
+        return (*form, *(replace(remark, path=(*section, *remark.path)) for remark in remarks))
+
     try:
         new = change_text(text, changes)
     except EditError:
-        remarks = (*check_form(text, profile), *check_cross_toml(data, profile, ours={}, custom=custom))
+        remarks = check(text, {})
         if not any(remark.fatal for remark in remarks):
             raise
         return Update(text=text, differences=(), remarks=remarks)
-    return Update(
-        text=new,
-        differences=list_differences(data, changes),
-        remarks=(
-            *check_form(new, profile),
-            *check_cross_toml(read_data(new), profile, ours=ours, custom=custom),
-        ),
-    )
+    return Update(text=new, differences=list_differences(data, changes), remarks=check(new, ours))
+
+
+def find_section(data: Mapping[str, Any], section: Keys) -> dict[str, Any]:
+    """Return cross's configuration in a document; empty if there is none."""
+    found = find_value(data, section)
+    return found if isinstance(found, dict) else {}
 
 
 def compose_cross_toml(entries: Sequence[Entry], profile: Profile) -> str:
@@ -83,6 +106,12 @@ def list_images(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]
             name = _find_name(find_value(targets, (triple, *way)))
             if name is not None:
                 yield ("target", triple, *way), name
+
+
+def list_targets(data: Mapping[str, Any]) -> list[str]:
+    """Return the targets that the file has a table for."""
+    targets = data.get("target")
+    return list(targets) if isinstance(targets, dict) else []
 
 
 def list_references(data: Mapping[str, Any]) -> dict[str, str]:

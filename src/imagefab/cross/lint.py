@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from imagefab.cross.pin import is_fixed
+from imagefab.cross.lint_env import check_env
+from imagefab.cross.lint_images import check_dockerfile, check_image, check_ours, check_runner
+from imagefab.cross.lint_prebuild import check_pre_builds
 from imagefab.cross.profile import PROFILES, Profile, Shape, knows
+from imagefab.cross.remark import Ours, Remark
 from imagefab.cross.triples import TRIPLES
 from imagefab.toml.edit import Keys, find_value, format_key
 from imagefab.toml.grammar import name_type, quote, suggest
-from imagefab.toml.positions import Outline, Path
+from imagefab.toml.positions import Outline
 
-_PLATFORM = re.compile(r"linux/(amd64|arm64|arm64/v8)\Z|[a-z]+/[a-z0-9_]+(/[a-z0-9]+)?=[A-Za-z0-9_.-]+\Z")
-_TRIPLE = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.]+){1,3}\Z")
 _ALIKE = 0.75
 """The similarity, up to 1, above which one triple counts as a misspelling of another."""
 
@@ -36,34 +36,20 @@ _ELSEWHERE = {
 """Misplaced keys → what to do instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
-    path: Path
-    text: str
-    hint: str | None = None
-    on_key: bool = False
-    fatal: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ours:
-    """What is known of an image that imagefab writes for a target."""
-
-    recipe: str
-    runners: Mapping[str, frozenset[str]]
-    """The runners that the image has, by host platform; empty if there are none."""
-
-
 def check_cross_toml(
     data: Mapping[str, Any], profile: Profile, *, ours: Mapping[str, Ours], custom: Collection[str] = ()
 ) -> tuple[Remark, ...]:
     """Return remarks on a document. `custom` are the user's own triples, which are in no list."""
     remarks = [*_check_keys(data, profile), *_check_triples(data, custom)]
+    if isinstance(build := data.get("build"), dict):
+        remarks += check_env(build, ("build",), profile)
     for triple, table in _targets(data):
-        remarks += _check_image(triple, table, profile)
-        remarks += _check_dockerfile(triple, table, data, ours.get(triple))
-        if (our := ours.get(triple)) is not None:
-            remarks += _check_ours(triple, table, profile, our)
+        our = ours.get(triple)
+        remarks += check_image(triple, table, profile)
+        remarks += check_dockerfile(triple, table, data, our)
+        remarks += check_runner(triple, table) if our is None else check_ours(triple, table, profile, our)
+        remarks += check_env(table, ("target", triple), profile)
+    remarks += check_pre_builds(data, ours)
     return tuple(dict.fromkeys(remarks))
 
 
@@ -153,7 +139,11 @@ def _explain_unknown(path: Keys, shape: Shape, profile: Profile) -> Remark:
     knowing = [other for other in PROFILES.values() if other is not profile and _knows(other, path)]
     if hint is None and knowing:
         hint = f"only {knowing[0].says} knows it: --cross {knowing[0].name}"
-    return Remark(path, text, hint or suggest(key, shape.keys, noun="keys that can be here"), on_key=True)
+    if hint is None:
+        hint = suggest(key, shape.keys, noun="keys that can be here")
+        if parent == "env" and "did you mean" not in (hint or "") and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", key):
+            hint = f'a variable is set by `passthrough = ["{key}=value"]`'
+    return Remark(path, text, hint, on_key=True)
 
 
 def _shape_at(profile: Profile, path: Keys) -> Shape:
@@ -189,97 +179,3 @@ def _check_triple(triple: str, path: Keys, custom: Collection[str], *, on_key: b
     close = get_close_matches(triple[:100].lower(), sorted(TRIPLES), n=1, cutoff=_ALIKE)
     if close:
         yield Remark(path, f"rustc has no target {quote(triple)}", f"did you mean `{close[0]}`?", on_key)
-
-
-# -- images -----------------------------------------------------------------------------------------------------------
-
-
-def _check_image(triple: str, table: Mapping[str, Any], profile: Profile) -> Iterator[Remark]:
-    for way in (("image",), ("zig", "image")):
-        image = find_value(table, way)
-        path = ("target", triple, *way)
-        if isinstance(image, str):
-            yield from _check_reference(image, path, triple, profile)
-        elif isinstance(image, dict) and profile.image_tables:
-            if isinstance(name := image.get("name"), str):
-                yield from _check_reference(name, (*path, "name"), triple, profile)
-            yield from _check_toolchain(image.get("toolchain"), (*path, "toolchain"))
-
-
-def _check_reference(name: str, path: Keys, triple: str, profile: Profile) -> Iterator[Remark]:
-    if name[:1] in (":", "@", "-") and name:
-        if not profile.image_tables:
-            text = f"{quote(name)} is not the name of an image, and {profile.says} gives it to the engine as it is"
-        elif name.startswith("-"):
-            text = f"{quote(name)} means cross's own image for {quote(triple)}, with {quote(name)} in its tag"
-        else:
-            text = f"{quote(name)} means cross's own image: {quote(f'ghcr.io/cross-rs/{triple}{name}')}"
-        yield Remark(path, text, "write the whole name: registry/name@sha256:…")
-    elif "@" in name and not is_fixed(name):
-        yield Remark(path, f"{quote(name)} has no whole digest", "a digest is `sha256:` and 64 hexadecimal digits")
-    elif not is_fixed(name):
-        text = f"{quote(name)} can be another image tomorrow, and cross never pulls again what a machine has"
-        yield Remark(path, text, "pin it by digest: name@sha256:…")
-
-
-def _check_toolchain(entries: object, path: Keys) -> Iterator[Remark]:
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if isinstance(entry, str) and not _PLATFORM.match(entry) and not _TRIPLE.match(entry):
-            yield Remark(
-                (*path, index),
-                f"{quote(entry)} is not a host platform",
-                "like `linux/amd64`, `linux/arm64=aarch64-unknown-linux-gnu` or `x86_64-unknown-linux-gnu`",
-                fatal=True,
-            )
-
-
-def _check_dockerfile(
-    triple: str, table: Mapping[str, Any], data: Mapping[str, Any], our: Ours | None
-) -> Iterator[Remark]:
-    """Warn about a Dockerfile for a target with an image: cross builds it and tags the result with the image's name."""
-    image = table.get("image")
-    name = image.get("name") if isinstance(image, dict) else image
-    if not isinstance(name, str):
-        return
-    if "dockerfile" in table:
-        path: Keys = ("target", triple, "dockerfile")
-        hint = "leave out `dockerfile` or `image`"
-    elif find_value(data, ("build", "dockerfile")) is not None:
-        path = ("build", "dockerfile")
-        hint = "it is for every target; give it to those that need it, under [target.TRIPLE]"
-    else:
-        return
-    if our is not None:
-        if path[0] == "target":
-            hint = f"leave it out; what it adds to the image can stand in recipes/{our.recipe}.toml"
-        text = f"cross would build over the image pinned for {quote(triple)}: it fails, or replaces that image"
-        yield Remark(path, text, hint, on_key=True, fatal=True)
-    elif is_fixed(name):
-        text = f"cross would build over the image pinned for {quote(triple)}: it fails, or replaces that image"
-        yield Remark(path, text, hint, on_key=True)
-    else:
-        yield Remark(
-            path,
-            f"cross builds this image and calls it {quote(name)}, as the image of {quote(triple)}",
-            hint,
-            on_key=True,
-        )
-
-
-def _check_ours(triple: str, table: Mapping[str, Any], profile: Profile, our: Ours) -> Iterator[Remark]:
-    runner = table.get("runner")
-    without = [name for name, known in our.runners.items() if runner not in known]
-    if isinstance(runner, str) and runner and without:
-        has = dict.fromkeys(name for platform in without for name in sorted(our.runners[platform]))
-        yield Remark(
-            ("target", triple, "runner"),
-            f"the image of {our.recipe} for {' and '.join(without)} does not run programs with {quote(runner)}",
-            f"it runs them with {', '.join(map(quote, has)) or 'nothing'}; without `runner` it chooses",
-        )
-    if profile.host_words is not None and not any(word in triple for word in profile.host_words):
-        yield Remark(
-            ("target", triple),
-            f"{profile.says} does not use a container for {triple}: it runs the host's cargo",
-            "use `imagefab run`, or cross's main branch",
-            on_key=True,
-        )

@@ -35,6 +35,11 @@ def is_fixed(reference: str) -> bool:
     return any(pattern.match(reference) for pattern in (BY_DIGEST, _BY_ID, _LOCAL))
 
 
+def is_local(reference: str) -> bool:
+    """Return whether an image is only on this machine, by its name: no registry and no namespace, or `localhost/`."""
+    return "/" not in reference or reference.startswith("localhost/")
+
+
 def find_digest(reference: str) -> Digest | None:
     """Return the digest that a reference has, if it has one."""
     return Digest.parse(reference.rpartition("@")[2]) if BY_DIGEST.match(reference) else None

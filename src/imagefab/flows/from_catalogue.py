@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imagefab.attest.sign import Verifier
 from imagefab.cross.choice import choose_one_each
-from imagefab.cross.cross_toml import Entry, list_references
+from imagefab.cross.cross_toml import Entry, list_references, list_targets
 from imagefab.cross.file import UserFile, locate
 from imagefab.cross.pin import BY_DIGEST, Pin, find_digest, name_of
 from imagefab.errors import ConfigError, FetchError, ImagefabError, UsageError, raise_all
 from imagefab.flows.catalogue import read_catalogue
-from imagefab.flows.cross_toml import CROSS_FILE, Pinned, read_cross_file, write_pins
+from imagefab.flows.cross_toml import Pinned, read_files, write_pins
 from imagefab.flows.workspace import Workspace
 from imagefab.records.catalogue import NAME, Catalogue
 from imagefab.records.catalogue import Entry as Listed
@@ -27,7 +27,8 @@ class FromRequest:
     namespace: str
     """Registry and namespace."""
     recipes: tuple[str, ...] = ()
-    file: Path = Path(CROSS_FILE)
+    file: Path | None = None
+    """None means Cross.toml, and the tables for cross in Cargo.toml."""
     cross: str | None = None
     """The version of cross that reads the file; None means to guess it from the file."""
     targets: bool = False
@@ -48,11 +49,11 @@ class _Choice:
 
 def pin_from_catalogue(workspace: Workspace, request: FromRequest, show: Callable[[ConfigError], None]) -> Pinned:
     """Write images of a namespace into a Cross.toml. `show` is called with non-fatal problems in it."""
-    file = read_cross_file(workspace, request.file)
+    files = read_files(workspace, request.file)
     catalogue = _require_catalogue(workspace, request)
-    choices = _choose(workspace, request, catalogue, file)
+    choices = _choose(workspace, request, catalogue, files)
     entries = tuple(_make_entry(choice, request) for choice in choices)
-    pinned = write_pins(file, entries, cross=request.cross, only_compare=request.only_compare, show=show)
+    pinned = write_pins(workspace, files, entries, cross=request.cross, only_compare=request.only_compare, show=show)
     for text in filter(None, map(_compare_floors, choices)):
         workspace.progress.warn(text)
     return pinned
@@ -75,23 +76,30 @@ def _require_catalogue(workspace: Workspace, request: FromRequest) -> Catalogue:
 # -- which images ------------------------------------------------------------------------------------------------------
 
 
-def _choose(workspace: Workspace, request: FromRequest, catalogue: Catalogue, file: UserFile) -> list[_Choice]:
-    named = list_references(file.data)
+def _choose(
+    workspace: Workspace, request: FromRequest, catalogue: Catalogue, files: Sequence[UserFile]
+) -> list[_Choice]:
     if request.recipes:
-        choices = [*_choose_recipes(request, catalogue, named, file)]
-    elif request.targets:
-        choices = [*_choose_targets(workspace, request, catalogue, named, file)]
-    else:
-        choices = [*_choose_named(request, catalogue, named, file)]
+        named = {triple: name for file in reversed(files) for triple, name in list_references(file.cross).items()}
+        return [*_choose_recipes(request, catalogue, named, files[0])]
+    choices: dict[str, _Choice] = {}
+    for file in files:
+        found = (
+            _choose_targets(workspace, request, catalogue, file)
+            if request.targets
+            else _choose_named(request, catalogue, file)
+        )
+        choices |= {choice.triple: choice for choice in found if choice.triple not in choices}
     if choices:
-        return choices
+        return list(choices.values())
+    shown = " and ".join(file.shown for file in files)
     if request.targets:
         raise UsageError(
-            f"{file.shown} has no target that {request.namespace} has an image for",
+            f"{shown} has no target that {request.namespace} has an image for",
             hint=f"name a recipe of it: {', '.join(entry.recipe for entry in catalogue.entries[:10])}",
         )
     raise UsageError(
-        f"no image in {file.shown} is from {request.namespace}",
+        f"no image in {shown} is from {request.namespace}",
         hint="`--targets` pins all targets that the file has; a recipe's name adds its target, like "
         f"`imagefab cross-toml {_name_any(catalogue)} --from {request.namespace}`",
     )
@@ -127,12 +135,10 @@ class _Rival:
     triple: str
 
 
-def _choose_named(
-    request: FromRequest, catalogue: Catalogue, named: dict[str, str], file: UserFile
-) -> Iterator[_Choice]:
+def _choose_named(request: FromRequest, catalogue: Catalogue, file: UserFile) -> Iterator[_Choice]:
     """What the file names already, in whatever way."""
     errors: list[ImagefabError] = []
-    for triple, now in named.items():
+    for triple, now in list_references(file.cross).items():
         if not _is_from(now, request, catalogue):
             continue
         listed = catalogue.find(name_of(now))
@@ -141,7 +147,7 @@ def _choose_named(
             errors.append(
                 ConfigError(
                     f"{request.namespace} has no image {quote(name_of(now))} any more",
-                    position=locate(file, ("target", triple, "image")),
+                    position=locate(file, (*file.section, "target", triple, "image")),
                     hint=f"for {triple} it has {', '.join(names) or 'none'}",
                 )
             )
@@ -151,15 +157,15 @@ def _choose_named(
 
 
 def _choose_targets(
-    workspace: Workspace, request: FromRequest, catalogue: Catalogue, named: dict[str, str], file: UserFile
+    workspace: Workspace, request: FromRequest, catalogue: Catalogue, file: UserFile
 ) -> Iterator[_Choice]:
     """An image for each target that the file has: the one it names already, or else the catalogue's default."""
-    targets = file.data.get("target")
-    for triple, table in targets.items() if isinstance(targets, dict) else ():
+    named = list_references(file.cross)
+    for triple in list_targets(file.cross):
         now = named.get(triple, "")
         listed = catalogue.find(name_of(now)) if _is_from(now, request, catalogue) else None
         listed = listed or catalogue.choose_default(triple)
-        if _has_dockerfile(file.data, table):
+        if _has_dockerfile(file.cross, triple):
             workspace.progress.warn(f"{triple} is left as it is: {file.shown} builds its image from a Dockerfile")
         elif listed is None:
             workspace.progress.warn(f"{triple} is left as it is: {request.namespace} has no image for it")
@@ -176,9 +182,8 @@ def _is_from(reference: str, request: FromRequest, catalogue: Catalogue) -> bool
     return name == f"{request.namespace}/{name_of(reference)}" or (listed is not None and name == listed.name)
 
 
-def _has_dockerfile(data: dict[str, Any], table: object) -> bool:
-    has_own = isinstance(table, dict) and "dockerfile" in table
-    return has_own or find_value(data, ("build", "dockerfile")) is not None
+def _has_dockerfile(data: dict[str, Any], triple: str) -> bool:
+    return any(find_value(data, (*place, "dockerfile")) is not None for place in (("build",), ("target", triple)))
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagefab.ci.report import DeadPin, Failure, ImageChange, compose_report
+from imagefab.cross.config import CROSS_FILE
 from imagefab.cross.file import UserFile, read_user_file
 from imagefab.debian.archive import ArchiveReader
 from imagefab.engines.rust import find_rust
@@ -16,7 +17,6 @@ from imagefab.errors import ImagefabError, RecipeError, UsageError, list_errors
 from imagefab.files.output import check_output, write_output
 from imagefab.flows.build import EngineChoice, make_workshop
 from imagefab.flows.check import make_checker
-from imagefab.flows.cross_toml import CROSS_FILE
 from imagefab.flows.locking import Locker, Scope, load_everyone
 from imagefab.flows.move import Move, Refreshed, find_move, make_image, write_checks, write_down
 from imagefab.flows.pin import list_pins_in_use, update_pins

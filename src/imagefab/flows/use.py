@@ -12,11 +12,11 @@ from imagefab.ci.origin import find_origin
 from imagefab.ci.requirements import PINNED
 from imagefab.ci.services import GITLAB, NONE
 from imagefab.ci.uses import compose_uses
+from imagefab.cross.config import CROSS_FILE
 from imagefab.cross.file import read_user_file
 from imagefab.errors import UsageError
 from imagefab.files.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.files.plain import MOST_GENERATED, BadFileError, is_there, read_text
-from imagefab.flows.cross_toml import CROSS_FILE
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.project import find_shipped_project
 from imagefab.toml.edit import find_value
