@@ -26,6 +26,7 @@ from imagefab.cli import (
     doctor,
     gc,
     init,
+    judge,
     list_,
     lock,
     matrix,
@@ -50,8 +51,8 @@ PIPE_CLOSED = 141
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE, _PAUSE = 30.0, 0.2
 """Seconds that an interrupted run may take to clean up, and seconds between two looks at what still runs."""
-_VERBS = (list_, show, init, new, lock, render, context, build, check, publish, cross_toml, verify, refresh, diff,
-          matrix, sbom, run, shell, doctor, gc)  # fmt: skip
+_VERBS = (list_, show, init, new, lock, render, context, build, check, judge, publish, cross_toml, verify, refresh,
+          diff, matrix, sbom, run, shell, doctor, gc)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
