@@ -50,3 +50,28 @@ def test_the_wheel_brings_recipes_and_keys(tmp_path: Path) -> None:
     assert "\ndeflate==0.9.0 " in pins, "what it needs comes along"
     keys = list((installed / "imagefab/debian/keys").glob("*.gpg"))
     assert len(keys) == len(list((ROOT / "src/imagefab/debian/keys").glob("*.gpg"))) > 0
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("tool", ["pipx", "uv"])
+def test_tools_install_it(tool: str, tmp_path: Path) -> None:
+    """From the wheel, into an environment of its own, as the README says."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("imagefab-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "tools"], check=True)
+    subprocess.run([tmp_path / "tools/bin/pip", "install", "--quiet", tool], check=True)
+    programs = tmp_path / "bin"
+    env = os.environ | {
+        "PIPX_HOME": str(tmp_path / "pipx"),
+        "PIPX_BIN_DIR": str(programs),
+        "UV_TOOL_DIR": str(tmp_path / "uv"),
+        "UV_TOOL_BIN_DIR": str(programs),
+        "IMAGEFAB_STORE": str(tmp_path / "store"),
+    }
+    words = ["install"] if tool == "pipx" else ["tool", "install"]
+    subprocess.run([tmp_path / "tools/bin" / tool, *words, wheel], env=env, check=True, capture_output=True)
+    listed = subprocess.run(
+        [programs / "imagefab", "list", "--json"], cwd=tmp_path, env=env, check=True, capture_output=True, text=True
+    )
+    assert "aarch64-musl" in listed.stdout

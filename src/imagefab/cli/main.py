@@ -20,6 +20,7 @@ from imagefab import __version__
 from imagefab.cli import (
     build,
     check,
+    completion,
     context,
     cross_toml,
     diff,
@@ -52,7 +53,7 @@ _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE, _PAUSE = 30.0, 0.2
 """Seconds that an interrupted run may take to clean up, and seconds between two looks at what still runs."""
 _VERBS = (list_, show, init, new, lock, render, context, build, check, judge, publish, cross_toml, verify, refresh,
-          diff, matrix, sbom, run, shell, doctor, gc)  # fmt: skip
+          diff, matrix, sbom, run, shell, completion, doctor, gc)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -93,6 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"imagefab {__version__}")
     _add_global_options(parser, top=True)
+    parser.set_defaults(top=parser)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     for module in _VERBS:
         verb = verbs.add_parser(module.NAME, help=module.HELP, description=module.HELP, allow_abbrev=False)
