@@ -75,6 +75,7 @@ def test_bad_requests(imagefab: RunImagefab, project: Path) -> None:
         (127, "/x: error while loading shared libraries: libssl.so.3: cannot open", False, "libssl.so.3"),
         (127, "sh: 1: /x: not found", False, "not found"),
         (126, "", False, "exit code 126"),
+        (139, "Segmentation fault", False, "ended by SIGSEGV"),
         (132, "Illegal instruction", False, "an instruction that the processor does not have"),
         (255, "qemu-aarch64: Could not open '/lib/ld-linux-aarch64.so.1'", False, "Could not open"),
     ],

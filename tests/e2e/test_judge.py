@@ -15,13 +15,16 @@ LATER = '#include <stdio.h>\nint main(void) { puts("hello"); return 3; }\n'
 
 def test_it_starts_or_says_why(tiny: CommandLine, tmp_path: Path) -> None:
     fine = compile_c(tmp_path, LATER, "-static", name="fine")
-    unresolved = ("-Wl,--unresolved-symbols=ignore-all", "-Wl,-z,now")
-    bad = compile_c(tmp_path, "int missing(void);\nint main(void) { return missing(); }\n", *unresolved, name="bad")
+    compile_c(tmp_path, "int gone(void) { return 0; }\n", "-shared", "-fPIC", name="libgone.so")
+    source = "int gone(void);\nint main(void) { return gone(); }\n"
+    lacking = compile_c(tmp_path, source, "-L.", "-lgone", name="lacking")
+    crashing = compile_c(tmp_path, "int main(void) { return *(volatile int *)0; }\n", "-static", name="crashing")
     value = tiny.json("judge", fine, "--runs-on", "trixie")
     assert value["files"][0]["runs_on"] == {"trixie": {"ok": True, "detail": "exit code 3"}}
-    said = tiny.run("judge", bad, "--runs-on", "trixie", code=8)
-    assert "does not start on trixie: " in said.stderr
-    assert "symbol lookup error" in said.stderr
+    said = tiny.run("judge", lacking, crashing, "--runs-on", "trixie", code=8)
+    assert "lacking: does not start on trixie: " in said.stderr
+    assert "error while loading shared libraries: libgone.so" in said.stderr
+    assert "crashing: does not start on trixie: it is ended by SIGSEGV" in said.stderr
 
 
 def test_another_machine(warm: CommandLine, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ _LIMIT = 20.0
 _NOBODY = 12345
 _INSIDE = "/judged"
 _LOADER = (126, 127)
+_CRASHES = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
 _REFUSAL = re.compile(
     r"error while loading shared libraries|version `[^']+' not found|symbol lookup error|Could not open '"
 )
@@ -196,6 +197,8 @@ def _conclude(suite: str, code: int | None, said: str) -> Start:
         return Start(suite=suite, works=True, detail=f"it still ran after {_LIMIT:.0f} seconds")
     if code == _ILLEGAL or "uncaught target signal 4" in said:
         return Start(suite=suite, works=False, detail="it executes an instruction that the processor does not have")
+    if code - 128 in _CRASHES:
+        return Start(suite=suite, works=False, detail=f"it is ended by {signal.Signals(code - 128).name}")
     refusal = next((line for line in lines if _REFUSAL.search(line)), None)
     if code in _LOADER or refusal is not None:
         return Start(suite=suite, works=False, detail=(refusal or last)[:200] or f"exit code {code}")
