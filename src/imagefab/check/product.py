@@ -71,6 +71,9 @@ _ARM_ARCHITECTURES = {
 _NEWEST_ARM = {"armv4t": 2, "thumbv4t": 2, "armv5te": 4, "thumbv5te": 4, "arm": 6, "armv6": 9}
 """The newest architecture that a target's programs may need, by a triple's first part. Other targets have no limit."""
 _MOST_ATTRIBUTES = 100
+_FLAGS = os.O_RDONLY
+for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)  # not every system has all of them
 
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
 _VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})+\Z")
@@ -119,7 +122,7 @@ def _find_format(triple: str) -> str | None:
 
 def read_binary(path: Path) -> Binary:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _FLAGS)
         with os.fdopen(descriptor, "rb") as file:
             header = read_header(file)
             if header is None:
