@@ -86,6 +86,8 @@ def test_the_same_digests_as_roots(place: str, user: User, everything: CommandLi
     script = 'test "$(id -u)" = 0 && touch /etc/anything && tcc hello.c -o hello && ./hello'
     line.run("run", "first", "--", "sh", "-euc", script)
     assert (line.folder / "hello").owner() == user.name
+    assert list((line.store / "trees").iterdir())
+    line.run("gc")
     assert_tidy(line)
 
 

@@ -75,6 +75,14 @@ def test_what_was_not_finished_is_not_kept(store: Store) -> None:
     assert use(store, [ONE, TWO]) == [True, False]
 
 
+def test_an_ordinary_user_keeps_none_that_only_root_could_remove(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with lend_trees(store, [ONE], store.scratch_folder() / "job") as loan:
+        assert loan.lowers()[0].tree is None
+    assert use(store, [ONE], as_caller=True) == [False]
+    assert use(store, [ONE], as_caller=True) == [True]
+
+
 def test_other_ids_are_another_tree(store: Store) -> None:
     use(store, [ONE])
     assert use(store, [ONE], as_caller=True) == [False]

@@ -8,6 +8,7 @@ A worker unpacks a layer that is not there into its job's own folder. When the j
 store, complete. It is used as a lower folder of overlays and so never written to. Nothing waits until a tree is on the
 disk: after a crash of the machine it may not be, so trees of an earlier boot are made again.
 
+An ordinary user's trees are those where root is that user, so that the user can remove the store as any other folder.
 What was not used for longest goes when there is more than `MOST_UNPACKED`. `imagefab gc` removes all of them.
 """
 
@@ -54,7 +55,8 @@ def lend_trees(store: Store, layers: Sequence[Layer], folder: Path, *, as_caller
 
     The job's worker must have ended by then.
     """
-    keys = _choose_keys(layers, choose_maps(as_caller=as_caller)) if layers else {}
+    is_removable = as_caller or os.geteuid() == 0
+    keys = _choose_keys(layers, choose_maps(as_caller=as_caller)) if layers and is_removable else {}
     with contextlib.ExitStack() as leases:
         places = {number: _home(store) / key for number, key in keys.items()}
         kept = {number: place for number, place in places.items() if _hold(place, leases)}
