@@ -123,4 +123,4 @@ def prepare(name: str = "small") -> Prepared:
     recipe = make_recipe(name=name)
     blueprints = design_blueprints(recipe)
     lock = make_lock(blueprints, recipe=recipe)
-    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=make_plans(recipe))
+    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints)

@@ -129,3 +129,5 @@ def test_new(imagefab: RunImagefab, project: Path) -> None:
     assert imagefab(*words).code == 0
     assert "mine" in imagefab("list").out
     assert imagefab(*words).code == 2
+    result = imagefab("new", "bases", *words[2:])
+    assert result.code == 2 and "can't be called `bases`" in result.err

@@ -23,12 +23,37 @@ from imagefab.http import SLOWEST
 PROGRAM = [sys.executable, "-m", "imagefab"]
 
 
+def list_imported(*arguments: str) -> set[str]:
+    """The modules that a process imports which runs a command."""
+    program = (
+        "import sys\n"
+        "from imagefab.cli.main import run_main\n"
+        "try:\n    run_main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stderr.split())
+
+
 def list_verbs() -> list[str]:
     text = make_parser().format_help()
     return re.findall(r"^    ([a-z-]+) ", text.partition("verbs:")[2], re.MULTILINE)
 
 
 # -- help and bad arguments -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verbs"),
+    [(["--version"], set()), (["-C", "build", "list", "--help"], {"list_"}), (["-q", "gc", "--help"], {"gc"})],
+    ids=" ".join,
+)
+def test_a_run_imports_what_it_uses(arguments: list[str], verbs: set[str]) -> None:
+    """Starting is most of the time of many runs."""
+    modules = list_imported(*arguments)
+    found = {name.removeprefix("imagefab.cli.") for name in modules if name.startswith("imagefab.cli.")}
+    assert found - {"main", "display", "arguments", "surroundings"} == verbs
+    assert not {"imagefab.recipe.model", "imagefab.toml.grammar", "imagefab.flows.workspace"} & modules
 
 
 def test_help(imagefab: RunImagefab) -> None:

@@ -11,7 +11,8 @@ from tests.sample_recipe import ROOT, SMALL, TOOLS, make_recipe
 
 from imagefab.errors import ImagefabError, StaleError
 from imagefab.flows.lock import LockUpdate
-from imagefab.recipe.model import Additions, Base
+from imagefab.flows.locking import Locked, Locker
+from imagefab.recipe.model import Additions, Base, Recipe
 
 
 def test_recipes_share_the_locks_of_their_bases(world: World) -> None:
@@ -223,6 +224,24 @@ def test_a_recipe_that_fails_does_not_stop_the_others(world: World) -> None:
     world.add(make_recipe(name="two"))
     world.lock(upgrade=True)
     assert list_versions(world.read("two"))["apt"] == "2"
+
+
+def test_an_interrupted_run_writes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes' locks would be stale as long as their base's is another."""
+    world.lock()
+    before = world.texts()
+    world.publish(apt="2")
+
+    def interrupt(self: Locker, recipe: Recipe) -> Locked:
+        if recipe.name == "two":
+            raise KeyboardInterrupt
+        return lock_recipe(self, recipe)
+
+    lock_recipe = Locker.lock_recipe
+    monkeypatch.setattr(Locker, "lock_recipe", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        world.lock(upgrade=True)
+    assert world.texts() == before
 
 
 def test_a_base_that_fails_is_told_once(world: World) -> None:

@@ -17,7 +17,7 @@ from imagefab.flows.prepare import design_blueprints
 from imagefab.lock.model import Lock
 from imagefab.oci.layer import CANONICAL_FORM
 from imagefab.plan import make
-from imagefab.plan.make import make_plan
+from imagefab.plan.make import _plan_base_layer, make_plan
 from imagefab.plan.model import (
     AddRootfs,
     BlobContent,
@@ -283,6 +283,13 @@ def test_a_change_below_changes_all_above() -> None:
     assert [name for name, key in keys(plan()).items() if after[name] == key] == ["base"]
 
 
+def test_the_layers_of_a_base_are_planned_once() -> None:
+    _plan_base_layer.cache_clear()
+    one, other = make_plans(make_recipe(name="one")), make_plans(make_recipe(name="other"))
+    assert all(a.layers[n] is b.layers[n] for a, b in zip(one, other, strict=True) for n in (0, 1))
+    assert _plan_base_layer.cache_info().hits == _plan_base_layer.cache_info().misses == 4
+
+
 def change_lock(change: Callable[[Lock], Lock]) -> dict[str, Digest]:
     blueprints = design_blueprints(SMALL)
     return keys(make_plan(blueprints[0], change(make_lock(blueprints))))
@@ -318,4 +325,5 @@ def test_the_canonical_form_changes_all_layers(monkeypatch: pytest.MonkeyPatch) 
 def test_what_a_step_runs_is_in_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     before = keys(plan())
     monkeypatch.setattr(make, "_DPKG", "dpkg --force-all")
+    monkeypatch.setattr(make, "_plan_base_layer", make._plan_layer)
     assert before["base"] != keys(plan())["base"]

@@ -232,8 +232,9 @@ class TestFilesOnDisk:
 
     @pytest.mark.parametrize(
         "name",
-        ["Bad", "a b", "-x", "x-", "a..b", "a___b", "a-.b", "x" * 120, "ä", "a\nb", "\x1b[31m", "\udcff", "$(x)"],
-    )
+        ["Bad", "a b", "-x", "x-", "a..b", "a___b", "a-.b", "x" * 120, "ä", "a\nb", "\x1b[31m", "\udcff", "$(x)",
+         "bases"],
+    )  # fmt: skip
     def test_bad_names(self, name: str, write_project: Any, rules: Rules) -> None:
         project = write_project({})
         (project.recipes_dir / f"{name}.toml").write_text(GOOD)

@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     import shtab
 
-    top: argparse.ArgumentParser = arguments.top
+    from imagefab.cli.main import make_parser
+
+    top = make_parser()
     for action in _list_actions(top):
         complete = _choose(action, {"file": shtab.FILE, "folder": shtab.DIRECTORY})
         if complete is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import importlib
 import io
 import os
 import signal
@@ -13,47 +14,25 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, NoReturn
 
 from imagefab import __version__
-from imagefab.cli import (
-    build,
-    check,
-    completion,
-    context,
-    cross_toml,
-    diff,
-    doctor,
-    gc,
-    init,
-    judge,
-    list_,
-    lock,
-    matrix,
-    new,
-    publish,
-    refresh,
-    render,
-    run,
-    sbom,
-    shell,
-    show,
-    verify,
-)
-from imagefab.cli.surroundings import read_surroundings
 from imagefab.errors import EngineError, ImagefabError, UsageError
 from imagefab.interrupts import INTERRUPTED, LINE, leave_on_interrupt, raise_on_interrupt
-from imagefab.progress import Progress
-from imagefab.toml.grammar import quote
+
+if TYPE_CHECKING:
+    from imagefab.progress import Progress
 
 PIPE_CLOSED = 141
 
 _BAD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES}
 _PATIENCE, _PAUSE = 30.0, 0.2
 """Seconds that an interrupted run may take to clean up, and seconds between two looks at what still runs."""
-_VERBS = (list_, show, init, new, lock, render, context, build, check, judge, publish, cross_toml, verify, refresh,
-          diff, matrix, sbom, run, shell, completion, doctor, gc)  # fmt: skip
+_VERBS = ("list", "show", "init", "new", "lock", "render", "context", "build", "check", "judge", "publish",
+          "cross-toml", "verify", "refresh", "diff", "matrix", "sbom", "run", "shell", "completion",
+          "doctor", "gc")  # fmt: skip
+"""Each has a module of that name here, which is imported when it is used."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,7 +65,8 @@ def _add_global_options(parser: argparse.ArgumentParser, *, top: bool) -> None:
     )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(arguments: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser for some arguments, which knows the verb in them alone; without any, for all verbs."""
     parser = _Parser(
         prog="imagefab",
         description="A factory for cross-compilation build images: same lock, same digest, whatever builds it.",
@@ -94,14 +74,32 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"imagefab {__version__}")
     _add_global_options(parser, top=True)
-    parser.set_defaults(top=parser)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
-    for module in _VERBS:
+    for name in _VERBS if arguments is None else _list_needed(arguments):
+        module = _import_verb(name)
         verb = verbs.add_parser(module.NAME, help=module.HELP, description=module.HELP, allow_abbrev=False)
         module.add_arguments(verb)
         _add_global_options(verb, top=False)
         verb.set_defaults(run=module.run)
     return parser
+
+
+def _list_needed(arguments: Sequence[str]) -> Sequence[str]:
+    """The verb that arguments name; all of them if it is none, as errors and help list them."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    _add_global_options(parser, top=True)
+    try:
+        _, rest = parser.parse_known_args(arguments)
+    except UsageError:
+        return _VERBS
+    if rest == ["--version"]:
+        return ()
+    return rest[:1] if rest and rest[0] in _VERBS else _VERBS
+
+
+def _import_verb(name: str) -> ModuleType:
+    """Import a verb's module. `list` is a word of Python's."""
+    return importlib.import_module(f"imagefab.cli.{'list_' if name == 'list' else name.replace('-', '_')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -170,12 +168,10 @@ def _speak_utf8() -> None:
 
 def run_main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Only bugs raise exceptions."""
-    from imagefab.cli.display import print_error
-
     signal.signal(signal.SIGTERM, _interrupt)
     color = "auto"
     try:
-        parsed = make_parser().parse_args(arguments)
+        parsed = make_parser(arguments).parse_args(arguments)
         color = parsed.color
         if parsed.verb is None:
             raise UsageError("no verb", hint="see `imagefab --help`")
@@ -185,7 +181,7 @@ def run_main(arguments: Sequence[str]) -> int:
             return _run_verb(parsed)
     except ImagefabError as error:
         with contextlib.suppress(BrokenPipeError):
-            print_error(error, color=color)
+            _print_error(error, color)
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(LINE)
@@ -199,12 +195,19 @@ def run_main(arguments: Sequence[str]) -> int:
         explained = _explain(error)
         if explained is None:
             raise
-        print_error(explained, color=color)
+        _print_error(explained, color)
         return explained.exit_code
+
+
+def _print_error(error: ImagefabError, color: str) -> None:
+    from imagefab.cli.display import print_error
+
+    print_error(error, color=color)
 
 
 def _run_verb(arguments: argparse.Namespace) -> int:
     from imagefab.cli.display import LiveProgress, QuietProgress, make_progress
+    from imagefab.cli.surroundings import read_surroundings
     from imagefab.flows.workspace import Workspace
 
     if arguments.quiet:
@@ -228,6 +231,8 @@ def _explain(error: OSError) -> ImagefabError | None:
     if error.errno == errno.ENOSPC:
         return EngineError(f"no space left: {error.filename or 'where the output goes'}")
     if error.filename is not None and error.errno in _BAD_NAMES:
+        from imagefab.toml.grammar import quote
+
         return UsageError(f"{error.strerror}: {quote(os.fsdecode(error.filename))}")
     return None
 

@@ -95,6 +95,7 @@ def _check_recipe(workspace: Workspace, recipe: Recipe) -> tuple[LockState, _Fou
         prepared = prepare_recipe(workspace.project, recipe)
         assert file is not None
         found = _Found(path=path, file=file, lock=prepared.lock, blueprints=prepared.blueprints)
+        _ = prepared.plans  # which need all that the lock should have
         check_own_files(prepared, workspace.own_files)
         _require_format(file, shown)
     except ImagefabError as error:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imagefab.cross.cross_toml import Entry, compose_cross_toml
-from imagefab.cross.profile import PROFILES
 from imagefab.engines.build import assemble_image, find_image, find_layers
 from imagefab.errors import ImagefabError, StaleError
-from imagefab.flows.pin import find_built, find_local_pin, find_pin
 from imagefab.flows.prepare import Prepared, choose_platforms, lock_path, prepare_recipe
 from imagefab.flows.workspace import Workspace
 from imagefab.lock.libc import find_claim, find_libc
@@ -18,9 +15,10 @@ from imagefab.oci.image import Image
 from imagefab.oci.layer import Layer
 from imagefab.plan.model import Plan
 from imagefab.platforms import AMD64, HOST_PLATFORMS
-from imagefab.progress import SilentProgress
+from imagefab.progress import Progress, SilentProgress
 from imagefab.recipe.model import Recipe
 from imagefab.records.checked import Checked, find_checked
+from imagefab.store.store import Store
 from imagefab.toolchains.runners.table import make_runner
 
 
@@ -70,9 +68,16 @@ def summarise(workspace: Workspace, recipe: Recipe, *, anywhere: bool) -> Summar
         libc=find_image_libc(prepared),
         lock="locked",
         checked=found if found is not None and found.plan == plan.key else None,
-        digest=None if image is None else str(find_built(prepared, workspace.store, SilentProgress()).digest),
+        digest=None if image is None else _find_digest(prepared, workspace.store, SilentProgress()),
         size=None if image is None else image.size,
     )
+
+
+def _find_digest(prepared: Prepared, store: Store, progress: Progress) -> str:
+    """The digest of the images for all host platforms that are built."""
+    from imagefab.flows.pin import find_built
+
+    return str(find_built(prepared, store, progress).digest)
 
 
 def find_image_libc(prepared: Prepared) -> Libc:
@@ -116,7 +121,7 @@ def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Des
         libc=find_image_libc(prepared),
         layers=layers,
         image=image,
-        digest=None if image is None else str(find_built(prepared, workspace.store, workspace.progress).digest),
+        digest=None if image is None else _find_digest(prepared, workspace.store, workspace.progress),
         checked=find_checked(workspace.project, plan.recipe, workspace.progress).get(platform),
         cross_toml=_compose_entries(workspace, prepared.recipe),
     )
@@ -124,6 +129,10 @@ def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Des
 
 def _compose_entries(workspace: Workspace, recipe: Recipe) -> dict[str, str] | None:
     """Entries for the published image, or else for a locally loaded one."""
+    from imagefab.cross.cross_toml import Entry, compose_cross_toml
+    from imagefab.cross.profile import PROFILES
+    from imagefab.flows.pin import find_local_pin, find_pin
+
     try:
         pin = find_pin(workspace.project, recipe, workspace.store, SilentProgress())
     except ImagefabError:

@@ -27,7 +27,7 @@ class Wanted:
 
 def list_wanted(prepared: Prepared, inputs: Iterable[Input]) -> Wanted:
     digests = {digest for given in inputs for digest in given.digests()}
-    pins = {pin.sha256: pin for plan in prepared.plans for pin in platform_pins(prepared.lock, plan.platform.name)}
+    pins = {pin.sha256: pin for one in prepared.blueprints for pin in platform_pins(prepared.lock, one.platform.name)}
     sources = {}
     for blueprint in prepared.blueprints:
         for source in (source for layer in blueprint.layers for source in layer.sources):

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from imagefab.debian.archive import ArchiveReader
 from imagefab.errors import ImagefabError, UsageError
-from imagefab.flows.locking import Locked, Locker, Scope, load_everyone
+from imagefab.flows.locking import Locked, Locker, Scope, keep_whole, load_everyone
 from imagefab.flows.prepare import place_error
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.file import make_whole, write_lock
-from imagefab.lock.model import Lock
+from imagefab.lock.file import write_lock
 from imagefab.lock.staleness import PackageChange
 from imagefab.recipe.model import Recipe, base_of, name_base
 from imagefab.toml.grammar import quote, suggest
@@ -44,22 +43,28 @@ class LockUpdate:
 
 
 def lock(workspace: Workspace, request: LockRequest) -> Iterator[LockUpdate | ImagefabError]:
-    """Write locks one after another, bases first. A lock that can't be made doesn't stop the others."""
+    """Make locks, bases first, and write them when all are made. One that can't be made doesn't stop the others.
+
+    A recipe's lock is stale while its base's is another, so an interrupted run writes none of them.
+    """
     workspace.require_own_project("the recipes that ship with imagefab are already locked")
     scope = choose_scope(workspace, request)
     with workspace.open_fetcher() as fetcher:
         locker = Locker(workspace.project, ArchiveReader(fetcher, now=workspace.now), scope)
         recipes = _list_recipes(scope)
-        yield from _lock_bases(workspace, locker, recipes)
-        before = dict(locker.list_before())
-        for recipe in recipes:
-            try:
-                yield _write(locker.lock_recipe(recipe))
-            except ImagefabError as error:
-                # A base's own error was told already.
-                if error not in locker.bases.values():
-                    yield place_error(workspace.project, recipe, error)
-                _keep(workspace, locker, recipe, before.get(recipe.name))
+        made = [*_lock_bases(workspace, locker, recipes), *_lock_recipes(workspace, locker, recipes)]
+    failed = {recipe.name for recipe in recipes} - {one.name for one in made if isinstance(one, Locked)}
+    for name, before in locker.list_before():
+        if name in failed and scope.upgrade and locker.has_moved(before):
+            keep_whole(workspace.project, name, before, workspace.progress)
+    for one in made:
+        if isinstance(one, ImagefabError):
+            yield one
+            continue
+        base = base_of(one.name)
+        update = _write(one, None if base is None else _explain_base(locker, base, one, recipes))
+        if base is None or update.changed or update.note is not None or base in scope.bases:
+            yield update
 
 
 def choose_scope(workspace: Workspace, request: LockRequest) -> Scope:
@@ -85,21 +90,28 @@ def _list_recipes(scope: Scope) -> list[Recipe]:
     return [one for one in scope.everyone if one.name in scope.recipes or moved & {base.name for base in one.bases}]
 
 
-def _lock_bases(
-    workspace: Workspace, locker: Locker, recipes: Sequence[Recipe]
-) -> Iterator[LockUpdate | ImagefabError]:
+def _lock_bases(workspace: Workspace, locker: Locker, recipes: Sequence[Recipe]) -> Iterator[Locked | ImagefabError]:
     scope = locker.scope
     chains = [*(recipe.bases for recipe in recipes), *(scope.chains[name] for name in sorted(scope.bases))]
+    failed: list[ImagefabError] = []
     for name in dict.fromkeys(base.name for chain in chains for base in chain):
         try:
-            locked = locker.lock_base(name)
+            yield locker.lock_base(name)
         except ImagefabError as error:
-            if error not in [found for one, found in locker.bases.items() if one != name]:
+            # Those above it fail for the same reason.
+            if error not in failed:
+                failed.append(error)
                 yield place_error(workspace.project, scope.list_on(name)[0], error)
-            continue
-        update = _write(locked, _explain_base(locker, name, locked, recipes))
-        if update.changed or update.note is not None or name in scope.bases:
-            yield update
+
+
+def _lock_recipes(workspace: Workspace, locker: Locker, recipes: Sequence[Recipe]) -> Iterator[Locked | ImagefabError]:
+    for recipe in recipes:
+        try:
+            yield locker.lock_recipe(recipe)
+        except ImagefabError as error:
+            # A base's own error was reported for the base.
+            if error not in locker.bases.values():
+                yield place_error(workspace.project, recipe, error)
 
 
 def _write(locked: Locked, note: str | None = None) -> LockUpdate:
@@ -125,13 +137,3 @@ def _explain_base(locker: Locker, name: str, locked: Locked, recipes: Sequence[R
     if scope.upgrade and any(one.bases[-1].name == name for one in recipes) and name not in scope.upgraded_bases:
         return f"kept, as {count} {'is' if len(others) == 1 else 'are'} on it too; `{command}` moves it for all"
     return None
-
-
-def _keep(workspace: Workspace, locker: Locker, recipe: Recipe, before: Lock | None) -> None:
-    """Keep a recipe's lock usable where its base was upgraded: it has what that was in itself."""
-    if before is None or not locker.scope.upgrade or not locker.has_moved(before):
-        return
-    write_lock(locker.find_path(recipe.name), make_whole(before))
-    workspace.progress.warn(
-        f"{recipe.name} keeps its packages, and those of its base as they were; they are in its own lock now"
-    )

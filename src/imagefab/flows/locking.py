@@ -18,7 +18,7 @@ from imagefab.debian.archive import ArchiveReader
 from imagefab.errors import ImagefabError, StaleError
 from imagefab.flows.prepare import base_lock_path, design_blueprints, lock_path
 from imagefab.flows.workspace import Workspace
-from imagefab.lock.file import assemble_lock, find_lock_file, make_base, read_bases_beside
+from imagefab.lock.file import assemble_lock, find_lock_file, make_base, make_whole, read_bases_beside, write_lock
 from imagefab.lock.join import join_locks, split_lock, stands_on
 from imagefab.lock.make import make_lock
 from imagefab.lock.mend import fits_base
@@ -27,6 +27,7 @@ from imagefab.lock.seed import Whole, seed_base
 from imagefab.lock.staleness import PackageChange, compare_locks, inputs_digest
 from imagefab.lock.text import NewerLockError
 from imagefab.platforms import HOST_PLATFORMS
+from imagefab.progress import Progress
 from imagefab.recipe.loader import list_recipes
 from imagefab.recipe.model import Base, Recipe, name_base
 from imagefab.recipe.project import Project
@@ -165,12 +166,9 @@ class Locker:
             file = self._lock_part(blueprints, base, old, upgrade=self.scope.upgrades(recipe))
         return Locked(path=path, file=file, lock=_join(file, base), before=before)
 
-    def find_path(self, recipe: str) -> Path:
-        return lock_path(self.project, recipe)
-
     def stands_on_base(self, recipe: Recipe) -> bool:
         """Whether the recipe's lock was made on its base's, and has not the base in itself."""
-        before = self._before[self.find_path(recipe.name)]
+        before = self._before[lock_path(self.project, recipe.name)]
         return isinstance(before, Before) and before.file is not None and before.file.base is not None
 
     def has_moved(self, before: Lock, *, among: Collection[str] | None = None) -> bool:
@@ -284,3 +282,9 @@ class Locker:
 
 def _join(file: LockFile, base: LockedBase | None) -> Lock:
     return file.own if file.base is None or base is None else join_locks(base, file.own)
+
+
+def keep_whole(project: Project, recipe: str, before: Lock, progress: Progress) -> None:
+    """Keep the lock usable of a recipe that can't follow its base: it gets what the base was."""
+    write_lock(lock_path(project, recipe), make_whole(before))
+    progress.warn(f"{recipe} keeps its packages, and those of its base as they were; they are in its own lock now")

@@ -16,20 +16,18 @@ from imagefab.files.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.files.plain import has_bytes
 from imagefab.flows.build import Workshop, build_recipe
 from imagefab.flows.check import Checker
-from imagefab.flows.locking import Locked, Locker
+from imagefab.flows.locking import Locked, Locker, keep_whole
 from imagefab.flows.prepare import (
     Prepared,
     choose_platforms,
     design_blueprints,
     dockerfile_path,
     is_published,
-    lock_path,
     render_recipe,
 )
-from imagefab.lock.file import make_whole, write_lock
+from imagefab.lock.file import write_lock
 from imagefab.lock.staleness import PackageChange, compare_locks
 from imagefab.oci.image import ImageSet
-from imagefab.plan.make import make_plan
 from imagefab.progress import Progress
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import Project
@@ -96,8 +94,7 @@ def find_move(project: Project, recipe: Recipe, locker: Locker, progress: Progre
     locked = locker.lock_recipe(recipe)
     lock, old = locked.lock, locked.before.lock
     blueprints = design_blueprints(recipe)
-    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
-    prepared = Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+    prepared = Prepared(recipe=recipe, lock=lock, blueprints=blueprints)
     published = find_published(project, recipe.name)
     checked = find_checked(project, recipe.name, progress)
     return Move(
@@ -108,7 +105,9 @@ def find_move(project: Project, recipe: Recipe, locker: Locker, progress: Progre
         packages=compare_locks(old, lock),
         must_build=lock != old
         or not has_bytes(dockerfile_path(project, recipe.name), render_recipe(prepared).encode())
-        or any(checked[plan.platform.name].plan != plan.key for plan in plans if plan.platform.name in checked),
+        or any(
+            checked[plan.platform.name].plan != plan.key for plan in prepared.plans if plan.platform.name in checked
+        ),
         must_publish=to is not None and not is_published(prepared, published, f"{to}/{recipe.name}"),
         platforms=choose_refreshed(recipe, published, checked, publishes=to is not None),
     )
@@ -174,10 +173,7 @@ def write_down(project: Project, done: Sequence[Refreshed], locker: Locker, prog
     bases = dict.fromkeys(base.name for one in done for base in one.move.prepared.recipe.bases)
     for name, lock in locker.list_before():
         if name not in names and locker.has_moved(lock, among=bases.keys()):
-            write_lock(lock_path(project, name), make_whole(lock))
-            progress.warn(
-                f"{name} keeps its packages, and those of its base as they were; they are in its own lock now"
-            )
+            keep_whole(project, name, lock, progress)
     for base in bases:
         locked = locker.lock_base(base)
         write_lock(locked.path, locked.file)

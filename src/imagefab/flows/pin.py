@@ -79,8 +79,9 @@ def find_built(
     prepared: Prepared, store: Store, progress: Progress, platforms: Sequence[HostPlatform] | None = None
 ) -> ImageSet:
     """A recipe's images in the store, possibly none."""
-    wanted = [plan for plan in prepared.plans if platforms is None or plan.platform in platforms]
-    found = [find_image(plan, store, progress) for plan in wanted]
+    wanted = {platform.name for platform in platforms or ()}
+    names = [name for name in prepared.recipe.platforms if platforms is None or name in wanted]
+    found = [find_image(plan, store, progress) for plan in (prepared.choose_plans(names) if names else ())]
     return ImageSet(recipe=prepared.recipe.name, images=tuple(image for image in found if image is not None))
 
 

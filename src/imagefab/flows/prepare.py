@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from imagefab.errors import (
@@ -33,22 +34,37 @@ from imagefab.toolchains.design import design_image
 DOCKERFILE_NAME = "Dockerfile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A recipe with a lock that fits it, and its plans."""
+    """A recipe with a lock that fits it, and its plans, which are made when they are needed."""
 
     recipe: Recipe
     lock: Lock
     blueprints: tuple[Blueprint, ...]
-    plans: tuple[Plan, ...]
-    """One for each host platform, in the recipe's order."""
+    instead: Mapping[str, Plan] = field(default_factory=dict)
+    """Other plans than those that the lock makes, by host platform."""
+
+    @cached_property
+    def plans(self) -> tuple[Plan, ...]:
+        """One for each host platform, in the recipe's order."""
+        return tuple(map(self._make_plan, self.blueprints))
+
+    @cached_property
+    def _made(self) -> dict[str, Plan]:
+        return dict(self.instead)
+
+    def _make_plan(self, blueprint: Blueprint) -> Plan:
+        name = blueprint.platform.name
+        if name not in self._made:
+            self._made[name] = make_plan(blueprint, self.lock)
+        return self._made[name]
 
     def choose_plans(
         self, asked: Sequence[str] = (), *, otherwise: Sequence[str] = (), every: Sequence[str] = ()
     ) -> tuple[Plan, ...]:
         """The plans for the host platforms that `choose_platforms` returns."""
         names = choose_platforms(self.recipe, asked, otherwise=otherwise, every=every)
-        return tuple(plan for plan in self.plans if plan.platform.name in names)
+        return tuple(self._make_plan(blueprint) for blueprint in self.blueprints if blueprint.platform.name in names)
 
 
 def choose_platforms(
@@ -124,8 +140,7 @@ def prepare_recipe(project: Project, recipe: Recipe) -> Prepared:
             f"{shown} is stale: {recipe.file}, or how imagefab makes images of its kind, has changed",
             hint=f"run `imagefab lock {recipe.name}`",
         )
-    plans = tuple(make_plan(blueprint, lock) for blueprint in blueprints)
-    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints, plans=plans)
+    return Prepared(recipe=recipe, lock=lock, blueprints=blueprints)
 
 
 def render_recipe(prepared: Prepared) -> str:

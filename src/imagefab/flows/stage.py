@@ -123,10 +123,8 @@ class Stage:
 
 def _keep_userland(prepared: Prepared, platform: HostPlatform) -> Prepared:
     """The recipe with its lowest layer alone: the suite itself, without compilers."""
-    plans = tuple(
-        replace(plan, layers=plan.layers[:1], env=(), labels=()) for plan in prepared.plans if plan.platform == platform
-    )
-    return replace(prepared, plans=plans)
+    (plan,) = prepared.choose_plans([platform.name])
+    return replace(prepared, instead={platform.name: replace(plan, layers=plan.layers[:1], env=(), labels=())})
 
 
 def _conclude(suite: str, code: int | None, said: str) -> Start:

@@ -15,6 +15,7 @@ from imagefab.errors import UsageError
 from imagefab.files.plain import MOST_GENERATED, BadFileError, is_there, read_text
 from imagefab.flows.workspace import Workspace
 from imagefab.recipe.loader import list_recipes
+from imagefab.recipe.model import BASES
 from imagefab.recipe.new import compose_recipe, write_recipe
 from imagefab.recipe.project import SETTINGS_FILE, Project, find_shipped_project, open_project
 from imagefab.recipe.start import FIRST_RECIPE, start_project
@@ -108,6 +109,8 @@ class NewRequest:
 
 def start_recipe(workspace: Workspace, request: NewRequest) -> Path:
     """Write a first draft of a recipe."""
+    if request.name == BASES:
+        raise UsageError(f"a recipe can't be called `{BASES}`", hint="that is where bases and their locks are")
     if not (workspace.project.bases_dir / f"{request.base}.toml").exists():
         bases = [path.stem for path in workspace.project.bases_dir.glob("*.toml")]
         raise UsageError(f"no base {quote(request.base)}", hint=suggest(request.base, bases, noun="bases"))

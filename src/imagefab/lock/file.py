@@ -11,12 +11,13 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from imagefab.digest import Digest
 from imagefab.errors import StaleError
 from imagefab.files.disk import make_folder, refuse_way_out, write_atomic
 from imagefab.files.plain import MOST_GENERATED, BadFileError, NoFileError, has_bytes, read_text
 from imagefab.lock.join import join_locks
 from imagefab.lock.model import BasePin, Lock, LockedBase, LockFile
-from imagefab.lock.text import find_checksum, parse_lock, render_lock
+from imagefab.lock.text import find_checksum, parse_lock, read_checksum, render_lock
 from imagefab.recipe.model import BASES, name_base
 
 LOCK_NAME = "imagefab.lock"
@@ -104,7 +105,7 @@ def join_bases(texts: tuple[tuple[str, str, str], ...]) -> LockedBase:
                 f"{place} was made on another state of the base `{base.pin.name}` than its lock has",
                 hint=f"run `imagefab lock {name_base(name)}`",
             )
-        base = make_base(name, file, base)
+        base = _stack(name, read_checksum(text), file, base)
     assert base is not None
     return base
 
@@ -121,8 +122,12 @@ def _parse_base(name: str, place: str, text: str) -> LockFile:
 
 def make_base(name: str, file: LockFile, below: LockedBase | None) -> LockedBase:
     """What locks on a base stand on."""
-    pin = BasePin(name=name, checksum=find_checksum(file))
-    return LockedBase(pin=pin, lock=file.own if below is None else join_locks(below, file.own))
+    return _stack(name, find_checksum(file), file, below)
+
+
+def _stack(name: str, checksum: Digest, file: LockFile, below: LockedBase | None) -> LockedBase:
+    lock = file.own if below is None else join_locks(below, file.own)
+    return LockedBase(pin=BasePin(name=name, checksum=checksum), lock=lock)
 
 
 def make_whole(lock: Lock) -> LockFile:

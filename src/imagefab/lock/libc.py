@@ -65,8 +65,7 @@ def check_claim(lock: Lock, blueprints: Sequence[Blueprint]) -> None:
 def _list_versions(lock: Lock | None, target: Target, package: str) -> Iterator[str]:
     for platform in lock.platforms if lock else ():
         for pin in platform_pins(lock, platform.platform):
-            found = _UPSTREAM.match(pin.version)
-            if found and _has_libc(pin, target, package):
+            if _has_libc(pin, target, package) and (found := _UPSTREAM.match(pin.version)):
                 yield found[1]
 
 

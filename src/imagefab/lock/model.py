@@ -23,6 +23,10 @@ class LayerLock:
     extracts: tuple[PackagePin, ...] = ()
     """Packages from which single files are taken, without being installed."""
 
+    def __hash__(self) -> int:
+        """Layers are looked up often, and few have one name and as many packages."""
+        return hash((self.name, len(self.packages), len(self.extracts)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePin:

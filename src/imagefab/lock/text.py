@@ -57,6 +57,13 @@ def find_checksum(file: LockFile) -> Digest:
     return Digest.of_bytes(("\n".join(_render_body(file)) + "\n").encode())
 
 
+def read_checksum(text: str) -> Digest:
+    """The checksum in the text of a lock, which was parsed before."""
+    found = _CHECKSUM.search(text)
+    assert found is not None
+    return Digest.parse(found[1])
+
+
 def _render_body(file: LockFile) -> list[str]:
     own = file.own
     owner = (

@@ -12,16 +12,18 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from imagefab.digest import Digest
 from imagefab.oci.compress import MemberWriter
 from imagefab.oci.tarfmt import END, encode_node, encode_whiteout, padding
 from imagefab.oci.tree import LayerDifference, Node, RawLayer, Tree, apply_layer, sort_paths
 from imagefab.store.store import Store
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 CANONICAL_FORM = 2
 """Goes into every layer key. To be raised when the same inputs would give other bytes than before."""

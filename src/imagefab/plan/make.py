@@ -16,11 +16,12 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from imagefab.debian.pin import PackagePin
 from imagefab.digest import Digest
 from imagefab.errors import RecipeError, StaleError
-from imagefab.lock.model import LayerLock, Lock, PlatformLock
+from imagefab.lock.model import LayerLock, Lock, PlatformLock, SourcePin
 from imagefab.oci.layer import CANONICAL_FORM
 from imagefab.plan.groups import group_packages
 from imagefab.plan.model import (
@@ -52,32 +53,15 @@ def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
     """Make the plan for one host platform. The lock must be the blueprint's own, which is checked before."""
     pins = _find_pins(lock, blueprint)
     layers: list[PlanLayer] = []
-    parent: Digest | None = None
-    for number, (spec, pinned) in enumerate(zip(blueprint.layers, pins.layers, strict=True)):
-        groups = group_packages(pinned.packages, base=spec.is_base)
-        draft = _draft_layer(blueprint.platform, spec, pinned, lock, bootstrap=number == 0)
-        key = Digest.of_json(
-            {
-                "form": CANONICAL_FORM,
-                "parent": str(parent) if parent else None,
-                "platform": blueprint.platform.name,
-                "epoch": lock.epoch,
-                "steps": [_describe_step(step) for step in draft.steps],
-                "inputs": [given.describe() for given in draft.inputs],
-                "groups": [[group.name, list(group.packages)] for group in groups],
-            }
-        )
+    for spec, pinned in zip(blueprint.layers, pins.layers, strict=True):
+        sources = tuple(_require_source(lock, source.name, blueprint.platform) for source in spec.sources)
+        make = _plan_base_layer if spec.is_base else _plan_layer
+        parent = layers[-1].key if layers else None
         layers.append(
-            PlanLayer(
-                name=spec.name,
-                comment=spec.comment,
-                key=key,
-                steps=tuple(draft.steps),
-                inputs=tuple(draft.inputs),
-                groups=groups,
+            make(
+                blueprint.platform, spec, pinned, sources, _Below(epoch=lock.epoch, parent=parent, form=CANONICAL_FORM)
             )
         )
-        parent = key
     for name, value in (*blueprint.env, *blueprint.labels):
         if _CONTROL.search(name + value):
             raise RecipeError(f"the value of {name!r} can't be in an image: it has a control character or a line break")
@@ -90,6 +74,46 @@ def make_plan(blueprint: Blueprint, lock: Lock) -> Plan:
         env=blueprint.env,
         labels=blueprint.labels,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Below:
+    """What a layer's key covers besides the layer."""
+
+    epoch: int
+    parent: Digest | None
+    """The key of the layer below; None for the first, which is bootstrapped."""
+    form: int
+    """The canonical form of layers."""
+
+
+def _plan_layer(
+    platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, sources: tuple[SourcePin, ...], below: _Below
+) -> PlanLayer:
+    groups = group_packages(pinned.packages, base=spec.is_base)
+    draft = _draft_layer(platform, spec, pinned, sources, below)
+    return PlanLayer(
+        name=spec.name,
+        comment=spec.comment,
+        key=Digest.of_json(
+            {
+                "form": below.form,
+                "parent": str(below.parent) if below.parent else None,
+                "platform": platform.name,
+                "epoch": below.epoch,
+                "steps": [_describe_step(step) for step in draft.steps],
+                "inputs": [given.describe() for given in draft.inputs],
+                "groups": [[group.name, list(group.packages)] for group in groups],
+            }
+        ),
+        steps=tuple(draft.steps),
+        inputs=tuple(draft.inputs),
+        groups=groups,
+    )
+
+
+_plan_base_layer = lru_cache(32)(_plan_layer)
+"""All recipes on a base have its layers, which are the largest: they are planned once."""
 
 
 def _find_pins(lock: Lock, blueprint: Blueprint) -> PlatformLock:
@@ -130,9 +154,11 @@ class _Draft:
         self.steps.append(Run(commands=(*commands, f"sh {MOUNT}/tidy.sh"), mount=self.home, comment=comment))
 
 
-def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, lock: Lock, *, bootstrap: bool) -> _Draft:
+def _draft_layer(
+    platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, sources: tuple[SourcePin, ...], below: _Below
+) -> _Draft:
     draft = _Draft(f"{platform.debian_arch}/{spec.name}", [], [])
-    if bootstrap:
+    if below.parent is None:
         draft.add_input("rootfs.tar", RootfsContent(packages=pinned.packages, filters=spec.filters))
         draft.steps.append(AddRootfs(source=f"{draft.home}/rootfs.tar"))
     # It ends every step, so that the next one finds the same on a layer just built as on one from the store.
@@ -145,8 +171,12 @@ def _draft_layer(platform: HostPlatform, spec: LayerSpec, pinned: LayerLock, loc
     ]
     if installing:
         draft.add_run(*installing)
-    _add_sources(draft, platform, spec, opened, lock)
-    _add_scripts(draft, spec, lock.epoch)
+    for t in spec.tarballs:
+        content = TarballContent(package=opened[t.package], member=t.member, keep=t.keep, drop=t.drop)
+        draft.add_input(f"sources/{t.name}", content)
+    for source in sources:
+        draft.add_input(f"sources/{source.name}", BlobContent(sha256=source.sha256))
+    _add_scripts(draft, spec, below.epoch)
     return draft
 
 
@@ -179,20 +209,14 @@ def _install_packages(draft: _Draft, pinned: LayerLock, filters: tuple[str, ...]
     return [unpack, f"{_DPKG} --configure --pending"]
 
 
-def _add_sources(
-    draft: _Draft, platform: HostPlatform, spec: LayerSpec, opened: Mapping[str, PackagePin], lock: Lock
-) -> None:
-    for t in spec.tarballs:
-        content = TarballContent(package=opened[t.package], member=t.member, keep=t.keep, drop=t.drop)
-        draft.add_input(f"sources/{t.name}", content)
-    for source in spec.sources:
-        pin = lock.find_source(source.name, platform.name)
-        if pin is None:
-            raise StaleError(
-                f"the lock of {lock.recipe} does not have {source.name} for {platform}",
-                hint=f"run `imagefab lock --upgrade {lock.recipe}`",
-            )
-        draft.add_input(f"sources/{source.name}", BlobContent(sha256=pin.sha256))
+def _require_source(lock: Lock, name: str, platform: HostPlatform) -> SourcePin:
+    pin = lock.find_source(name, platform.name)
+    if pin is None:
+        raise StaleError(
+            f"the lock of {lock.recipe} does not have {name} for {platform}",
+            hint=f"run `imagefab lock --upgrade {lock.recipe}`",
+        )
+    return pin
 
 
 def _add_scripts(draft: _Draft, spec: LayerSpec, epoch: int) -> None:

@@ -15,7 +15,7 @@ from imagefab.errors import Position, RecipeError, SeveralErrors, UsageError
 from imagefab.platforms import HOST_PLATFORMS
 from imagefab.recipe.additions import find_own_file, load_additions
 from imagefab.recipe.format import BASE, STEM, declare_options, declare_recipe, declare_runner
-from imagefab.recipe.model import Archive, Base, Recipe
+from imagefab.recipe.model import BASES, Archive, Base, Recipe
 from imagefab.recipe.project import Project
 from imagefab.recipe.rules import KindRules, Value
 from imagefab.recipe.target import TARGETS, Target
@@ -114,6 +114,9 @@ class _Loading:
         document = self._read(self.project.recipes_dir / f"{name}.toml", self.recipe_names)
         if document is None:
             return None
+        if name == BASES:
+            problem = f"a recipe can't be called `{BASES}`: that is where the locks of bases are"
+            self.unreadable.append(RecipeError(problem, position=Position(document.file), hint="give it another name"))
         table = document.read(self.recipe_table)
         options = _check_kind(document, table, self.rules, self.project.recipes_dir)
         bases = self._find_chain(document, table.get("base"))

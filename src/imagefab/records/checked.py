@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imagefab.check.judge import Report
 from imagefab.check.probe import Verdict
 from imagefab.digest import Digest
 from imagefab.files.disk import DiskError, write_atomic
@@ -19,6 +19,9 @@ from imagefab.plan.model import Plan
 from imagefab.progress import Progress
 from imagefab.recipe.project import Project
 from imagefab.toml.record import Record, RecordError, parse_record
+
+if TYPE_CHECKING:
+    from imagefab.check.judge import Report
 
 FORMAT = 2
 CHECKED_NAME = "checked.toml"
