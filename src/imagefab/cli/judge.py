@@ -58,11 +58,11 @@ def _print(one: Judged) -> None:
     needs = one.needs
     how = "static" if needs.static else needs.kind if needs.kind != "program" else "dynamic"
     write_out(f"{make_line(str(one.file))}: {needs.format}, {needs.machine}, {needs.bits} bits, {how}\n")
-    for name, text in [*_list_lines(needs), *((f"on {s.suite}", _tell(s.works, s.detail)) for s in one.starts)]:
+    for name, text in [*_list_lines(needs), *((f"on {s.suite}", _format_start(s.works, s.detail)) for s in one.starts)]:
         write_out(f"  {name:<12} {make_line(text)}\n")
 
 
-def _tell(works: bool, detail: str) -> str:
+def _format_start(works: bool, detail: str) -> str:
     return f"{'starts' if works else 'does not start'}: {detail}"
 
 
