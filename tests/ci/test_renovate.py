@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from tests.machine import require
 
 from imagefab.cross.cross_toml import Entry, update_cross_toml
 from imagefab.cross.pin import Pin
@@ -99,8 +100,8 @@ def test_re2_takes_the_expressions() -> None:
 
 def test_javascript_takes_the_expressions(tmp_path: Path) -> None:
     node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node")
+    require(node is not None, "node")
+    assert node is not None
     script = tmp_path / "find.js"
     script.write_text(
         f"const text = {json.dumps(PINNED)};\n"

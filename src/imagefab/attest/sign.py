@@ -62,7 +62,7 @@ class _Cosign:
             hint = "install cosign, or go without a key"
             raise UsageError(f"can't run cosign: {error.strerror}", hint=hint) from None
         except subprocess.TimeoutExpired:
-            raise FetchError(f"cosign did not end within {_TIME} seconds") from None
+            raise FetchError(f"cosign did not finish within {_TIME} seconds") from None
 
 
 class Verifier:
@@ -73,7 +73,7 @@ class Verifier:
         self._key = _place_key(key, folder)
         self._cosign = _Cosign(keyring, env)
         if "://" not in key and not Path(self._key).is_file():
-            raise UsageError(f"there is no key {key}", hint="`--key` names a public key, like cosign.pub")
+            raise UsageError(f"there is no key {key}", hint="`--key` takes the file of a public key, like cosign.pub")
 
     def verify(self, reference: str) -> None:
         """Raise MismatchError if an image is not signed with the key."""
@@ -82,7 +82,7 @@ class Verifier:
         if result.returncode != 0:
             raise MismatchError(
                 f"{reference} is not signed with {self._key}: {_last_line(result.stderr)}",
-                hint="the publisher's public key belongs there; without it, nobody vouches for what is pinned",
+                hint="use the publisher's public key; without a key, nothing checks who published the images",
             )
 
 

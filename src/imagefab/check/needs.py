@@ -6,14 +6,14 @@ Files may be a stranger's: whatever is wrong with one is reported as an Unreadab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from imagefab.check.headers import WASM, UnreadableError
 from imagefab.check.needs_other import read_other
-from imagefab.check.product import read_binary
+from imagefab.check.product import list_tags, list_versions, read_binary
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -103,7 +103,7 @@ def _describe(elf: ELFFile, arm: str | None) -> Needs:
 
     segments = list(elf.iter_segments())
     interpreter = next((one.get_interp_name() for one in segments if isinstance(one, InterpSegment)), None)
-    tags = [*_list_tags(segments)]
+    tags = list(list_tags(segments))
     libraries = tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
     search = tuple(
         getattr(tag, attribute)
@@ -134,21 +134,13 @@ def _is_glibc(library: str) -> bool:
     return re.match(r"libc\.so\.\d", library) is not None
 
 
-def _list_tags(segments: list[Any]) -> Iterator[Any]:
-    from elftools.elf.dynamic import DynamicSegment
-
-    for segment in segments:
-        if isinstance(segment, DynamicSegment):
-            yield from segment.iter_tags()
-
-
 # -- versions ----------------------------------------------------------------------------------------------------------
 
 
 def _find_floors(elf: ELFFile) -> dict[str, Floor]:
     """The newest version of each library that it needs, with the symbols that need it."""
     newest: dict[str, tuple[tuple[int, ...], set[int]]] = {}
-    for index, name in _list_versions(elf):
+    for index, name in list_versions(elf):
         parsed = _parse(name)
         if parsed is None:
             continue
@@ -170,17 +162,6 @@ def _parse(name: str) -> tuple[str, tuple[int, ...]] | None:
         return GLIBC, _SPECIAL[name]
     found = _VERSION.match(name)
     return (found[1], tuple(int(part) for part in found[2].split("."))) if found else None
-
-
-def _list_versions(elf: ELFFile) -> Iterator[tuple[int, str]]:
-    """Yield the index and name of each version that it needs."""
-    from elftools.elf.gnuversions import GNUVerNeedSection
-
-    for section in elf.iter_sections():
-        if isinstance(section, GNUVerNeedSection):
-            for _, needed in section.iter_versions():
-                for version in needed:
-                    yield version["vna_other"], version.name
 
 
 def _list_symbols(elf: ELFFile) -> list[tuple[int, str]]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagefab.check.headers import BITS, MACH_O, PE, WASM, UnreadableError, read_header
 from imagefab.recipe.target import TARGETS
@@ -135,27 +136,13 @@ def read_binary(path: Path) -> Binary:
 
 def _read_elf(file: BinaryIO) -> Binary:
     from elftools.common.exceptions import ELFError
-    from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
-    from elftools.elf.gnuversions import GNUVerNeedSection
 
     try:
         elf = ELFFile(file)
-        versions = [
-            version.name
-            for section in elf.iter_sections()
-            if isinstance(section, GNUVerNeedSection)
-            for _, needed in section.iter_versions()
-            for version in needed
-        ]
+        versions = [name for _, name in list_versions(elf)]
         segments = list(elf.iter_segments())
-        needed = [
-            tag
-            for s in segments
-            if isinstance(s, DynamicSegment)
-            for tag in s.iter_tags()
-            if tag.entry.d_tag == "DT_NEEDED"
-        ]
+        needed = [tag for tag in list_tags(segments) if tag.entry.d_tag == "DT_NEEDED"]
         return Binary(
             format="ELF",
             machine=str(elf["e_machine"]),
@@ -171,6 +158,26 @@ def _read_elf(file: BinaryIO) -> Binary:
         raise
     except Exception as error:
         raise UnreadableError(f"the file is damaged: {error}") from error
+
+
+def list_versions(elf: ELFFile) -> Iterator[tuple[int, str]]:
+    """Yield the index and name of each version of a library that it needs."""
+    from elftools.elf.gnuversions import GNUVerNeedSection
+
+    for section in elf.iter_sections():
+        if isinstance(section, GNUVerNeedSection):
+            for _, needed in section.iter_versions():
+                for version in needed:
+                    yield version["vna_other"], version.name
+
+
+def list_tags(segments: Iterable[Any]) -> Iterator[Any]:
+    """Yield the tags of its dynamic segments."""
+    from elftools.elf.dynamic import DynamicSegment
+
+    for segment in segments:
+        if isinstance(segment, DynamicSegment):
+            yield from segment.iter_tags()
 
 
 def _find_arm_architecture(elf: ELFFile) -> int | None:

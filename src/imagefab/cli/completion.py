@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "completion"
-HELP = "print completions for a shell"
+HELP = "print shell completions"
 _SHELLS = ("bash", "zsh", "fish")
 _RECIPES = {"bash": "_imagefab_recipes", "zsh": "_imagefab_recipes", "fish": "(_imagefab_recipes)"}
 """What completes recipes: functions that list those of the project in the working folder."""

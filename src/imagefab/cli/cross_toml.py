@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="REGISTRY/NAMESPACE",
-        help="pin what is published there, by its catalogue, without recipes",
+        help="pin the images in that namespace's catalogue; needs no recipes",
     )
     parser.add_argument("--targets", action="store_true", help="with --from: pin all targets that the file has")
     parser.add_argument("--with-tag", action="store_true", help="with --from: write name:tag@sha256:…")
     parser.add_argument(
         "--key", metavar="KEY", help="with --from: the public key that the catalogue must be signed with (cosign)"
     )
-    parser.add_argument("--exit-code", action="store_true", help="exit 10 when the file was changed")
+    parser.add_argument("--exit-code", action="store_true", help="exit with 10 if the file changed")
     parser.add_argument(
         "--cross",
         choices=("0.2.5", "main"),
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--file",
         type=Path,
         metavar="FILE",
-        help="default: Cross.toml and the tables for cross in Cargo.toml, in the current folder",
+        help="default: Cross.toml, and cross's tables in Cargo.toml, in the current folder",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when the file is not up to date")
     parser.add_argument(
