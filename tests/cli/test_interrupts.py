@@ -42,7 +42,7 @@ def run(tmp_path: Path, words: list[str], at: str, how: str = PLAINLY) -> subpro
 
 
 @pytest.mark.parametrize("words", [MODULE, COMMAND], ids=["module", "command"])
-@pytest.mark.parametrize("at", ["imagefab.cli.main", "argparse", "imagefab.cli.surroundings", "imagefab.cli.verify"])
+@pytest.mark.parametrize("at", ["imagefab.cli.main", "argparse", "imagefab.cli.surroundings", "imagefab.cli.list_"])
 def test_while_the_program_is_imported(small_project: Path, tmp_path: Path, words: list[str], at: str) -> None:
     result = run(tmp_path, [*words, "list"], at)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
