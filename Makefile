@@ -16,7 +16,7 @@ demo: setup ## build aarch64-musl, run a program compiled in it, print its pinne
 test: setup ## all tests but the long ones: units, the real archive, all engines
 	@.ci/test
 
-test-fast: setup ## the units only, in less than a minute
+test-fast: setup ## the units only, in two minutes on two processors
 	@.venv/bin/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) -m "not e2e and not archive" --ignore tests/e2e --ignore tests/prove
 
 prove: setup ## what takes hours, for RECIPES="…" and PLATFORMS="…" or all; it goes on where it was, FRESH=1 begins anew
