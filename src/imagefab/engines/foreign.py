@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +17,8 @@ from imagefab.engines.container import ContainerEngine
 from imagefab.engines.docker import DockerEngine
 from imagefab.engines.podman import PodmanEngine
 from imagefab.errors import EngineError, ImagefabError, UsageError
-from imagefab.oci.parts import BadImageError, ImageParts, LayoutSource
+from imagefab.oci.layout import write_loadable
+from imagefab.oci.parts import BadImageError, ImageParts, LayerPart, LayoutSource
 from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
 from imagefab.registry.reference import refuse_login
 from imagefab.store.store import Store
@@ -181,27 +181,15 @@ def _read_layout(folder: Path, platform: HostPlatform | None) -> tuple[LayoutSou
 
 def _write_archive(source: LayoutSource, image: ImageParts, name: str, out: IO[bytes]) -> None:
     """In the format of `docker load`."""
-    entry = {
-        "Config": f"{image.config.hex}.json",
-        "RepoTags": [name],
-        "Layers": [f"{number}/layer.tar" for number in range(len(image.layers))],
-    }
-    with tarfile.open(fileobj=out, mode="w|") as tar:
-        _add(tar, f"{image.config.hex}.json", image.config_data)
-        for path, layer in zip(entry["Layers"], image.layers, strict=True):
-            with tempfile.TemporaryFile() as file:
-                try:
-                    source.fetch(layer, file)
-                except BadImageError as error:
-                    raise BrokenImageError(str(error)) from None
-                info = tarfile.TarInfo(path)
-                info.size = file.tell()
-                file.seek(0)
-                tar.addfile(info, file)
-        _add(tar, "manifest.json", json.dumps([entry]).encode())
 
+    def open_layer(layer: LayerPart) -> IO[bytes]:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+        try:
+            source.fetch(layer, file)
+        except BadImageError as error:
+            file.close()
+            raise BrokenImageError(str(error)) from None
+        return file
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, BytesIO(data))
+    layers = ((f"{number}/layer.tar", partial(open_layer, layer)) for number, layer in enumerate(image.layers))
+    write_loadable(out, name, (f"{image.config.hex}.json", image.config_data), layers)

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from imagefab.ci.revision import read_at
 from imagefab.digest import Digest
-from imagefab.engines.build import find_image
 from imagefab.errors import ImagefabError, StaleError, UsageError
 from imagefab.files.disk import STORE, explain_disk_errors
 from imagefab.files.plain import MOST_GENERATED
+from imagefab.flows.pin import find_built
 from imagefab.flows.prepare import lock_path, prepare_recipe
 from imagefab.flows.workspace import Workspace
 from imagefab.lock.file import (
@@ -42,7 +42,6 @@ from imagefab.oci.compare import (
     lay_over,
     read_entries,
 )
-from imagefab.oci.image import ImageSet
 from imagefab.oci.parts import ImageParts, LayerPart, LayoutSource, Source, StoreSource, is_layout
 from imagefab.progress import Progress
 from imagefab.recipe.loader import list_recipes
@@ -148,12 +147,11 @@ def open_recipe(project: Project, recipe: Recipe, store: Store, progress: Progre
     path = lock_path(project, recipe.name)
     lock = read_lock(path, recipe=recipe.name, shown=project.show(path))
     try:
-        plans = prepare_recipe(project, recipe).plans
+        prepared = prepare_recipe(project, recipe)
     except ImagefabError as error:
         progress.warn(f"{error.problem}; no image is compared")
         return Side(name=recipe.name, lock=lock, own=lock)
-    found = [find_image(plan, store, progress) for plan in plans]
-    images = ImageSet(recipe=recipe.name, images=tuple(image for image in found if image is not None))
+    images = find_built(prepared, store, progress)
     return Side(name=recipe.name, lock=lock, own=lock, source=StoreSource(images, store) if images.images else None)
 
 

@@ -15,9 +15,9 @@ from imagefab.cross.pin import BY_DIGEST, Pin
 from imagefab.cross.profile import guess_profile
 from imagefab.engines.build import find_image
 from imagefab.errors import StaleError, UsageError, raise_all
-from imagefab.flows.prepare import Prepared, prepare_recipe
+from imagefab.flows.prepare import Prepared, choose_platforms, prepare_recipe
 from imagefab.oci.image import LOCAL_NAMESPACE, ImageSet, local_pin
-from imagefab.platforms import HOST_PLATFORMS, HostPlatform, machine_platform
+from imagefab.platforms import HOST_PLATFORMS, HostPlatform
 from imagefab.progress import Progress, SilentProgress
 from imagefab.recipe.model import Recipe
 from imagefab.recipe.project import Project
@@ -61,8 +61,7 @@ def find_local_pin(
 ) -> Pin:
     """The name of the lock's image in this machine's engine. `is_loaded` asks the engine for a name."""
     command = "build {} --load" if engine == "auto" else f"build {{}} --engine {engine} --load"
-    own = machine_platform()
-    platform = own if own.name in recipe.platforms else HOST_PLATFORMS[recipe.platforms[0]]
+    (platform,) = (HOST_PLATFORMS[name] for name in choose_platforms(recipe))
     images = _find_images(project, recipe, store, [platform])
     if not images.images:
         raise _not_built(recipe, command)

@@ -12,7 +12,8 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -86,27 +87,44 @@ def _outer_index(images: Sequence[ImageSet]) -> dict[str, Any]:
 
 def write_archive(image: Image, name: str, store: Store, out: IO[bytes]) -> None:
     """Write one image as a stream for `docker load` and `podman load`, with a name (`imagefab/aarch64-musl:latest`)."""
-    config = f"blobs/sha256/{image.config_digest.hex}"
-    layers = [f"blobs/sha256/{layer.digest.hex}" for layer in image.layers]
     single = ImageSet(recipe=name, images=(image,))
+    write_loadable(
+        out,
+        name,
+        (f"blobs/sha256/{image.config_digest.hex}", image.config),
+        ((f"blobs/sha256/{layer.digest.hex}", partial(store.open_blob, layer.digest)) for layer in image.layers),
+        also=(
+            ("oci-layout", _LAYOUT),
+            ("index.json", canonical_json(_outer_index([single]))),
+            (f"blobs/sha256/{image.digest.hex}", image.manifest),
+        ),
+    )
+
+
+def write_loadable(
+    out: IO[bytes],
+    name: str,
+    config: tuple[str, bytes],
+    layers: Iterable[tuple[str, Callable[[], IO[bytes]]]],
+    *,
+    also: Iterable[tuple[str, bytes]] = (),
+) -> None:
+    """Write an image as a stream for `docker load`. Config, layers and what comes beside them have a path each."""
+    written: list[str] = []
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        _add(tar, "oci-layout", _LAYOUT)
-        _add(tar, "index.json", canonical_json(_outer_index([single])))
-        _add(tar, config, image.config)
-        _add(tar, f"blobs/sha256/{image.digest.hex}", image.manifest)
-        for path, digest in dict(zip(layers, (layer.digest for layer in image.layers), strict=True)).items():
-            info = tarfile.TarInfo(path)
-            info.size = store.blob_path(digest).stat().st_size
-            with store.open_blob(digest) as file:
-                tar.addfile(info, file)
-        _add(
-            tar,
-            "manifest.json",
-            json.dumps([{"Config": config, "RepoTags": [name], "Layers": layers}]).encode(),
-        )
+        for path, data in (*also, config):
+            _add(tar, path, io.BytesIO(data), len(data))
+        for path, open_layer in layers:
+            if path not in written:
+                with open_layer() as file:
+                    _add(tar, path, file, file.seek(0, io.SEEK_END))
+            written.append(path)
+        manifest = json.dumps([{"Config": config[0], "RepoTags": [name], "Layers": written}]).encode()
+        _add(tar, "manifest.json", io.BytesIO(manifest), len(manifest))
 
 
-def _add(tar: tarfile.TarFile, path: str, data: bytes) -> None:
+def _add(tar: tarfile.TarFile, path: str, file: IO[bytes], size: int) -> None:
+    file.seek(0)
     info = tarfile.TarInfo(path)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
+    info.size = size
+    tar.addfile(info, file)
