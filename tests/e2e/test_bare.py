@@ -35,11 +35,8 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
 ALSO = {"no emulator": {"exit-code", "c++", "cmake"}, "no start": {"exit-code", "c++", "cmake"}}
 
 
-SLOW = ("no start", "lost exit codes", "no firmware", "no debugger")
-"""What does not begin, or says nothing, is waited for. One of them all is enough, every time."""
-
-
-@pytest.mark.parametrize("case", [pytest.param(c, marks=[pytest.mark.prove] if c in SLOW else []) for c in BROKEN])
+@pytest.mark.prove  # what does not begin, or says nothing, is waited for
+@pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_image_is_caught(case: str, warm: CommandLine, project: Callable[[str], Path]) -> None:
     name, change, probe, reason = BROKEN[case]
     recipe = (ROOT / "recipes" / f"{name}.toml").read_text()

@@ -26,9 +26,8 @@ sdk = "{sdk}"
 """
 
 
-@pytest.mark.parametrize(
-    "target", ["aarch64-apple-darwin", pytest.param("x86_64-apple-darwin", marks=pytest.mark.prove)]
-)
+@pytest.mark.prove
+@pytest.mark.parametrize("target", ["aarch64-apple-darwin", "x86_64-apple-darwin"])
 def test_an_image_with_an_sdk(
     target: str,
     warm: CommandLine,

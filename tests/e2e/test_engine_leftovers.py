@@ -48,8 +48,14 @@ def endless_build(line: CommandLine, engine: str) -> Iterator[subprocess.Popen[s
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+def choose(*quick: tuple[str, object]) -> list[object]:
+    """Each engine's share of all cases; `make prove` has the others."""
+    values = dict.fromkeys(value for _, value in quick)
+    cases = [(engine, value) for engine in ("docker", "podman") for value in values]
+    return [pytest.param(*case, marks=[] if case in quick else [pytest.mark.prove]) for case in cases]
+
+
+@pytest.mark.parametrize(("engine", "number"), choose(("docker", signal.SIGINT), ("podman", signal.SIGTERM)))
 def test_an_interrupted_build_leaves_nothing(engine: str, number: signal.Signals, small: CommandLine) -> None:
     before = look_into(engine)
     with endless_build(small, engine) as process:
@@ -63,8 +69,7 @@ def test_an_interrupted_build_leaves_nothing(engine: str, number: signal.Signals
     assert_nothing_left(small.store)
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["alone", "with-its-group"])
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize(("engine", "group"), choose(("docker", True), ("podman", False)))
 def test_what_a_killed_build_left_is_cleared_by_the_next(
     engine: str, group: bool, small: CommandLine, tmp_path: Path
 ) -> None:
@@ -91,8 +96,7 @@ def test_what_a_killed_build_left_is_cleared_by_the_next(
     assert built["digest"] == other.build("after", "--engine", "sandbox")["digest"]
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["alone", "with-its-group"])
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize(("engine", "group"), choose(("docker", False), ("podman", True)))
 def test_what_a_killed_command_left_is_cleared(engine: str, group: bool, small: CommandLine, tmp_path: Path) -> None:
     """At once by what it is tied to, where that still lives; else by the next. What others run is not touched."""
     words = ("run", "--engine", engine, "--mount", tmp_path, "first", "--")

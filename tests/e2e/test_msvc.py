@@ -96,6 +96,7 @@ def test_an_image_with_an_sdk(arch: str, warm: CommandLine, project: Callable[..
     assert labels == ["dev.imagefab.private=splat.tar.gz"] * 2, "on both host platforms"
 
 
+@pytest.mark.prove
 def test_an_sdk_from_the_web_is_held_to_its_digest(
     warm: CommandLine, project: Callable[..., Path], tmp_path: Path, server: tuple[Path, str]
 ) -> None:

@@ -38,10 +38,8 @@ runner = "none"
 
 
 @pytest.fixture(scope="session")
-def built(shared: Shared) -> CommandLine:
-    """The recipe `both`, built for both. Emulation is slow: the base is the smallest that there can be."""
-    finding = inspect_emulation(ARM64)
-    require(finding.ok, f"an emulator for arm64: {finding.fix}")
+def locked(shared: Shared) -> CommandLine:
+    """The recipe `both`, on the smallest base that there can be: emulation is slow."""
 
     def make(folder: Path) -> None:
         project = make_project(folder / "project", {"both": RECIPE})
@@ -49,10 +47,23 @@ def built(shared: Shared) -> CommandLine:
         line = CommandLine(folder / "store", project)
         line.run("lock")
         line.run("render")
+
+    folder = shared.make_once("both-locked", make)
+    return CommandLine(folder / "store", folder / "project")
+
+
+@pytest.fixture(scope="session")
+def built(shared: Shared, locked: CommandLine) -> CommandLine:
+    """The same, built for both."""
+    finding = inspect_emulation(ARM64)
+    require(finding.ok, f"an emulator for arm64: {finding.fix}")
+
+    def make(folder: Path) -> None:
+        line = CommandLine(copy_store(locked.store, folder / "store"), locked.folder)
         line.run("build", "both", "--platform", "all", "--engine", "sandbox")
 
     folder = shared.make_once("both", make)
-    return CommandLine(folder / "store", folder / "project")
+    return CommandLine(folder / "store", locked.folder)
 
 
 @pytest.fixture
@@ -62,6 +73,7 @@ def both(built: CommandLine, tmp_path: Path) -> CommandLine:
     return copy_project(CommandLine(store, built.folder), tmp_path / "project")
 
 
+@pytest.mark.prove
 def test_an_index_over_both_platforms(both: CommandLine) -> None:
     index = both.build("both", "--platform", "linux/arm64", "--platform", "linux/amd64")
     assert list(index["platforms"]) == ["linux/amd64", "linux/arm64"]
@@ -72,6 +84,7 @@ def test_an_index_over_both_platforms(both: CommandLine) -> None:
     assert single["digest"] == index["platforms"]["linux/arm64"]["manifest"]
 
 
+@pytest.mark.prove
 def test_the_arm64_image_is_for_arm64(both: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / "layout"
     both.build("both", "--platform", "all", "--output", folder)
@@ -91,6 +104,7 @@ def test_the_arm64_image_is_for_arm64(both: CommandLine, tmp_path: Path) -> None
     assert (program[:4], program[18]) == (b"\x7fELF", 183), "a program for aarch64"
 
 
+@pytest.mark.prove
 @pytest.mark.usefixtures("docker", "podman")
 def test_others_pull_what_was_built(both: CommandLine, place: str) -> None:
     """Docker, Podman and skopeo get this machine's image out of the published index, with the id that it has here."""
@@ -123,10 +137,10 @@ HIDDEN = 'mount -t tmpfs none /proc/sys/fs/binfmt_misc && PATH=/nowhere exec "$0
 
 
 @pytest.mark.parametrize("engine", ["sandbox", "docker", "podman", "auto"])
-def test_without_emulation_the_error_names_the_fix(engine: str, both: CommandLine, tmp_path: Path) -> None:
+def test_without_emulation_the_error_names_the_fix(engine: str, locked: CommandLine, tmp_path: Path) -> None:
     """Before anything is fetched, or an engine looked for: here there is none."""
     require(machine_platform() != ARM64, "a machine that is not arm64")
-    line = CommandLine(tmp_path / "empty", both.folder)
+    line = CommandLine(tmp_path / "empty", locked.folder)
     prefix = ("unshare", "--mount", "sh", "-c", HIDDEN)
     failed = line.run("build", "both", "--platform", "all", "--engine", engine, code=5, prefix=prefix)
     assert "can't build images for linux/arm64 here" in failed.stderr

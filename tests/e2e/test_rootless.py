@@ -91,6 +91,7 @@ def test_the_same_digests_as_roots(place: str, user: User, everything: CommandLi
     assert_tidy(line)
 
 
+@pytest.mark.prove  # the next one goes on on disk, too, at first
 def test_where_memory_gets_full_the_build_goes_on_on_disk(everything: CommandLine, tmp_path: Path) -> None:
     # Characters that mean something in the options of a mount.
     line = ShortLine(copy_store(everything.store, tmp_path / "a:b,c"), everything.folder)

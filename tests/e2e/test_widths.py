@@ -40,6 +40,7 @@ def test_a_crate_and_the_c_library_agree(
     assert ran.stdout == "time_t 8, off_t 8, ino_t 8, stat 112, timeval 16; 2100-01-01\n"
 
 
+@pytest.mark.prove
 def test_a_check_finds_out_who_differs(warm: CommandLine, project: Callable[..., Path], debian_rust: Rust) -> None:
     arguments = "-isystem/usr/arm-linux-gnueabihf/include"
     underscored = TRIPLE.replace("-", "_")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from imagefab.engines import trial
 from imagefab.engines.claim import Claim, drop_claim, hold_claim, take_abandoned
 from imagefab.engines.engine import BuildTask, Finding
 from imagefab.engines.inspect import require_emulation
+from imagefab.engines.known import is_known_to_work, remember
 from imagefab.engines.rawtar import Span, canonicalise, find_layers, open_span
 from imagefab.engines.split import list_groups, split_step
 from imagefab.errors import EngineError, ImagefabError
@@ -41,6 +43,7 @@ from imagefab.store.store import Store
 
 SEEN = "seen"
 """Records of layers that an engine has in its own cache."""
+_PROGRAMS = ("docker", "dockerd", "podman", "buildah", "runc", "crun")
 _LOG_LINES = 40
 _ERROR = re.compile(r"error|fail|denied|cannot|not found|no such", re.IGNORECASE)
 
@@ -128,14 +131,25 @@ class ContainerEngine(ABC):
         """The engine's command-line client, with the options it needs here."""
 
     def is_known_to_work(self, store: Store) -> bool:
-        """A daemon can stop at any time, so it is asked each time."""
-        return False
+        """A daemon can stop at any time, so it is asked each time; the trial is what is saved."""
+        try:
+            is_known = is_known_to_work(store, self.name, self._list_dependencies())
+        except EngineError:
+            return False
+        return is_known and all(finding.ok for finding in self.look())
 
     def inspect(self, store: Store) -> Sequence[Finding]:
         findings = list(self.look())
         if all(finding.ok for finding in findings):
             findings.append(self._try(store))
+        if all(finding.ok for finding in findings):
+            remember(store, self.name, self._list_dependencies())
         return findings
+
+    def _list_dependencies(self) -> list[object]:
+        """Return whose engine it is, and the programs of engines."""
+        programs = map(shutil.which, _PROGRAMS)
+        return [self.identity(), [[path, Path(path).stat().st_mtime_ns] for path in programs if path]]
 
     def build(self, request: BuildTask) -> None:
         plan, have = request.plan, request.have

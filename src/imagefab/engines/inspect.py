@@ -156,7 +156,7 @@ def _try_sandbox(attempt: Callable[[Path], tuple[int, str]]) -> Finding:
     return Finding(what=what, ok=True, detail="work")
 
 
-SWITCHES = (
+_SWITCHES = (
     ("user/max_user_namespaces", "0", "user.max_user_namespaces=65536"),
     ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
@@ -164,13 +164,21 @@ SWITCHES = (
 """Kernel settings that can forbid namespaces, the value that does, and what to set."""
 
 
+def read_switches(switches: Path = Path("/proc/sys")) -> list[str]:
+    """Return the values of kernel settings that can forbid namespaces; empty for one that this kernel does not have."""
+    return [_read(switches / name) for name, _, _ in _SWITCHES]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
 def _mend_namespaces(switches: Path) -> str:
     """The command for the kernel setting that forbids namespaces, if one does."""
-    for name, forbidding, mend in SWITCHES:
-        try:
-            found = (switches / name).read_text().strip()
-        except OSError:
-            continue
+    for found, (_, forbidding, mend) in zip(read_switches(switches), _SWITCHES, strict=True):
         if found == forbidding:
             return f"sudo sysctl -w {mend}"
     if os.geteuid() == 0:

@@ -108,6 +108,9 @@ class Pushed:
     blobs_mounted: int = 0
 
 
+_LOOKS = 4
+
+
 class _StoppedError(RegistryError):
     """Another upload of the same parcel failed."""
 
@@ -164,12 +167,21 @@ def push(
     top = _list_manifests(parcel.images)[-1]
     for tag in missing.tags:
         manifests.put(tag, top[1], top[2])
-        found = manifests.find(tag, to_write=True)
-        if found is None or found.digest != parcel.images.digest:
+        if _find_target(manifests, tag, client) != parcel.images.digest:
             raise MismatchError(f"{parcel.repository}:{tag} does not point to {parcel.images.digest} after the push")
     sizes = {blob.digest: blob.size for blob in missing.blobs}
     sent = [digest for digest, way in ways.items() if way is Way.SENT]
     return Pushed(sent=sum(sizes[digest] for digest in sent), blobs_sent=len(sent), blobs_mounted=len(ways) - len(sent))
+
+
+def _find_target(manifests: Manifests, tag: str, client: Client) -> Digest | None:
+    """Return what a tag points to that was just written. While somebody else writes it too, some registries lose it."""
+    for attempt in range(_LOOKS):
+        if attempt:
+            client.pause(client.patience.pause)
+        if (found := manifests.find(tag, to_write=True)) is not None:
+            return found.digest
+    return None
 
 
 def _send_blobs(parcel: Parcel, missing: Sequence[Blob], client: Client, progress: Progress) -> dict[Digest, Way]:

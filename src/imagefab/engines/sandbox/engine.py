@@ -11,10 +11,10 @@ from typing import Any
 
 from imagefab.digest import Digest
 from imagefab.engines.engine import BuildTask, Finding
-from imagefab.engines.inspect import inspect_sandbox, require_emulation
-from imagefab.engines.sandbox.bubblewrap import require_isolator
+from imagefab.engines.inspect import inspect_sandbox, read_switches, require_emulation
+from imagefab.engines.known import is_known_to_work, remember
+from imagefab.engines.sandbox.bubblewrap import find_isolator, require_isolator
 from imagefab.engines.sandbox.job import BuildJob, LayerJob, LowerLayer
-from imagefab.engines.sandbox.known import is_known_to_work, remember
 from imagefab.engines.sandbox.launch import start_worker
 from imagefab.engines.sandbox.memory import MEMORY_WANTED, claim_memory
 from imagefab.engines.sandbox.run import MemoryFullError, NoPlaceError, run_probe
@@ -45,16 +45,24 @@ class SandboxEngine:
     def inspect(self, store: Store) -> Sequence[Finding]:
         findings = inspect_sandbox(run_probe)
         if all(finding.ok for finding in findings):
-            remember(store)
+            remember(store, self.name, _list_dependencies())
         return findings
 
     def is_known_to_work(self, store: Store) -> bool:
-        return is_known_to_work(store)
+        return is_known_to_work(store, self.name, _list_dependencies())
 
     def build(self, request: BuildTask) -> None:
         require_emulation(request.plan.platform)
         with lend_trees(request.store, list(chain.from_iterable(request.have)), request.folder) as loan:
             _build(request, loan)
+
+
+def _list_dependencies() -> list[object]:
+    """Return bubblewrap, the namespaces that this process is in, and the kernel's settings about namespaces."""
+    isolator = find_isolator()
+    program = None if isolator is None else [isolator.program, os.stat(isolator.program).st_mtime_ns]
+    namespaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("user", "mnt", "pid", "net")]
+    return [program, namespaces, read_switches()]
 
 
 def _build(request: BuildTask, loan: Loan) -> None:

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from imagefab.digest import Digest
+from imagefab.engines.boot import read_boot
 from imagefab.engines.sandbox.ids import IdMap, choose_maps
 from imagefab.engines.sandbox.job import LowerLayer
 from imagefab.oci.layer import Layer
@@ -32,7 +33,6 @@ from imagefab.store.store import Store
 MOST_UNPACKED = 10 << 30
 _FORM = 1
 """To be raised when a layer would be unpacked otherwise than before."""
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(slots=True)
@@ -165,11 +165,3 @@ def _drop_oldest(store: Store) -> None:
             return
         if _drop(store, tree):
             total -= size
-
-
-def read_boot() -> str:
-    """What identifies this boot of the machine."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return ""
