@@ -37,6 +37,25 @@ def test_what_works_is_found_by_building(engine: FakeContainerEngine, store: Sto
     assert count_claims(store) == 0
 
 
+def test_what_works_is_not_tried_again(
+    engine: FakeContainerEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not engine.is_known_to_work(store)
+    engine.inspect(store)
+    assert engine.is_known_to_work(store)
+    monkeypatch.setattr(engine, "identity", lambda: "another")
+    assert not engine.is_known_to_work(store)
+    monkeypatch.undo()
+    monkeypatch.setattr(engine, "look", lambda: [Finding(what="fake", ok=False, detail="stopped", fix="start it")])
+    assert not engine.is_known_to_work(store)
+
+
+def test_what_does_not_work_is_tried_again(engine: FakeContainerEngine, store: Store) -> None:
+    engine.log = ["broken"]
+    engine.inspect(store)
+    assert not engine.is_known_to_work(store)
+
+
 def test_what_is_not_there_is_not_tried(
     engine: FakeContainerEngine, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,6 +250,20 @@ def test_tags_with_a_digest_are_not_moved(pusher: Pusher) -> None:
         assert is_complete(registry, other)
 
 
+@pytest.mark.parametrize(("times", "lasts"), [(2, False), (60, True)])
+def test_a_tag_that_is_lost_for_a_moment(pusher: Pusher, times: int, lasts: bool) -> None:
+    """Some registries have no tag while somebody writes it. The first request is from before it is written."""
+    with serve() as registry:
+        parcel = pusher.parcel(registry.host, pusher.images())
+        registry.faults += answering(404, f"GET .*manifests/{parcel.tag}", times=times)
+        if not lasts:
+            pusher.push(parcel)
+            assert is_complete(registry, parcel)
+            return
+        with pytest.raises(MismatchError, match="does not point to"):
+            pusher.push(parcel)
+
+
 @pytest.mark.parametrize("referrers", [False, True])
 def test_attachments(pusher: Pusher, referrers: bool) -> None:
     """They name the image, and change nothing about it."""
