@@ -264,6 +264,17 @@ def test_a_tag_that_is_lost_for_a_moment(pusher: Pusher, times: int, lasts: bool
             pusher.push(parcel)
 
 
+@pytest.mark.parametrize("code", ["DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"])
+def test_a_blob_that_is_lost_for_a_moment(pusher: Pusher, code: str) -> None:
+    """As for a stock registry, while another publisher pushes the same one."""
+    with serve() as registry:
+        body = json.dumps({"errors": [{"code": code, "message": "it is not"}]}).encode()
+        registry.faults += answering(400, "PUT .*manifests/sha256", body=body)
+        parcel = pusher.parcel(registry.host, pusher.images())
+        pusher.push(parcel)
+        assert is_complete(registry, parcel)
+
+
 @pytest.mark.parametrize("referrers", [False, True])
 def test_attachments(pusher: Pusher, referrers: bool) -> None:
     """They name the image, and change nothing about it."""

@@ -19,6 +19,7 @@ _DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 INDEXES = (INDEX, _DOCKER_LIST)
 _ACCEPT = ", ".join((INDEX, MANIFEST, _DOCKER_LIST, _DOCKER_MANIFEST))
 _ATTEMPTS_AT_REFERRERS = 4
+_BLOB_IS_LOST = (b"DIGEST_INVALID", b"MANIFEST_BLOB_UNKNOWN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,18 @@ class Manifests:
         return answer.status == 200
 
     def put(self, name: str, data: bytes, media_type: str) -> Answer:
-        answer = self._call("PUT", name, to_write=True, headers={"Content-Type": media_type}, content=data)
-        if answer.status not in (200, 201, 202):
-            raise self._make_error(answer, f"does not take {name}")
-        return answer
+        """Put a manifest. Some registries lose sight of a blob for a moment while somebody else pushes the same one."""
+
+        def attempt() -> Answer:
+            answer = self._call("PUT", name, to_write=True, headers={"Content-Type": media_type}, content=data)
+            if answer.status in (200, 201, 202):
+                return answer
+            error = self._make_error(answer, f"does not take {name}")
+            if any(code in answer.body for code in _BLOB_IS_LOST):
+                raise PassingError(error.problem, hint=error.hint)
+            raise error
+
+        return self._client.insist(attempt)
 
     # -- referrers ------------------------------------------------------------------------------------------------
 
