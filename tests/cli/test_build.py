@@ -91,10 +91,14 @@ def test_an_unknown_platform_starts_nothing(imagefab: RunImagefab, project: Path
 def test_a_stale_dockerfile_is_a_warning(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:
     assert "Dockerfile" not in imagefab("build", "aarch64-gnu").err
     path = project / "images" / "aarch64-gnu" / "Dockerfile"
-    path.write_text(path.read_text() + "# reviewed\n")
-    result = imagefab("build", "aarch64-gnu")
-    assert result.code == 0
-    assert "images/aarch64-gnu/Dockerfile is not what is built; run `imagefab render aarch64-gnu`" in result.err
+    text = path.read_text()
+    path.write_text(text + "# reviewed\n")
+    for _ in range(2):
+        result = imagefab("build", "aarch64-gnu")
+        assert result.code == 0
+        assert "images/aarch64-gnu/Dockerfile is not what is built; run `imagefab render aarch64-gnu`" in result.err
+    path.write_text(text)
+    assert "Dockerfile" not in imagefab("build", "aarch64-gnu").err
 
 
 def test_the_output_is_a_layout(imagefab: RunImagefab, project: Path, engine: FakeEngine) -> None:

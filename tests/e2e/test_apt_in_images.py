@@ -13,6 +13,7 @@ from tests.e2e.support.command_line import CommandLine
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("root")]
 
 
+@pytest.mark.prove
 def test_apt_inside_the_image_chooses_the_same(warm: CommandLine, tmp_path: Path) -> None:
     """`make prove` asks it for the other host platform too."""
     with open_oracle(tmp_path / "oracle") as oracle:

@@ -90,6 +90,7 @@ def test_one_state_of_the_archive_gives_one_lock(fetcher: Fetcher, tmp_path: Pat
     assert make_lock(blueprints, readers[0]) == make_lock(blueprints, readers[1])
 
 
+@pytest.mark.prove
 def test_an_emulator_from_backports(tmp_path: Path) -> None:
     """It alone comes from there; what is installed does not change."""
     text = (ROOT / "recipes" / "aarch64-gnu.toml").read_text()

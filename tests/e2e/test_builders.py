@@ -106,6 +106,7 @@ os.execv(docker, [docker, *words])
 """
 
 
+@pytest.mark.prove
 def test_a_builder_that_sends_archives(pair: CommandLine, tmp_path: Path) -> None:
     """It is given all layers, and what is new in them is taken."""
     shim = tmp_path / "bin/docker"

@@ -84,9 +84,8 @@ def test_an_image_with_an_sdk(
     line.run("publish", "macos", "--to", f"{registry}/{unique}", "--private")
 
 
-@pytest.mark.parametrize(
-    "engine", ["sandbox", *(pytest.param(engine, marks=pytest.mark.prove) for engine in ("docker", "podman"))]
-)
+@pytest.mark.prove
+@pytest.mark.parametrize("engine", ["sandbox", "docker", "podman"])
 @pytest.mark.usefixtures("docker", "podman")
 def test_an_sdk_can_be_bound(
     engine: str, warm: CommandLine, project: Callable[[str, str], Path], tmp_path: Path

@@ -43,7 +43,7 @@ def test_the_context_builds_without_imagefab(pair: CommandLine, tag: str, tmp_pa
 
 
 @pytest.mark.usefixtures("docker", "podman")
-@pytest.mark.parametrize("program", ["docker", "podman"])
+@pytest.mark.parametrize("program", ["docker", pytest.param("podman", marks=pytest.mark.prove)])
 def test_load_keeps_the_id(program: str, tiny: CommandLine, unique: str, tmp_path: Path) -> None:
     """The id that the engine shows is the config's digest that imagefab printed. The image is this test's own: it is
     removed by its id, and that takes all its names away."""

@@ -75,8 +75,17 @@ def test_bad_weather_stays(name: str, pair: CommandLine, weather: Proxy, place: 
     assert list_image_tags(f"{place}/one")
 
 
-@pytest.mark.parametrize("stage", ["PUT .*blobs", "PUT .*manifests/sha256:", "PUT .*manifests/20"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+STAGES = ("PUT .*blobs", "PUT .*manifests/sha256:", "PUT .*manifests/20")
+
+
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [
+        *((signal.SIGKILL, stage) for stage in STAGES),
+        (signal.SIGINT, STAGES[0]),
+        *(pytest.param(signal.SIGINT, stage, marks=pytest.mark.prove) for stage in STAGES[1:]),
+    ],
+)
 def test_killed_in_the_middle(
     stage: str, number: signal.Signals, pair: CommandLine, weather: Proxy, place: str, tmp_path: Path
 ) -> None:

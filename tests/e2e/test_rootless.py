@@ -75,8 +75,9 @@ def assert_tidy(line: UserLine) -> None:
 @pytest.mark.parametrize("place", ["in memory", pytest.param("on disk", marks=pytest.mark.prove)])
 def test_the_same_digests_as_roots(place: str, user: User, everything: CommandLine) -> None:
     """What an ordinary user may make in a namespace is what root makes, in memory and on a real disk."""
-    line = make_line(user, everything, *RECIPES, on_disk=place == "on disk")
-    for recipe in RECIPES:
+    recipes = RECIPES if place == "on disk" else RECIPES[:1]
+    line = make_line(user, everything, *recipes, on_disk=place == "on disk")
+    for recipe in recipes:
         built = line.build(recipe, "--engine", "sandbox")
         assert built["digest"] == everything.build(recipe)["digest"]
         assert built["engine"] == "sandbox"

@@ -24,6 +24,7 @@ script = "sed -i s/-fno-exceptions// /usr/local/bin/wasm32-wasip1-clang++"
 """
 
 
+@pytest.mark.prove
 def test_exceptions_that_nothing_implements_are_found_out(warm: CommandLine, project: Callable[..., Path]) -> None:
     line = warm.at(project(RECIPE))
     line.run("lock")

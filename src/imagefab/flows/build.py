@@ -12,13 +12,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagefab import __version__
 from imagefab.digest import Digest
 from imagefab.engines.build import Built, build_image, find_image
 from imagefab.engines.choose import AUTO, PREFERRED, choose_engine
 from imagefab.engines.engine import Engine
 from imagefab.engines.inspect import require_emulation
 from imagefab.errors import EngineError, ImagefabError, MismatchError, UsageError
-from imagefab.files.plain import has_bytes
+from imagefab.files.plain import MOST_GENERATED, BadFileError, read_bytes
 from imagefab.flows.inputs import Wanted, list_wanted, missing_inputs
 from imagefab.flows.prepare import Prepared, choose_platforms, dockerfile_path, render_recipe
 from imagefab.flows.workspace import Workspace
@@ -30,11 +31,16 @@ from imagefab.oci.layer import Layer
 from imagefab.plan.derive import Deriver
 from imagefab.plan.model import Plan, count_free_layers
 from imagefab.progress import Progress
+from imagefab.store.marker import has_marker
 from imagefab.store.store import Store
 
 if TYPE_CHECKING:
     from imagefab.records.recorded import Recorded
     from imagefab.registry.share import LayerShare
+
+
+RENDERED = "rendered"
+"""Records of Dockerfiles that are what is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +86,19 @@ class Outcome:
 
 def build(workspace: Workspace, request: BuildRequest, done: Callable[[Outcome], None]) -> list[ImagefabError]:
     """Build images and deliver each one. Calls `done` with each outcome, and returns the errors."""
-    from imagefab.engines.load import find_local_engine, load_images
-    from imagefab.oci.layout import check_is_free, write_layout
-
     if request.output is not None:
+        from imagefab.oci.layout import check_is_free, write_layout
+
         check_is_free(request.output)
     prepared = workspace.prepare(request.recipes)
     _warn_of_stale_dockerfiles(workspace, prepared)
     workshop = make_workshop(workspace, request.engine, no_cache=request.no_cache)
     share = _open_share_to_give(workspace) if request.push_layers else None
-    local = find_local_engine(request.engine.name) if request.load else None
+    local = None
+    if request.load:
+        from imagefab.engines.load import find_local_engine, load_images
+
+        local = find_local_engine(request.engine.name)
     outcomes: list[Outcome] = []
 
     def finish(outcome: Outcome) -> None:
@@ -117,9 +126,26 @@ def _warn_of_stale_dockerfiles(workspace: Workspace, prepared: Sequence[Prepared
     """Warn if a Dockerfile that people reviewed is not what is built."""
     for one in prepared:
         path = dockerfile_path(workspace.project, one.recipe.name)
-        if path.exists() and not has_bytes(path, render_recipe(one).encode()):
+        if path.exists() and not _is_rendered(path, one, workspace.store):
             shown = workspace.project.show(path)
             workspace.progress.warn(f"{shown} is not what is built; run `imagefab render {one.recipe.name}`")
+
+
+def _is_rendered(path: Path, prepared: Prepared, store: Store) -> bool:
+    """Whether the file is what would be rendered. If so, that is remembered: nothing else takes as long here."""
+    try:
+        data = read_bytes(path, MOST_GENERATED)
+    except BadFileError:
+        return False
+    keys = [plan.key.hex for plan in prepared.plans]
+    key = Digest.of_json([__version__, keys, Digest.of_bytes(data).hex])
+    if store.read_record(RENDERED, key) is True:
+        return True
+    if data != render_recipe(prepared).encode():
+        return False
+    if has_marker(store.root):
+        store.write_record(RENDERED, key, True)
+    return True
 
 
 def _open_share_to_give(workspace: Workspace) -> LayerShare:
