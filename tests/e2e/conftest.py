@@ -17,7 +17,7 @@ from tests.e2e.support.engines import use_engines
 from tests.e2e.support.everything import RECIPES, Circumstances, make_everything
 from tests.e2e.support.projects import NAMED, TINY, copy_project, make_project, write_recipe
 from tests.e2e.support.registry import serve_registry
-from tests.e2e.support.rust import Rust, provide_debian_rust, provide_full_rust, provide_rust
+from tests.e2e.support.rust import Rust, provide_debian_rust, provide_full_rust, provide_musl_rust, provide_rust
 from tests.e2e.support.shared import Shared, find_shared
 from tests.e2e.support.stores import copy_packages, copy_store
 from tests.machine import require
@@ -234,8 +234,14 @@ def debian_rust() -> Rust:
 
 
 @pytest.fixture(scope="session")
+def musl_rust(debian_rust: Rust) -> Rust:
+    """The same, with a std for musl, for `make prove`."""
+    return provide_musl_rust()
+
+
+@pytest.fixture(scope="session")
 def full_rust() -> Rust:
-    """The same, with the std of Windows, macOS and a microcontroller, for `make prove`."""
+    """The same, with the std of Windows, macOS and a microcontroller, too."""
     _require_rust()
     return provide_full_rust()
 

@@ -48,6 +48,7 @@ def test_a_broken_image_is_caught(case: str, warm: CommandLine, project: Callabl
     assert set(broken) <= {probe} | ALSO.get(case, set())
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("ending", "code"),
     [("ud2", 1), ("movw $0x604, %dx; movw $0x2000, %ax; outw %ax, %dx", 0)],

@@ -35,9 +35,15 @@ PT_INTERP = 3
 
 @dataclass(frozen=True)
 class Workspace:
+    line: CommandLine
     folder: Path
     cross: Path
     environment: Mapping[str, str]
+
+    def pin(self, triple: str) -> None:
+        """Have the target's image in Docker, and in Cross.toml."""
+        self.line.run("build", RECIPES[triple], "--engine", "sandbox", "--load")
+        self.line.run("cross-toml", RECIPES[triple], "--local", "--file", self.folder / "Cross.toml")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`cross`, as strict as this version can be made: it must succeed, and say nothing of its own."""
@@ -56,12 +62,10 @@ def workspace(shipped: CommandLine, docker: None, rust: Rust, tmp_path_factory: 
     cross = provide_cross(rust)
     scratch = tmp_path_factory.mktemp("cross")
     line = copy_project(shipped, scratch / "project")
-    line.run("build", *RECIPES.values(), "--engine", "sandbox", "--load")
     folder = scratch / "workspace"
     shutil.copytree(Path(__file__).parent / "support/workspace", folder)
-    line.run("cross-toml", *RECIPES.values(), "--local", "--file", folder / "Cross.toml")
     subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=folder, env=rust.environment(), check=True)
-    return Workspace(folder, cross, make_environment(rust, folder))
+    return Workspace(line, folder, cross, make_environment(rust, folder))
 
 
 def make_environment(rust: Rust, folder: Path) -> dict[str, str]:
@@ -73,13 +77,16 @@ def make_environment(rust: Rust, folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("triple", RECIPES)
+@pytest.mark.parametrize(
+    "triple", [pytest.param(t, marks=[pytest.mark.prove] if t.endswith("musl") else []) for t in RECIPES]
+)
 def test_cross(triple: str, workspace: Workspace, request: pytest.FixtureRequest) -> None:
     """The machine's toolchain for the machine's own target, Debian's for the others."""
     arch = triple.partition("-")[0]
     if arch != "x86_64":
-        rust = request.getfixturevalue("debian_rust")
+        rust = request.getfixturevalue("musl_rust" if triple.endswith("musl") else "debian_rust")
         workspace = replace(workspace, environment=make_environment(rust, workspace.folder))
+    workspace.pin(triple)
     workspace.run("build", "--target", triple)
     program = workspace.folder / "target" / triple / "debug" / "program"
     machine, segments = read_elf(program)
@@ -103,7 +110,7 @@ def test_cross_runs_what_was_published(workspace: Workspace, warm: CommandLine, 
     """From a registry, by the digest that was published; and it is the very image that was built."""
     reference = warm.run("publish", "x86_64-gnu", "--to", place, "--unchecked").stdout.strip()
     folder = Path(shutil.copytree(workspace.folder, tmp_path / "workspace", ignore=shutil.ignore_patterns("target")))
-    (folder / "Cross.toml").unlink()
+    (folder / "Cross.toml").unlink(missing_ok=True)
     assert warm.run("cross-toml", "x86_64-gnu", "--file", folder / "Cross.toml").stdout.strip() == reference
     built = warm.build("x86_64-gnu")["platforms"]
     (config,) = (one["config"] for one in built.values())
@@ -120,6 +127,7 @@ def test_cross_runs_what_was_published(workspace: Workspace, warm: CommandLine, 
 
 def test_what_cross_warns_of_is_seen(workspace: Workspace, tmp_path: Path) -> None:
     """Else the test above would not be strict."""
+    workspace.pin("x86_64-unknown-linux-gnu")
     config = tmp_path / "Cross.toml"
     config.write_text((workspace.folder / "Cross.toml").read_text() + "no-such-key = true\n")
     warned = replace(workspace, environment={**workspace.environment, "CROSS_CONFIG": str(config)})

@@ -49,6 +49,7 @@ cat said?
 """
 
 
+@pytest.mark.prove
 def test_programs_start_together_and_may_make_windows(warm: CommandLine, tmp_path: Path) -> None:
     """The first of them makes Wine's folder, for all; nothing of that is in what they say."""
     warm.run("build", "x86_64-windows-gnu")

@@ -1,8 +1,8 @@
 """A Rust toolchain with the std of foreign targets, out of Debian's archive: what rustup's server would give.
 
-rustc and the std for the GNU triples and for WebAssembly are packages; the std for musl is built from its source with
--Zbuild-std, once, and for `make prove` those for Windows and macOS, and core for a microcontroller. Put together they
-are a sysroot like those of rustup:
+rustc and the std for the GNU triples and for WebAssembly are packages. For `make prove` more are built from source
+with -Zbuild-std, once: the std for musl, Windows and macOS, and core for a microcontroller. Put together they are a
+sysroot like those of rustup:
 
 - rustc and rustdoc run through the loader and the libraries of their own suite, which lie beside them in libexec. So
   they run on hosts with an older C library, and in any image, and no variable reaches the linker that they start.
@@ -96,7 +96,6 @@ def make_sysroot(sysroot: Path, cargo: Path, environment: Mapping[str, str]) -> 
     system = scratch / "root" / "usr"
     _lay_out(system, sysroot, cargo)
     _lay_out_source(system, sysroot, environment)
-    build_std(sysroot, [MUSL], environment)
     _add_start_files(system, sysroot / "lib" / "rustlib" / MUSL / "lib" / "self-contained")
     shutil.rmtree(scratch)
 
@@ -163,6 +162,10 @@ def _lay_out_source(system: Path, sysroot: Path, environment: Mapping[str, str])
     _run(["cargo", "vendor", "--locked", "--quiet", "vendor"], place / "library", environment)
 
 
+def add_musl_std(sysroot: Path, environment: Mapping[str, str]) -> None:
+    build_std(sysroot, [MUSL], environment)
+
+
 def add_more_std(sysroot: Path, environment: Mapping[str, str]) -> None:
     build_std(sysroot, [WINDOWS, "x86_64-pc-windows-gnullvm", "aarch64-apple-darwin"], environment)
     build_std(sysroot, [BARE], environment, parts="core")
@@ -183,7 +186,7 @@ def build_std(
     _run(command, crate, quick)
     for target in targets:
         place = sysroot / "lib" / "rustlib" / target / "lib"
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         for library in (crate / "target" / target / "release" / "deps").glob("*.rlib"):
             if not library.name.startswith("libnothing-"):
                 library.rename(place / library.name)
@@ -195,7 +198,7 @@ def build_std(
 
 
 def _add_start_files(system: Path, place: Path) -> None:
-    place.mkdir()
+    place.mkdir(parents=True)
     for folder, names in _START_FILES.items():
         for name in names:
             shutil.copy(system / folder / name, place / name)

@@ -41,7 +41,7 @@ from pathlib import Path
 
 from imagefab.digest import Digest
 from tests.e2e.support import debian_rust
-from tests.e2e.support.debian_rust import add_more_std, make_sysroot
+from tests.e2e.support.debian_rust import add_more_std, add_musl_std, make_sysroot
 
 CROSS = "0.2.5"
 TOOLCHAIN = "imagefab"
@@ -90,7 +90,7 @@ def provide_rust() -> Rust:
 
 
 def provide_debian_rust() -> Rust:
-    """For x86_64, aarch64 and armv7 with the GNU C library, for aarch64 with musl, and for WebAssembly."""
+    """For x86_64, aarch64 and armv7 with the GNU C library, and for WebAssembly."""
     cargo = _find_sysroot() / "bin" / "cargo"
 
     def install(folder: Path) -> None:
@@ -101,16 +101,23 @@ def provide_debian_rust() -> Rust:
     return Rust(keep_folder("debian-rust", made_from, install))
 
 
+def provide_musl_rust() -> Rust:
+    """For aarch64 with musl as well."""
+    return _extend("musl-rust", provide_debian_rust(), add_musl_std)
+
+
 def provide_full_rust() -> Rust:
     """For Windows, macOS and a microcontroller as well, which takes minutes."""
-    rust = provide_debian_rust()
+    return _extend("full-rust", provide_musl_rust(), add_more_std)
 
+
+def _extend(kind: str, rust: Rust, add: Callable[[Path, Mapping[str, str]], None]) -> Rust:
     def install(folder: Path) -> None:
         made = Rust(folder)
         shutil.copytree(rust.sysroot, made.sysroot, symlinks=True, copy_function=_link_or_copy)
-        add_more_std(made.sysroot, made.environment())
+        add(made.sysroot, made.environment())
 
-    return Rust(keep_folder("full-rust", [str(rust.home)], install))
+    return Rust(keep_folder(kind, [str(rust.home)], install))
 
 
 def provide_cross(rust: Rust) -> Path:
