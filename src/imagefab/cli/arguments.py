@@ -19,7 +19,7 @@ ENGINES = ("auto", "sandbox", "docker", "podman")
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=ENGINES, default="auto")
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="default: the fastest that works here")
 
 
 def add_engine_and_builder(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ def add_platform(parser: argparse.ArgumentParser) -> None:
 
 def add_recipes(parser: argparse.ArgumentParser) -> None:
     """Add recipe arguments, and --all."""
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="their names, as in `imagefab list`")
     parser.add_argument("--all", action="store_true", help="all recipes")
 
 

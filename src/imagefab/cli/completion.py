@@ -26,7 +26,7 @@ _PREAMBLE = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=_SHELLS)
+    parser.add_argument("shell", choices=_SHELLS, help="whose completions to print")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

@@ -16,7 +16,7 @@ HELP = "lay out a recipe's Dockerfile and all its inputs, checked, for `docker b
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE")
+    parser.add_argument("recipe", metavar="RECIPE", help="its name, as in `imagefab list`")
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
     shared.add_allow_file(parser)
     shared.add_platforms(parser, "default: all of the recipe's")

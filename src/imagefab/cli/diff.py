@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "a recipe, a lock, also of a git revision as REV:PATH, an image on a registry, or an OCI layout's folder"
     parser.add_argument("one", metavar="A", help=what)
     parser.add_argument("other", metavar="B", help="the same, or another of these")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs-on", metavar="SUITE,…", help="start it in these suites' userlands, under QEMU for other machines"
     )
     parser.add_argument("--glibc", metavar="VERSION", help="the glibc that it must run with; exit code 8 if it can't")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

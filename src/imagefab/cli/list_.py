@@ -20,7 +20,7 @@ HELP = "list recipes: target, kind, toolchain, libc and its floor, runner, lock,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--json", action="store_true")
+    group.add_argument("--json", action="store_true", help="print JSON")
     group.add_argument("--markdown", action="store_true", help="print a table for a README, from checked.toml")
     parser.add_argument("--into", type=Path, metavar="FILE", help="write the table between the markers in a file")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 if the file's table is out of date")

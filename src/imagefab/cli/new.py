@@ -13,7 +13,7 @@ HELP = "start a recipe"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="what the recipe is to be called")
     parser.add_argument("--target", required=True, metavar="T", help="the Rust target triple")
     parser.add_argument("--kind", required=True, metavar="K", help="the kind of toolchain")
     parser.add_argument("--base", default="trixie", metavar="B", help="the base (default: trixie)")

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-attach", action="store_true", help="do not attach SBOM and provenance")
     parser.add_argument("--sign-key", metavar="KEY", help="sign with cosign: a key file, or a KMS's address")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="REGISTRY/NAMESPACE", help="with --publish: see `imagefab publish`")
     parser.add_argument("--private", action="store_true", help="with --publish: see `imagefab publish`")
     parser.add_argument("--sign-key", metavar="KEY", help="with --publish: see `imagefab publish`")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

@@ -20,7 +20,7 @@ HELP = "run a command in an image, with the working folder mounted"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image_arguments(parser)
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD…")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD…", help="what to run in the image")
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         "--mount", type=Path, metavar="DIR", help="the folder to mount and work in (default: the working folder)"
     )
     shared.add_bind(parser)
-    parser.add_argument("recipe", metavar="RECIPE")
+    parser.add_argument("recipe", metavar="RECIPE", help="its name, as in `imagefab list`")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

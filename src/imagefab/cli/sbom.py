@@ -16,7 +16,7 @@ HELP = "print an image's packages with versions, sources and hashes as SPDX, fro
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE")
+    parser.add_argument("recipe", metavar="RECIPE", help="its name, as in `imagefab list`")
     shared.add_platform(parser)
 
 

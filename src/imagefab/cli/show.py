@@ -18,9 +18,9 @@ HELP = "show a recipe's packages, layers, environment and Cross.toml entry"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE")
+    parser.add_argument("recipe", metavar="RECIPE", help="its name, as in `imagefab list`")
     shared.add_platform(parser)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

@@ -20,7 +20,7 @@ _MOST_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipes", nargs="+", metavar="RECIPE")
+    parser.add_argument("recipes", nargs="+", metavar="RECIPE", help="their names, as in `imagefab list`")
     parser.add_argument(
         "--against",
         metavar="REF",
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_engine_and_builder(parser)
     shared.add_allow_file(parser)
     shared.add_platforms(parser, "only that host platform's image")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace) -> int:

@@ -139,11 +139,12 @@ def _is_rendered(path: Path, prepared: Prepared, store: Store) -> bool:
         return False
     keys = [plan.key.hex for plan in prepared.plans]
     key = Digest.of_json([__version__, keys, Digest.of_bytes(data).hex])
-    if store.read_record(RENDERED, key) is True:
+    remembers = has_marker(store.root)
+    if remembers and store.read_record(RENDERED, key) is True:
         return True
     if data != render_recipe(prepared).encode():
         return False
-    if has_marker(store.root):
+    if remembers:
         store.write_record(RENDERED, key, True)
     return True
 
