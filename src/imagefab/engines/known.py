@@ -13,7 +13,6 @@ from imagefab import __version__
 from imagefab.digest import Digest
 from imagefab.engines.boot import read_boot
 from imagefab.errors import ImagefabError
-from imagefab.store.marker import has_marker
 from imagefab.store.store import Store
 
 RECORDS = "engines"
@@ -21,7 +20,7 @@ RECORDS = "engines"
 
 def remember(store: Store, engine: str, depends_on: Sequence[object]) -> None:
     with contextlib.suppress(ImagefabError, OSError):
-        if has_marker(store.root):
+        if store.is_there:
             store.write_record(RECORDS, _make_key(engine, depends_on), True)
 
 

@@ -31,7 +31,6 @@ from imagefab.oci.layer import Layer
 from imagefab.plan.derive import Deriver
 from imagefab.plan.model import Plan, count_free_layers
 from imagefab.progress import Progress
-from imagefab.store.marker import has_marker
 from imagefab.store.store import Store
 
 if TYPE_CHECKING:
@@ -139,12 +138,11 @@ def _is_rendered(path: Path, prepared: Prepared, store: Store) -> bool:
         return False
     keys = [plan.key.hex for plan in prepared.plans]
     key = Digest.of_json([__version__, keys, Digest.of_bytes(data).hex])
-    remembers = has_marker(store.root)
-    if remembers and store.read_record(RENDERED, key) is True:
+    if store.is_there and store.read_record(RENDERED, key) is True:
         return True
     if data != render_recipe(prepared).encode():
         return False
-    if remembers:
+    if store.is_there:
         store.write_record(RENDERED, key, True)
     return True
 

@@ -27,7 +27,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 def has_marker(root: Path) -> bool:
     try:
         return not (root / MARKER).is_symlink() and _LINE in read_bytes(root / MARKER).splitlines()[1]
-    except (OSError, BadFileError, IndexError):
+    except (BadFileError, IndexError):
         return False
 
 

@@ -70,6 +70,14 @@ class Store:
                 write_atomic(self.root / MARKER, MARKER_TEXT, remedy=STORE)
         self._is_marked = True
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is a store already; nothing makes it one."""
+        try:
+            return has_marker(self.root)
+        except OSError:
+            return False
+
     def folder(self, name: str) -> Path:
         """Return a folder of the store, creating it if needed."""
         path = self._own(self.root / name)
