@@ -16,8 +16,8 @@ demo: setup ## build aarch64-musl, run a program compiled in it, print its pinne
 test: setup ## all tests but the long ones: units, the real archive, all engines
 	@.ci/test
 
-test-fast: setup ## the units only, in two minutes on two processors
-	@.venv/bin/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) -m "not e2e and not archive" --ignore tests/e2e --ignore tests/prove
+test-fast: setup ## the units only, in a minute on two processors
+	@.venv/bin/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -m "not e2e and not archive" --ignore tests/e2e --ignore tests/prove
 
 prove: setup ## what takes hours, for RECIPES="…" and PLATFORMS="…" or all; it goes on where it was, FRESH=1 begins anew
 	@.ci/setup-tests
