@@ -39,3 +39,17 @@ def make_arm_attributes(*pairs: int, vendor_size: int | None = None, file_size: 
     file = struct.pack("<BI", 1, 5 + len(tags) if file_size is None else file_size) + tags
     vendor = struct.pack("<I", 10 + len(file) if vendor_size is None else vendor_size) + b"aeabi\0" + file
     return b"A" + vendor
+
+
+def make_sections(*sections: tuple[bytes, int, int, bytes, int, int], machine: int = 62) -> bytes:
+    """A 64-bit program of sections alone: name, kind, flags, content, link and info of each. The names come last."""
+    names = b"\0" + b"\0".join(name for name, *_ in sections) + b"\0.shstrtab\0"
+    rows, content = [bytes(64)], b""
+    for name, kind, flags, data, link, info in (*sections, (b".shstrtab", 3, 0, names, 0, 0)):
+        place = 64 + len(content)
+        rows.append(struct.pack("<IIQQQQIIQQ", names.index(name), kind, flags, 0, place, len(data), link, info, 1, 0))
+        content += data
+    ident = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
+    header = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0, 0, 64 + len(content), 0, 64, 56, 0, 64, len(rows),
+                         len(rows) - 1)  # fmt: skip
+    return ident + header + content + b"".join(rows)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.check.elf import make_elf
+from tests.check.elf import make_elf, make_sections
 from tests.machine import require
 
+from imagefab.check import metered
 from imagefab.check.headers import UnreadableError
 from imagefab.check.needs import read_needs
+from imagefab.check.product import read_binary
 from imagefab.check.systems import find_gcc, list_distributions, name_windows
 
 
@@ -169,3 +174,24 @@ def test_systems() -> None:
     assert find_gcc((3, 4)) is None
     assert name_windows("Windows 6.1") == "Windows 7"
     assert name_windows("macOS 11.0") == "macOS 11.0"
+
+
+@pytest.mark.parametrize("read", [read_needs, read_binary])
+def test_versions_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]) -> None:
+    """A list of four billion entries, each of which leads to itself."""
+    monkeypatch.setattr(metered, "MOST_READS", metered.MOST_READS // 100)
+    entry = struct.pack("<HHIII", 1, 1, 1, 16, 0) + struct.pack("<IHHII", 0, 0, 2, 1, 0)
+    path = tmp_path / "program"
+    path.write_bytes(make_sections((b".dynstr", 3, 0, b"\0x\0", 0, 0), (b".v", 0x6FFFFFFE, 0, entry, 1, 0xFFFFFFFF)))
+    with pytest.raises(UnreadableError, match="more tables and names"):
+        read(path)
+
+
+def test_a_compressed_note_is_not_unpacked(tmp_path: Path) -> None:
+    packed = zlib.compress(bytes(1 << 26))
+    note = struct.pack("<IIQQ", 1, 0, 1 << 26, 1) + packed
+    (tmp_path / "program").write_bytes(make_sections((b".note.gnu.property", 7, 0x800, note, 0, 0)))
+    tracemalloc.start()
+    assert read_needs(tmp_path / "program").cpu is None
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()

@@ -51,4 +51,4 @@ def test_two_binds_at_one_place(tmp_path: Path) -> None:
 def test_options_of_run_go_before_the_recipe(imagefab: RunImagefab, project: Path) -> None:
     result = imagefab("run", "aarch64-gnu", "--engine", "sandbox", "--", "id")
     assert result.code == 2
-    assert "--engine comes after the recipe" in result.err
+    assert "--engine stands after the recipe" in result.err

@@ -43,6 +43,18 @@ def test_a_folder_can_be_bound(engine: str, tiny: CommandLine, tmp_path: Path) -
     assert tiny.run(*words, "sh", "-euc", script).stdout == "from the host"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_store_in_the_folder_is_hidden(engine: str, tiny: CommandLine, tmp_path: Path) -> None:
+    """A program in an image could put layers into it."""
+    assert tiny.store.is_relative_to(tmp_path)
+    words = ("run", "--engine", engine, "--mount")
+    script = 'test -z "$(ls -A "$1")" && ! touch "$1/file" && touch "$1/../beside"'
+    tiny.run(*words, tmp_path, "tiny", "--", "sh", "-euc", script, "sh", tiny.store)
+    assert (tiny.store.parent / "beside").exists()
+    assert not (tiny.store / "file").exists()
+    assert "is in the store" in tiny.run(*words, tiny.store / "blobs", "tiny", "--", "true", code=2).stderr
+
+
 def test_layers_stay_unpacked(tiny: CommandLine, tmp_path: Path) -> None:
     """What the second command runs in is what the first one had: nothing that it wrote, and all that it removed."""
     words = ("run", "--mount", tmp_path, "--engine", "sandbox", "tiny", "--", "sh", "-euc")

@@ -129,6 +129,20 @@ def test_pins_that_nobody_signed(debian: Debian, changes: dict[str, Any], told: 
     assert error.problem.startswith("images/r/imagefab.lock: 2 pins are not what the archive signs\n  b:amd64 1: ")
 
 
+def test_a_release_that_nobody_signed(debian: Debian) -> None:
+    """Of its date, today's is signed, or that of then."""
+    lock = debian.lock()
+    first, *others = lock.archives
+    forged = replace(lock, archives=(replace(first, release=Digest.of_bytes(b"evil")), *others))
+    debian.snap()
+    (told,) = debian.confirm(forged).wrong
+    assert told.startswith(f"trixie of debian at {first.date}: release {Digest.of_bytes(b'evil')}, and {first.release}")
+    debian.archive.date += timedelta(days=5)
+    debian.publish(a="2", c="2")
+    assert len(debian.confirm(forged).wrong) == 1
+    assert not debian.confirm(lock).wrong
+
+
 def test_a_version_that_never_was(debian: Debian) -> None:
     debian.snap()
     found = debian.confirm(change(debian.lock(), "b", version="6.6.6"))

@@ -108,6 +108,17 @@ def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
         load_settings(tmp_path / "imagefab.toml")
 
 
+def test_settings_outside_of_the_project(tmp_path: Path) -> None:
+    """A checkout may be a stranger's, and whoever reads it root."""
+    (tmp_path / "elsewhere.toml").write_text("[limits]\ntime = 7\n")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/imagefab.toml").symlink_to("../elsewhere.toml")
+    with pytest.raises(RecipeError, match="a link that leads out of the project"):
+        load_settings(tmp_path / "project/imagefab.toml")
+    (tmp_path / "imagefab.toml").symlink_to("elsewhere.toml")
+    assert load_settings(tmp_path / "imagefab.toml").limits.time == 7
+
+
 def test_limits(tmp_path: Path) -> None:
     path = tmp_path / "imagefab.toml"
     path.write_text("[limits]\nprocesses = 7\nmemory = 8\ndisk = 9\ntime = 10\n")

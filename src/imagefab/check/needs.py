@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from imagefab.check.headers import WASM, UnreadableError
+from imagefab.check.metered import meter
 from imagefab.check.needs_other import read_other
-from imagefab.check.product import list_tags, list_versions, read_binary
+from imagefab.check.product import list_tags, list_versions, make_damage_error, read_binary, read_section
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -24,7 +25,7 @@ _SPECIAL = {"GLIBC_ABI_DT_RELR": (2, 36)}
 _X86_NEEDED = 0xC0008002
 _X86_LEVELS = {1: "x86-64", 2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 _RISCV = re.compile(rb"rv(32|64)[a-z0-9_]{2,200}")
-_MOST_SYMBOLS = 200_000
+_MOST_SYMBOLS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +91,11 @@ def _read_elf(file: BinaryIO, arm: str | None) -> Needs:
     from elftools.elf.elffile import ELFFile
 
     try:
-        elf = ELFFile(file)
-        return _describe(elf, arm)
+        return _describe(ELFFile(meter(file)), arm)
     except (UnreadableError, OSError):
         raise
     except Exception as error:
-        raise UnreadableError(f"the file is damaged: {error}") from error
+        raise make_damage_error(error) from error
 
 
 def _describe(elf: ELFFile, arm: str | None) -> Needs:
@@ -192,16 +192,14 @@ def _find_cpu(elf: ELFFile) -> str | None:
     if elf["e_machine"] == "EM_X86_64":
         return max((_X86_LEVELS[bit] for bit in _X86_LEVELS if _find_x86_bits(elf) & bit), default=None)
     if elf["e_machine"] == "EM_RISCV":
-        section = elf.get_section_by_name(".riscv.attributes")
-        found = _RISCV.search(section.data()[:4096]) if section is not None else None
+        found = _RISCV.search(read_section(elf, ".riscv.attributes"))
         return None if found is None else found[0].decode()
     return None
 
 
 def _find_x86_bits(elf: ELFFile) -> int:
     """The levels that it says it needs, as bits in a note."""
-    section = elf.get_section_by_name(".note.gnu.property")
-    data = section.data()[:4096] if section is not None else b""
+    data = read_section(elf, ".note.gnu.property")
     place, bits = 16, 0
     while place + 8 <= len(data):
         kind, size = (int.from_bytes(data[place + start : place + start + 4], "little") for start in (0, 4))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagefab.check.headers import BITS, MACH_O, PE, WASM, UnreadableError, read_header
+from imagefab.check.metered import meter
 from imagefab.recipe.target import TARGETS
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ _ARM_ARCHITECTURES = {
 _NEWEST_ARM = {"armv4t": 2, "thumbv4t": 2, "armv5te": 4, "thumbv5te": 4, "arm": 6, "armv6": 9}
 """The newest architecture that a target's programs may need, by a triple's first part. Other targets have no limit."""
 _MOST_ATTRIBUTES = 100
+_MOST_OF_SECTION = 4096
 _FLAGS = os.O_RDONLY
 for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)  # not every system has all of them
@@ -139,7 +141,7 @@ def _read_elf(file: BinaryIO) -> Binary:
     from elftools.elf.elffile import ELFFile
 
     try:
-        elf = ELFFile(file)
+        elf = ELFFile(meter(file))
         versions = [name for _, name in list_versions(elf)]
         segments = list(elf.iter_segments())
         needed = [tag for tag in list_tags(segments) if tag.entry.d_tag == "DT_NEEDED"]
@@ -154,10 +156,23 @@ def _read_elf(file: BinaryIO) -> Binary:
         )
     except ELFError as error:
         raise UnreadableError(f"not an ELF file: {error}") from error
-    except OSError:
+    except (UnreadableError, OSError):
         raise
     except Exception as error:
-        raise UnreadableError(f"the file is damaged: {error}") from error
+        raise make_damage_error(error) from error
+
+
+def make_damage_error(error: Exception) -> UnreadableError:
+    return UnreadableError(f"the file is damaged: {error}" if str(error) else "the file is damaged")
+
+
+def read_section(elf: ELFFile, name: str) -> bytes:
+    """Return the start of a section; nothing if there is none, or if it is compressed, which no such section is."""
+    section = elf.get_section_by_name(name)
+    if section is None or section.compressed or section["sh_type"] == "SHT_NOBITS":
+        return b""
+    elf.stream.seek(section["sh_offset"])
+    return bytes(elf.stream.read(min(section["sh_size"], _MOST_OF_SECTION)))
 
 
 def list_versions(elf: ELFFile) -> Iterator[tuple[int, str]]:

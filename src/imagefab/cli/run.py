@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     words = arguments.command
     if words and words[0].startswith("-") and words[0] != "--":
         raise UsageError(
-            f"{words[0]} comes after the recipe", hint="options go before it: `imagefab run [OPTION…] RECIPE -- CMD…`"
+            f"{words[0]} stands after the recipe, where the command is",
+            hint="options go before the recipe: `imagefab run [OPTION…] RECIPE -- CMD…`",
         )
     words = words[1:] if words[:1] == ["--"] else words
     if not words:

@@ -12,6 +12,7 @@ from imagefab.engines.engine import Command
 from imagefab.errors import UsageError
 from imagefab.flows.workspace import Workspace
 from imagefab.platforms import machine_platform
+from imagefab.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +50,24 @@ def run(workspace: Workspace, request: RunRequest) -> int:
         cwd=here,
         user=request.user,
         binds=((here, here),),
-        read_only_binds=request.binds,
+        read_only_binds=(*request.binds, *_hide_store(workspace.store, here)),
         limits=workspace.project.settings.limits,
     )
     return run_in_image(image, plan.recipe, command, workspace.store, workspace.progress, engine=request.engine)
+
+
+def _hide_store(store: Store, here: str) -> list[tuple[str, str]]:
+    """Mount an empty folder over the store, if it is in the mounted one: what is in a store is believed by builds."""
+    root, folder = store.root.resolve(), Path(here)
+    if folder.is_relative_to(root):
+        raise UsageError(
+            f"can't mount {here}: it is in the store {root}", hint="change to another folder, or use --mount"
+        )
+    if not root.is_relative_to(folder):
+        return []
+    empty = store.scratch_folder() / "nothing"
+    empty.mkdir(exist_ok=True)
+    return [(str(empty), str(root))]
 
 
 def _find_folder(folder: Path) -> Path:

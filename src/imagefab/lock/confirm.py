@@ -37,7 +37,7 @@ class Confirmation:
     trusted: list[str] = field(default_factory=list)
     """In no index, but in the trusted lock."""
     wrong: list[str] = field(default_factory=list)
-    """With another hash, size or path than in the signed index; the difference follows the name."""
+    """With another hash, size or path than in the signed index; the difference follows the name. Releases, too."""
     gone: list[str] = field(default_factory=list)
     """Nothing shows that the archive ever had them."""
 
@@ -63,8 +63,10 @@ def confirm_lock(lock: Lock, reader: ArchiveReader, open_past: OpenPast, *, know
     found = Confirmation()
     for archive, pins in _group_pins(lock).items():
         missing = _look_up(pins, _read_packages(archive, pins, reader), found, found.present)
+        today = reader.open_suite(_describe(archive)).pin
         if missing:
-            refuse_older_archives(lock, [reader.open_suite(_describe(archive)).pin])
+            refuse_older_archives(lock, [today])
+        found.wrong += _compare_releases(archive, today)
         trusted = known.get((archive.archive, archive.suite), frozenset())
         rest = [pin for pin in missing if _identify(pin) not in trusted]
         found.trusted += [_name(pin) for pin in missing if _identify(pin) in trusted]
@@ -154,11 +156,21 @@ def _look_back(
             groups[AMD64.debian_arch if pin.architecture == "all" else pin.architecture].append(pin)
         try:
             moment = datetime.strptime(seen, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + later
-            packages = _read_packages(archive, groups, open_past(archive, moment)) if groups else {}
+            past = open_past(archive, moment) if groups else None
+            packages = _read_packages(archive, groups, past) if past else {}
+            wrong = [] if past is None else _compare_releases(archive, past.open_suite(_describe(archive)).pin)
         except (FetchError, ValueError, OverflowError):
             continue
+        found.wrong += [one for one in wrong if one not in found.wrong]
         left = _look_up(groups, packages, found, found.past)
     return left
+
+
+def _compare_releases(pin: ArchivePin, signed: ArchivePin) -> list[str]:
+    """Return what is wrong with a lock's Release file. One of another date says nothing about it."""
+    if pin.date != signed.date or pin.release == signed.release:
+        return []
+    return [f"{pin.suite} of {pin.archive} at {pin.date}: release {pin.release}, and {signed.release} is signed"]
 
 
 def _is_version(package: Package, pin: PackagePin) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import imagefab
-from imagefab.errors import SeveralErrors, UsageError
+from imagefab.errors import Position, RecipeError, SeveralErrors, UsageError
 from imagefab.limits import MEGABYTE, Limits
 from imagefab.printable import escape
 from imagefab.recipe.format import SETTINGS, USER_SETTINGS
@@ -92,6 +92,8 @@ def load_settings(path: Path) -> Settings:
     """Read imagefab.toml, or return the defaults if it is missing. Raises RecipeError or SeveralErrors."""
     if not path.exists() and not path.is_symlink():
         return Settings()
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(path.parent)):
+        raise RecipeError("this is a link that leads out of the project", position=Position(path.name))
     return _read_settings(read_document(path, path.name))
 
 

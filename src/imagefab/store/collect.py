@@ -38,9 +38,11 @@ def collect_garbage(store: Store, kept: Kept, *, also: Iterable[Path], dry_run: 
         if not dry_run:
             path.unlink()
     for tree in list_folders(store.root / TREES):
-        freed += read_made(tree)[0]
+        size = read_made(tree)[0]
         if not dry_run:
             store.remove_folder(tree)
+        if dry_run or not tree.exists():
+            freed += size
     return freed
 
 

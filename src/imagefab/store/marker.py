@@ -18,6 +18,7 @@ _LINE = b"# This folder is a store of imagefab."
 MARKER_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n" + _LINE + b" All in it can be made again.\n"
 _FOLDERS = {"blobs", "checked", "claims", "derived", "indexes", "layers", "locks", "partial", "projects", "seen", "tmp",
             "wheels"}  # fmt: skip
+"""The folders of stores from before there were markers. Later ones, like `trees`, are only in stores with one."""
 _IGNORED = ("lost+found", f".{MARKER}.")
 """A file system's own folder, and the start of the name of a marker that is being written."""
 _PREFIX = re.compile(r"[0-9a-f]{2}\Z")

@@ -4,8 +4,11 @@
     checked/<hex>                what stat returned for a blob when its hash was last verified
     contents/<hex>.json          what is in a layer → that layer
     layers/<hex>.json            layer key → the layer that was built for it
-    trees/<hex>/root         a layer that stays unpacked
-    locks/  tmp/  …              flocks, and scratch space that a crashed run leaves behind and the next one clears
+    trees/<hex>/root             a layer that stays unpacked
+    derived/<hex>.json           what was made from a package, like a decoded copy → that blob
+    indexes/  wheels/            the archive's signed indexes, and answers of the Python package index
+    seen/  projects/             which locks use what, for garbage collection
+    locks/  partial/  tmp/  …    flocks, downloads that go on, and scratch space that the next run clears after a crash
     CACHEDIR.TAG                 the marker: a folder without it is not a store, and nothing in it is touched
 
 Nothing appears under its final name before it is complete: files are written in tmp/ and renamed. A blob's hash is

@@ -77,10 +77,21 @@ def test_what_was_not_finished_is_not_kept(store: Store) -> None:
 
 def test_an_ordinary_user_keeps_none_that_only_root_could_remove(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(trees, "_is_own", lambda _: True)
     with lend_trees(store, [ONE], store.scratch_folder() / "job") as loan:
         assert loan.lowers()[0].tree is None
     assert use(store, [ONE], as_caller=True) == [False]
     assert use(store, [ONE], as_caller=True) == [True]
+
+
+def test_nobody_keeps_any_in_the_store_of_another(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's would be in the way of the user whose store it is."""
+    store.mark()
+    user = store.root.stat().st_uid + 1
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with lend_trees(store, [ONE], store.scratch_folder() / "job", as_caller=True) as loan:
+        assert loan.lowers()[0].tree is None
+    assert not (store.root / TREES).exists()
 
 
 def test_other_ids_are_another_tree(store: Store) -> None:

@@ -25,6 +25,7 @@ from imagefab.files.disk import STORE, StoreError
 from imagefab.files.remove import remove_tree
 
 _ATTEMPTS, _PAUSE = 100, 0.05
+_LONGEST = 500
 _working: dict[int, Worker] = {}
 """The workers of this process, by process id."""
 
@@ -118,7 +119,11 @@ def _explain_failure(event: dict[str, Any]) -> ImagefabError:
             f"the disk is full: {event['problem']}",
             hint=STORE.full,
         )
-    return EngineError(f"the sandbox failed: {event['problem']}", hint="`imagefab doctor` says what it needs")
+    if event["number"] == errno.ENAMETOOLONG:
+        return EngineError("a step has made a path that is too long to be in a layer")
+    problem = event["problem"]
+    shown = problem if len(problem) <= _LONGEST else f"{problem[:_LONGEST]}…"
+    return EngineError(f"the sandbox failed: {shown}", hint="`imagefab doctor` says what it needs")
 
 
 # -- removing ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ store, complete. It is used as a lower folder of overlays and so never written t
 disk: after a crash of the machine it may not be, so trees of an earlier boot are made again.
 
 An ordinary user's trees are those where root is that user, so that the user can remove the store as any other folder.
+Only a store's owner has trees in it: root's, in another user's store, would be in that user's way.
 What was not used for longest goes when there is more than `MOST_UNPACKED`. `imagefab gc` removes all of them.
 """
 
@@ -37,13 +38,14 @@ _FORM = 1
 
 @dataclass(slots=True)
 class Loan:
-    """The lower layers of one job. Those in the store as trees stay there while the job runs."""
+    """The lower layers of one job. Trees that it uses stay in the store while the job runs."""
 
     layers: list[LowerLayer] = field(default_factory=list)
     made: set[int] = field(default_factory=set)
-    """The numbers of those that the job unpacked for the store."""
+    """The numbers of the layers that the job has unpacked and that are to become trees of the store."""
 
     def lowers(self) -> list[LowerLayer]:
+        """The layers for another attempt at the job, which need not unpack again what the last one did."""
         return [
             replace(layer, is_ready=layer.is_ready or number in self.made) for number, layer in enumerate(self.layers)
         ]
@@ -51,12 +53,13 @@ class Loan:
 
 @contextlib.contextmanager
 def lend_trees(store: Store, layers: Sequence[Layer], folder: Path, *, as_caller: bool = False) -> Iterator[Loan]:
-    """Find the layers' trees, and plan the missing ones in a job's folder. Those that get made are kept afterwards.
+    """Lend a job the trees of its layers. Those that are not there yet it is to unpack in its own folder.
 
-    The job's worker must have ended by then.
+    What it has unpacked is moved into the store at the end, when the job's worker must have ended.
     """
-    is_removable = as_caller or os.geteuid() == 0
-    keys = _choose_keys(layers, choose_maps(as_caller=as_caller)) if layers and is_removable else {}
+    keys = {}
+    if layers and (as_caller or os.geteuid() == 0) and _is_own(store):
+        keys = _choose_keys(layers, choose_maps(as_caller=as_caller))
     with contextlib.ExitStack() as leases:
         places = {number: _home(store) / key for number, key in keys.items()}
         kept = {number: place for number, place in places.items() if _hold(place, leases)}
@@ -71,6 +74,11 @@ def lend_trees(store: Store, layers: Sequence[Layer], folder: Path, *, as_caller
                 _keep(store, places[number], planned[number], layers[number])
     if loan.made:
         _drop_oldest(store)
+
+
+def _is_own(store: Store) -> bool:
+    places = (store.root, store.root / TREES)
+    return all(place.stat().st_uid == os.geteuid() for place in places if place.exists())
 
 
 def _home(store: Store) -> Path:
@@ -93,7 +101,10 @@ def _lower(store: Store, layer: Layer, kept: Path | None, planned: Path | None) 
 
 
 def _choose_keys(layers: Sequence[Layer], maps: tuple[IdMap, IdMap]) -> dict[int, str]:
-    """The keys of the layers by number. An overlay has each folder once, so a layer that comes again has none."""
+    """The names of the layers' trees, by the layer's number.
+
+    An overlay takes each folder once: of a layer that is there twice, only the first has a tree.
+    """
     numbers = {layer.diff_id: number for number, layer in reversed(list(enumerate(layers)))}
     described = [asdict(one) for one in maps]
     return {number: Digest.of_json([_FORM, str(diff_id), described]).hex for diff_id, number in numbers.items()}
