@@ -62,6 +62,34 @@ def test_what_is_there_afterwards(pair: CommandLine, place: str) -> None:
     assert list_tags(name) == tags
 
 
+def test_what_no_record_names_is_deleted(pair: CommandLine, place: str, tmp_path: Path) -> None:
+    """From a stock registry; what the last record names stays, with its layers and what is attached."""
+
+    def commit() -> None:
+        git = ("git", "-C", str(pair.folder), "-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-qm", "published"], check=True)
+
+    subprocess.run(["git", "init", "-q", pair.folder], check=True)
+    name = f"{place}/one"
+    publish(pair, "one", "--to", place)
+    commit()
+    (old,) = list_image_tags(name)
+    recipe = pair.folder / "recipes/one.toml"
+    recipe.write_text(recipe.read_text() + "\n[env]\nMORE = 'x'\n")
+    for words in (("lock",), ("build", "one", "--engine", "sandbox")):
+        pair.run(*words)
+    new = publish(pair, "one", "--to", place)
+    commit()
+    assert pair.run("gc", "--registry").stdout == ""
+    assert pair.run("gc", "--registry", "--nights", "1").stdout.startswith(f"{name}:{old}@sha256:")
+    pair.run("gc", "--registry", "--nights", "1", "--delete")
+    (left,) = list_image_tags(name)
+    assert left != old
+    pull(f"{name}@{new['digest']}", tmp_path)
+    assert pair.run("gc", "--registry", "--nights", "1").stdout == ""
+
+
 def test_not_among_shared_layers(pair: CommandLine, place: str) -> None:
     (pair.folder / "imagefab.toml").write_text(f'[publish]\nlayers = "{place}/one"\n')
     refused = pair.run("publish", "one", "--unchecked", "--to", place, "--dry-run", code=2)

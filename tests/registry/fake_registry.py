@@ -228,6 +228,13 @@ class Handler(BaseHTTPRequestHandler):
 
     head_manifests = get_manifests
 
+    def delete_manifests(self, repository: str, digest: str) -> None:
+        names = [(place, name) for (place, name), (_, data) in self.registry.manifests.items()
+                 if place == repository and f"sha256:{hashlib.sha256(data).hexdigest()}" == digest]  # fmt: skip
+        for key in names:
+            del self.registry.manifests[key]
+        self.refuse(404, "MANIFEST_UNKNOWN") if not names else self.answer(202)
+
     def put_manifests(self, repository: str, name: str) -> None:
         value = json.loads(self.body)
         digest = f"sha256:{hashlib.sha256(self.body).hexdigest()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imagefab.errors import UsageError
@@ -54,6 +54,14 @@ def read_at(folder: Path, revision: str, names: Sequence[str], *, below: str = "
             raise UsageError(f"{os.fsdecode(name)!r} of {revision} is larger than {most >> 20} MiB")
         found[os.fsdecode(name)] = _ask(folder, "cat-file", "blob", blob)
     return found
+
+
+def list_versions(folder: Path, file: Path, *, most: int, largest: int) -> Iterator[bytes]:
+    """Yield the last versions of a file, newest first, in the history of what is checked out. Deletions don't count."""
+    name = file.relative_to(folder).as_posix()
+    found = _ask(folder, "log", f"--max-count={most}", "--format=%H", "--diff-filter=AM", "--no-renames", "--", name)
+    for commit in found.decode().split():
+        yield from read_at(folder, commit, [file.name], below=name.rpartition("/")[0], most=largest).values()
 
 
 def has_tracked(folder: Path, below: Path) -> bool:

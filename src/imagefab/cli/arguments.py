@@ -29,7 +29,7 @@ def add_engine_and_builder(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--jobs", type=_read_count, default=os.cpu_count() or 1, metavar="N", help="how many recipes to build at a time"
+        "--jobs", type=read_count, default=os.cpu_count() or 1, metavar="N", help="how many recipes to build at a time"
     )
 
 
@@ -135,7 +135,7 @@ def read_binds(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((host, inside) for inside, host in found.items())
 
 
-def _read_count(text: str) -> int:
+def read_count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"invalid job count `{text}`")
     return int(text)

@@ -41,6 +41,10 @@ def scope_to_write(repository: Repository, siblings: Sequence[Repository] = ()) 
     )
 
 
+def scope_to_delete(repository: Repository) -> Scope:
+    return Scope(repository, (f"repository:{repository.path}:pull,push,delete",))
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     challenge: Challenge

@@ -9,7 +9,7 @@ from typing import Any
 
 from imagefab.digest import Digest, canonical_json
 from imagefab.oci.image import INDEX, MANIFEST
-from imagefab.registry.access import scope_to_read, scope_to_write
+from imagefab.registry.access import scope_to_delete, scope_to_read, scope_to_write
 from imagefab.registry.client import Answer, Client
 from imagefab.registry.errors import PassingError, RegistryError
 from imagefab.registry.reference import Repository
@@ -76,6 +76,18 @@ class Manifests:
             raise error
 
         return self._client.insist(attempt)
+
+    def delete(self, digest: Digest) -> None:
+        """Delete a manifest and all tags that point to it; one that is not there is no error."""
+        address = f"{self._repository.path}/manifests/{digest}"
+        answer = self._client.call("DELETE", address, scope_to_delete(self._repository))
+        if answer.status == 405 or b"UNSUPPORTED" in answer.body:
+            raise RegistryError(
+                f"{self._repository.host} does not let images be deleted",
+                hint="many registries have a setting for it; others delete by their own rules, in their own interface",
+            )
+        if answer.status not in (200, 202, 204, 404):
+            raise self._make_error(answer, f"does not delete {digest}")
 
     # -- referrers ------------------------------------------------------------------------------------------------
 
