@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -86,20 +84,3 @@ def test_whether_it_starts(code: int | None, said: str, works: bool, detail: str
     start = _conclude("trixie", code, said)
     assert start.works is works
     assert detail in start.detail
-
-
-ELSEWHERE = """
-import sys
-for name in ("fcntl", "resource", "pwd", "grp", "termios"):
-    sys.modules[name] = None
-from imagefab.cli.main import run_main
-sys.exit(run_main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.parametrize("words", [["judge", "program"], ["completion", "bash"], ["--version"]], ids=" ".join)
-def test_other_systems(program: Path, words: list[str]) -> None:
-    """What only reads files needs none of the modules that Windows and macOS lack."""
-    said = subprocess.run([sys.executable, "-c", ELSEWHERE, *words], capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    assert said.stdout

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagefab.check.headers import BITS, MACH_O, PE, WASM, UnreadableError, read_header
 from imagefab.check.metered import meter
+from imagefab.files.flags import UNLINKED, UNWAITING
 from imagefab.recipe.target import TARGETS
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ _NEWEST_ARM = {"armv4t": 2, "thumbv4t": 2, "armv5te": 4, "thumbv5te": 4, "arm": 
 """The newest architecture that a target's programs may need, by a triple's first part. Other targets have no limit."""
 _MOST_ATTRIBUTES = 100
 _MOST_OF_SECTION = 4096
-_FLAGS = os.O_RDONLY
-for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
-    _FLAGS |= getattr(os, _name, 0)  # not every system has all of them
+_FLAGS = os.O_RDONLY | UNLINKED | UNWAITING | getattr(os, "O_BINARY", 0)
 
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)\Z")
 _VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})+\Z")

@@ -15,6 +15,7 @@ from pathlib import Path
 from imagefab.check.probe import Probe
 from imagefab.check.programs import read_program
 from imagefab.engines.engine import Command
+from imagefab.files.flags import UNLINKED, UNWAITING
 
 INSIDE = "/project"
 RUST = "/rust"
@@ -98,7 +99,7 @@ def _read(place: Path, name: str, said: Sequence[str], *, began: bool) -> Ran:
 def _read_text(path: Path) -> str:
     """Read the output of an untrusted program: it may be missing, huge, or not a regular file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | UNLINKED | UNWAITING)
         with os.fdopen(descriptor, "rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _MOST_OUTPUT))

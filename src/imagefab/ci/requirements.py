@@ -14,7 +14,7 @@ from imagefab.ci.origin import Installation
 
 PINNED, BUILT = "imagefab-requirements.txt", "imagefab-source.txt"
 _BACKEND = "hatchling"
-_ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==\S+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
+_ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==\S+(?: ; [^\n\\]+)? \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
 _VIA = re.compile(r"    # via(.*\n(?:    #   .*\n)*)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -244,15 +244,19 @@ def _work_in(folder: str | None) -> Iterator[None]:
         yield
         return
     try:
-        before = os.open(".", os.O_PATH | os.O_CLOEXEC)
+        before = os.open(".", os.O_PATH) if hasattr(os, "O_PATH") else None
+        name = "" if before is not None else os.getcwd()  # noqa: PTH109 - to come back to, as it is
         os.chdir(folder)
     except OSError as error:
         raise UsageError(f"can't work in {folder}: {error.strerror}") from error
     try:
         yield
     finally:
-        os.fchdir(before)
-        os.close(before)
+        if before is None:
+            os.chdir(name)
+        else:
+            os.fchdir(before)
+            os.close(before)
 
 
 def _find_folder() -> Path | None:

@@ -33,7 +33,7 @@ def read_surroundings(arguments: argparse.Namespace) -> Surroundings:
         allowed=tuple(folder / path for path in getattr(arguments, "allow_file", ())),
         offline=arguments.offline,
         slowest=_read_slowest(),
-        user=os.getuid(),
+        user=os.getuid() if hasattr(os, "getuid") else 0,
         environment=os.environ,
         clock=lambda: datetime.now(UTC),
     )

@@ -85,7 +85,7 @@ def write_user_file(file: UserFile, text: str) -> UserFile:
             path.parent.mkdir(exist_ok=True)
         mode = 0o644 if before is None else stat.S_IMODE(before.st_mode)
         write_atomic(path, text.encode(), mode, remedy=_USER_FILE)
-        if before is not None and os.geteuid() == 0:
+        if before is not None and hasattr(os, "geteuid") and os.geteuid() == 0:
             with contextlib.suppress(OSError):
                 os.chown(path, before.st_uid, before.st_gid)
     return replace(file, text=text, data=read_data(text), exists=True)

@@ -7,7 +7,6 @@ package that has left the pool is fetched from the snapshot archive. All missing
 from __future__ import annotations
 
 import copy
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -35,6 +34,7 @@ from imagefab.fetch.transport import (
     name_host,
 )
 from imagefab.files.disk import STORE, explain_disk_errors
+from imagefab.files.locks import try_lock
 from imagefab.http import Patience
 from imagefab.progress import Progress, Task
 from imagefab.store.store import Store
@@ -299,10 +299,10 @@ def _lock_part(path: Path) -> IO[bytes] | None:
     """Open and lock the file; None if another process has locked it."""
     while True:
         with explain_disk_errors(path, STORE):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         file = os.fdopen(handle, "r+b")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(handle)
         except OSError:
             file.close()
             return None

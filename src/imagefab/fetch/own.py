@@ -7,6 +7,7 @@ must be a regular file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import lzma
 import os
@@ -23,6 +24,7 @@ from typing import IO
 from imagefab.digest import Digest
 from imagefab.errors import FetchError, OwnFileError
 from imagefab.files.disk import STORE, digest_file, explain_disk_errors
+from imagefab.files.flags import UNLINKED, UNWAITING
 from imagefab.recipe.model import OwnFileSpec
 from imagefab.store.store import Store
 
@@ -125,12 +127,19 @@ def _open_regular(spec: OwnFileSpec, files: OwnFiles) -> int:
         )
     if not stat.S_ISREG(real.lstat().st_mode):
         raise OwnFileError(f"{spec.path} is not a regular file", path=spec.path)
-    descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    opened = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - not to be taken for a path
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or opened != str(real):
+    descriptor = os.open(real, os.O_RDONLY | UNLINKED | UNWAITING)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or _find_opened(descriptor, real) != str(real):
         os.close(descriptor)
         raise OwnFileError(f"{spec.path} changed while it was read", path=spec.path)
     return descriptor
+
+
+def _find_opened(descriptor: int, real: Path) -> str:
+    """Return the path of an open file, or nothing if another one is there now."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - not to be taken for a path
+    now = os.path.realpath(real)
+    return now if os.path.samestat(os.fstat(descriptor), os.lstat(now)) else ""
 
 
 def _is_vendors(spec: OwnFileSpec, real: Path) -> bool:

@@ -84,4 +84,4 @@ def _open_stream(path: Path) -> int:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(number), wanted):
                 return os.dup(number)
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOCTTY", 0))

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from imagefab.errors import ImagefabError
+from imagefab.files.flags import UNWAITING
 
 MOST_WRITTEN = 1 << 20
 """The most bytes of a file that a person writes."""
@@ -68,7 +69,7 @@ def has_bytes(path: Path, data: bytes) -> bool:
 
 def _open_without_waiting(path: str, flags: int) -> int:
     """Open without blocking: some files in /proc look regular and make a reader wait."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | UNWAITING)
 
 
 def is_there(path: Path) -> bool:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imagefab.files.flags import FOLDER, UNLINKED
+
 _DEEPEST = 64
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | FOLDER | UNLINKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,10 @@ class _Level:
 
 def remove_tree(path: str) -> None:
     """Remove a folder or a file. OSError names the first thing that can't be removed; the rest is gone."""
-    parent = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if os.unlink not in os.supports_dir_fd:  # as on Windows, where no build leaves such folders
+        shutil.rmtree(path)
+        return
+    parent = os.open(os.path.dirname(path) or ".", os.O_RDONLY | FOLDER)
     try:
         name = os.path.basename(path)
         if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):

@@ -22,7 +22,6 @@ from imagefab.cross.pin import Pin
 from imagefab.cross.profile import PROFILES, Profile
 from imagefab.cross.remark import Remark
 from imagefab.engines.choose import AUTO
-from imagefab.engines.load import make_loaded_check
 from imagefab.errors import ConfigError, ImagefabError, StaleError, UsageError, raise_all
 from imagefab.flows.pin import find_local_pin, find_pin, list_runners
 from imagefab.flows.prepare import design_blueprints
@@ -242,6 +241,8 @@ def _choose_way(workspace: Workspace, request: PinRequest) -> Callable[[Recipe],
     """Choose how to find pins: published images, or those that this machine's engine has."""
     project, store = workspace.project, workspace.store
     if request.local:
+        from imagefab.engines.load import make_loaded_check
+
         engine = request.engine
         is_loaded = make_loaded_check(engine)
         return lambda recipe: find_local_pin(project, recipe, store, is_loaded, engine=engine)

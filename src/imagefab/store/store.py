@@ -20,7 +20,6 @@ when a process dies, however it dies.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import tempfile
@@ -39,6 +38,7 @@ from imagefab.files.disk import (
     refuse_way_out,
     write_atomic,
 )
+from imagefab.files.locks import lock_file, try_lock
 from imagefab.files.remove import remove_tree
 from imagefab.store.marker import MARKER, MARKER_TEXT, can_be_store, has_marker
 
@@ -112,15 +112,15 @@ class Store:
         if self._user_lock is None or self._user_owner != os.getpid():
             self._user_lock = self._open_lock("store")
             self._user_owner = os.getpid()
-            fcntl.flock(self._user_lock, fcntl.LOCK_SH)
+            lock_file(self._user_lock, shared=True)
 
     def _make_scratch(self, parent: Path) -> tuple[Path, int]:
         # One process at a time: a folder that is not locked yet would look abandoned.
         with self.lock("scratch"), explain_disk_errors(parent, STORE):
             _clear_abandoned(parent, self.remove_folder)
             path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
-            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock_file(descriptor)
             return path, descriptor
 
     def scratch_file(self, suffix: str = "") -> Path:
@@ -145,11 +145,11 @@ class Store:
         descriptor = self._open_lock(name)
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try_lock(descriptor)
             except BlockingIOError:
                 if waiting is not None:
                     waiting()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock_file(descriptor)
             yield
         finally:
             os.close(descriptor)
@@ -160,7 +160,7 @@ class Store:
         descriptor = self._open_lock("store")
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try_lock(descriptor)
             except OSError:
                 raise StoreError(
                     f"the store {self.root} is in use", hint="try again when the other command is done"
@@ -172,7 +172,7 @@ class Store:
     def _open_lock(self, name: str) -> int:
         path = self.folder("locks") / name
         with explain_disk_errors(path, STORE):
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     # -- blobs --------------------------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
         if path.is_symlink():
             continue
         try:
-            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path / "lock", os.O_RDWR)
         except FileNotFoundError:
             # Its run died before it took a lock.
             remove(path)
@@ -282,7 +282,7 @@ def _clear_abandoned(parent: Path, remove: Callable[[Path], None]) -> None:
         except OSError:
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(descriptor)
         except OSError:
             continue
         else:
