@@ -33,6 +33,7 @@ check: setup ## lint, types, shell scripts, Dockerfiles, generated files
 	@.venv/bin/imagefab lock --check
 	@.venv/bin/imagefab render --check
 	@.venv/bin/imagefab list --markdown --into images/README.md --check
+	@.venv/bin/imagefab list --markdown --into recipes/CHOOSING.md --check
 
 format: setup ## have ruff mend and lay out the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
@@ -44,8 +45,9 @@ bench: setup ## ratios against what one would do otherwise, in one run
 release: setup ## build wheel, sdist and notes of this version in dist/
 	@.ci/release
 
-table: setup ## write the table of recipes in images/README.md again, from what the last checks found
+table: setup ## write the tables of recipes again, from what the last checks found
 	@.venv/bin/imagefab list --markdown --into images/README.md
+	@.venv/bin/imagefab list --markdown --into recipes/CHOOSING.md
 
 schemas: setup ## write the JSON schemas again
 	@.venv/bin/python -c 'from imagefab.recipe.project import find_shipped_project as p; from imagefab.recipe.schema import write_schemas as w; from imagefab.toolchains.design import RULES; w(p(), RULES)'

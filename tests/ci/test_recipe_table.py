@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from imagefab.ci.recipe_table import BEGIN, END, TableRow, compose_table, replace_table
+from dataclasses import replace
+
+from imagefab.ci.choice_table import compose_choices
+from imagefab.ci.recipe_table import CHOICES, RECIPES, TableRow, compose_table, mark_place, replace_tables
 from imagefab.digest import Digest
 from imagefab.records.checked import Checked
 
@@ -25,8 +28,6 @@ def rows(*entries: TableRow) -> list[list[str]]:
 
 
 def test_rows() -> None:
-    from dataclasses import replace
-
     head, rule, good, partly, bad, unknown = rows(
         ENTRY,
         replace(ENTRY, checked=replace(CHECKED, skipped=("framework",), facts={"clang": "19.1.7"})),
@@ -42,7 +43,26 @@ def test_rows() -> None:
     assert unknown[-1] == "not checked"
 
 
-def test_its_place() -> None:
-    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert replace_table(text, "new \\1\n") == f"before\n{BEGIN}\nnew \\1\n{END}\nafter\n"
-    assert replace_table("no place", "new\n") is None
+def test_their_places() -> None:
+    """A file may have one of the tables, or both."""
+    tables = {RECIPES: "new \\1\n", CHOICES: "choices\n"}
+    (begin, end), (other, its_end) = mark_place(RECIPES), mark_place(CHOICES)
+    text = f"before\n{begin}\nold\n{end}\nafter\n"
+    new = f"before\n{begin}\nnew \\1\n{end}\nafter\n"
+    assert replace_tables(text, tables) == new
+    assert replace_tables(f"{text}{other}\n{its_end}\n", tables) == f"{new}{other}\nchoices\n{its_end}\n"
+    assert replace_tables("no place", tables) is None
+
+
+def test_choices() -> None:
+    """By processor, the oldest glibc first; a recipe that was not checked has the glibc of its lock."""
+    older = replace(ENTRY, recipe="older", checked=replace(CHECKED, facts={"glibc-floor": "2.17"}))
+    musl = replace(ENTRY, recipe="static", target="aarch64-unknown-linux-musl", libc="musl")
+    unchecked = replace(ENTRY, recipe="new", target="riscv64gc-unknown-linux-gnu", checked=None)
+    windows = replace(ENTRY, recipe="win", target="x86_64-pc-windows-gnu", runner="wine")
+    linux, others = compose_choices([ENTRY, older, musl, unchecked, windows]).split("\n\n")
+    assert linux.splitlines()[2:] == [
+        "| aarch64 | `static` | `older` (2.17), `one` (2.34) | qemu-user |",
+        "| riscv64gc | - | `new` (2.41) | qemu-user |",
+    ]
+    assert others.splitlines()[2:] == ["| Windows | x86_64 | `win` | wine |"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from imagefab.files.disk import write_atomic
 from imagefab.files.plain import BadFileError, read_text
 from imagefab.records.checked import Checked, find_floor, find_toolchain, format_probes
 
-BEGIN, END = "<!-- recipes: begin -->", "<!-- recipes: end -->"
+RECIPES, CHOICES = "recipes", "choices"
+"""The tables' names, which stand in the comments around them."""
 _HEAD = ("recipe", "target", "kind", "toolchain", "C library", "binaries need", "runs with", "size", "probes")
 
 
@@ -28,16 +29,30 @@ class TableRow:
 
 
 def compose_table(entries: Sequence[TableRow]) -> str:
-    rows = [_HEAD, tuple("---" for _ in _HEAD), *(_compose_row(entry) for entry in entries)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return compose_rows([_HEAD, *(_compose_row(entry) for entry in entries)])
 
 
-def replace_table(text: str, table: str) -> str | None:
-    """Replace the table between two comments; None if the text has no such place."""
-    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}\n", re.DOTALL)
-    if not pattern.search(text):
-        return None
-    return pattern.sub(lambda _: f"{BEGIN}\n{table}{END}\n", text, count=1)
+def compose_rows(rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first row is its head."""
+    head, *rest = rows
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, tuple("---" for _ in head), *rest))
+
+
+def mark_place(name: str) -> tuple[str, str]:
+    """The comments between which a table stands."""
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+def replace_tables(text: str, tables: Mapping[str, str]) -> str | None:
+    """Replace the tables, by name, where the text has places for them; None if it has none."""
+    found = False
+    for name, table in tables.items():
+        begin, end = mark_place(name)
+        pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}\n", re.DOTALL)
+        new = f"{begin}\n{table}{end}\n"
+        text, count = pattern.subn(lambda _, new=new: new, text, count=1)  # type: ignore[misc]
+        found = found or count > 0
+    return text if found else None
 
 
 def _compose_row(entry: TableRow) -> tuple[str, ...]:
@@ -56,16 +71,17 @@ def _compose_row(entry: TableRow) -> tuple[str, ...]:
     )
 
 
-def write_table(folder: Path, into: Path, table: str, *, only_compare: bool) -> None:
-    """Write the table into a file that has a place for it. With `only_compare`, raise StaleError if it differs."""
+def write_tables(folder: Path, into: Path, tables: Mapping[str, str], *, only_compare: bool) -> None:
+    """Write tables into a file that has places for them. With `only_compare`, raise StaleError if any differs."""
     path = folder / into
     try:
         text = read_text(path)
     except BadFileError as error:
         raise UsageError(f"{into}: {error.problem}") from None
-    new = replace_table(text, table)
+    new = replace_tables(text, tables)
     if new is None:
-        raise UsageError(f"{into} has no place for the table", hint=f"a line `{BEGIN}`, and one for its end")
+        lines = " or ".join(f"`{mark_place(name)[0]}`" for name in tables)
+        raise UsageError(f"{into} has no place for a table", hint=f"a line {lines}, and one for its end")
     if new == text:
         return
     if only_compare:

@@ -89,25 +89,25 @@ def _print_rows(rows: Sequence[Summary]) -> None:
 
 
 def _write_table(workspace: Workspace, rows: Sequence[Summary], arguments: argparse.Namespace) -> None:
-    from imagefab.ci.recipe_table import TableRow, compose_table, write_table
+    from imagefab.ci.choice_table import compose_choices
+    from imagefab.ci.recipe_table import CHOICES, RECIPES, TableRow, compose_table, write_tables
 
-    table = compose_table(
-        [
-            TableRow(
-                recipe=row.recipe.name,
-                target=row.recipe.target.triple,
-                kind=row.recipe.kind,
-                runner=row.runner,
-                libc=str(row.libc),
-                checked=row.checked,
-            )
-            for row in rows
-        ]
-    )
+    entries = [
+        TableRow(
+            recipe=row.recipe.name,
+            target=row.recipe.target.triple,
+            kind=row.recipe.kind,
+            runner=row.runner,
+            libc=str(row.libc),
+            checked=row.checked,
+        )
+        for row in rows
+    ]
     if arguments.into is None:
-        write_out(table)
+        write_out(compose_table(entries))
     else:
-        write_table(workspace.surroundings.folder, arguments.into, table, only_compare=arguments.check)
+        tables = {RECIPES: compose_table(entries), CHOICES: compose_choices(entries)}
+        write_tables(workspace.surroundings.folder, arguments.into, tables, only_compare=arguments.check)
 
 
 def _describe(row: Summary) -> dict[str, Any]:
