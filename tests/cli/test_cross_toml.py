@@ -174,7 +174,7 @@ def test_it_works_outside_of_any_project(imagefab: RunImagefab, nowhere: Path, b
 def loaded(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names that the local engine has."""
     names: set[str] = set()
-    monkeypatch.setattr("imagefab.flows.cross_toml.make_loaded_check", lambda engine: names.__contains__)
+    monkeypatch.setattr("imagefab.engines.load.make_loaded_check", lambda engine: names.__contains__)
     return names
 
 

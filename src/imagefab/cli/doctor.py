@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
                     for name, findings in groups.items()
                 },
                 "isolation": found.isolation,
+                "advice": list(found.advice),
             }
         )
         return 0
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
             write_out(f"  {'ok  ' if finding.ok else 'MISS'} {finding.what}: {finding.detail}\n")
             if not finding.ok and finding.fix:
                 write_out(f"       fix: {finding.fix}\n")
+    if found.advice:
+        write_out("".join(["builds with cross\n", *(f"  note {line}\n" for line in found.advice)]))
     if found.isolation:
         write_out(f"isolation of commands, as measured\n{_format_table(found.isolation)}")
     return 0

@@ -53,6 +53,10 @@ def run(arguments: argparse.Namespace, workspace: Workspace) -> int:
     for text, versions in _group(value["cross_toml"] or {}).items():
         out(f"\nCross.toml, for cross {' and '.join(versions)}\n")
         out("".join(f"  {line}\n" for line in text.splitlines()))
+    if value["advice"]:
+        out("\ngood to know\n")
+    for line in value["advice"]:
+        out(f"  {line}\n")
     return 0
 
 
@@ -107,6 +111,7 @@ def _describe(found: Description) -> dict[str, Any]:
         "env": dict(plan.env),
         "cross_toml": found.cross_toml,
         "labels": dict(plan.labels),
+        "advice": list(found.advice),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imagefab.cross.advice import advise_on_image
 from imagefab.engines.build import assemble_image, find_image, find_layers
 from imagefab.errors import ImagefabError, StaleError
 from imagefab.flows.prepare import Prepared, choose_platforms, lock_path, prepare_recipe
@@ -106,6 +107,8 @@ class Description:
     checked: Checked | None
     cross_toml: Mapping[str, str] | None
     """What `cross-toml` writes, by version of cross."""
+    advice: tuple[str, ...]
+    """What helps those who build with it, a line each."""
 
 
 def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Description:
@@ -113,17 +116,21 @@ def describe(workspace: Workspace, name: str, platforms: tuple[str, ...]) -> Des
     plan = prepared.choose_plans(platforms)[0]
     layers = find_layers(plan, workspace.store, workspace.progress)
     image = assemble_image(plan, layers) if len(layers) == len(plan.layers) else None
-    platform = plan.platform.name
+    platform, libc = plan.platform.name, find_image_libc(prepared)
+    checked = find_checked(workspace.project, plan.recipe, workspace.progress).get(platform)
+    floor = checked.facts.get("glibc-floor") if checked is not None else libc.floor
+    runner = make_runner(prepared.recipe, plan.platform).name
     return Description(
         prepared=prepared,
         plan=plan,
         pins=next(pins for pins in prepared.lock.platforms if pins.platform == platform),
-        libc=find_image_libc(prepared),
+        libc=libc,
         layers=layers,
         image=image,
         digest=None if image is None else _find_digest(prepared, workspace.store, workspace.progress),
-        checked=find_checked(workspace.project, plan.recipe, workspace.progress).get(platform),
+        checked=checked,
         cross_toml=_compose_entries(workspace, prepared.recipe),
+        advice=tuple(advise_on_image(prepared.recipe.target, runner=runner, floor=floor)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from imagefab.cross.advice import advise_on_host
 from imagefab.engines.choose import ENGINES
 from imagefab.engines.engine import Finding
 from imagefab.engines.inspect import inspect_emulation
@@ -21,6 +22,8 @@ class Inspection:
     platforms: Sequence[Finding]
     isolation: Mapping[str, Mapping[str, str]]
     """For each engine that works, how it isolates commands."""
+    advice: Sequence[str]
+    """What this machine's environment brings into builds, a line each."""
 
 
 def works(findings: Sequence[Finding]) -> bool:
@@ -38,5 +41,6 @@ def inspect(workspace: Workspace) -> Inspection:
             isolation[name] = describe_isolation(measure_isolation(engine, workspace.store))
         except ImagefabError as error:
             workspace.progress.warn(f"{name}: {error.problem}")
+    advice = list(advise_on_host(workspace.surroundings.environment))
     platforms = [inspect_emulation(platform) for platform in HOST_PLATFORMS.values()]
-    return Inspection(engines=found, platforms=platforms, isolation=isolation)
+    return Inspection(engines=found, platforms=platforms, isolation=isolation, advice=advice)

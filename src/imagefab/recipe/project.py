@@ -13,6 +13,7 @@ from pathlib import Path
 
 import imagefab
 from imagefab.errors import Position, RecipeError, SeveralErrors, UsageError
+from imagefab.files.plain import BadFileError, read_bytes
 from imagefab.limits import MEGABYTE, Limits
 from imagefab.printable import escape
 from imagefab.recipe.format import SETTINGS, USER_SETTINGS
@@ -92,9 +93,13 @@ def load_settings(path: Path) -> Settings:
     """Read imagefab.toml, or return the defaults if it is missing. Raises RecipeError or SeveralErrors."""
     if not path.exists() and not path.is_symlink():
         return Settings()
+    try:
+        data = read_bytes(path)
+    except BadFileError as error:
+        raise RecipeError(error.problem, position=Position(path.name)) from None
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(path.parent)):
         raise RecipeError("this is a link that leads out of the project", position=Position(path.name))
-    return _read_settings(read_document(path, path.name))
+    return parse_settings(data, path, path.name)
 
 
 def parse_settings(data: bytes, path: Path, shown: str) -> Settings:
