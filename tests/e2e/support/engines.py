@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,8 @@ ENDLESS = "sleep 86399"
 
 _OF_PODMAN = re.compile(r"buildah|[0-9a-f]{64}$")
 """The runtime's folder is Docker's as well, which has names of its own."""
-_TURN, _USE = (Path(tempfile.gettempdir()) / f"imagefab-tests-{name}.lock" for name in ("turn", "engines"))
+_TURN, _USE = (Path(f"/tmp/imagefab-tests-{name}.lock") for name in ("turn", "engines"))
+"""Not in TMPDIR: runs with other temporary folders see each other's containers, too."""
 
 
 @contextmanager
