@@ -103,14 +103,16 @@ def test_what_a_killed_command_left_is_cleared(engine: str, group: bool, small: 
     small.run(*words, "true")
     before = look_into(engine)
     process = small.start(*words, *ENDLESS.split(), start_new_session=True)
-    wait_until(lambda: list_processes(ENDLESS))
-    made = look_into(engine)
-    assert made > before
-    small.run(*words, "true")
-    assert process.poll() is None
-    assert look_into(engine) == made
-    (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-    process.communicate()
+    try:
+        wait_until(lambda: list_processes(ENDLESS))
+        made = look_into(engine)
+        assert made > before
+        small.run(*words, "true")
+        assert process.poll() is None
+        assert look_into(engine) == made
+    finally:
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        process.communicate()
     if not group:
         wait_until(lambda: not list_processes(ENDLESS))
     small.run(*words, "true")

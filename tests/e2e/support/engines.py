@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from pathlib import Path
 from tests.e2e.support.processes import list_processes
 
 ENGINES = ("sandbox", "docker", "podman")
-ENDLESS = "sleep 86399"
-"""What a step runs that does not end."""
+ENDLESS = f"sleep 9{os.getpid():07}"
+"""What a step runs that does not end. No other worker's is the same."""
 
 _OF_PODMAN = re.compile(r"buildah|[0-9a-f]{64}$")
 """The runtime's folder is Docker's as well, which has names of its own."""
