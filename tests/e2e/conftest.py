@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from tests.e2e.support.command_line import ROOT, CommandLine
 from tests.e2e.support.engines import use_engines
 from tests.e2e.support.everything import RECIPES, Circumstances, make_everything
+from tests.e2e.support.order import arrange
 from tests.e2e.support.projects import NAMED, TINY, copy_project, make_project, write_recipe
 from tests.e2e.support.registry import serve_registry
 from tests.e2e.support.rust import Rust, provide_debian_rust, provide_full_rust, provide_musl_rust, provide_rust
@@ -24,13 +26,48 @@ from tests.machine import require
 from tests.shipped_sample import SAMPLE
 
 
+def is_alone(item: pytest.Item | None) -> bool:
+    return item is not None and item.get_closest_marker("looks_at_engines") is not None
+
+
+def uses_engines(item: pytest.Item) -> bool:
+    return bool({"docker", "podman"} & set(getattr(item, "fixturenames", ())))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    alone = [item for item in items if is_alone(item)]
+    others = [item for item in items if not is_alone(item)]
+    others.sort(key=lambda item: item.path.stem not in LONG)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with_engines = [item for item in others if uses_engines(item)]
+    without = [item for item in others if not uses_engines(item)]
+    items[:] = arrange(alone, with_engines, without, workers=workers)
+
+
+LONG = ("test_workflows", "test_one_digest", "test_windows", "test_cross", "test_refresh", "test_hostile")
+"""Modules with tests that take long, which are not to be the last."""
+_engines = ExitStack()
+"""What is held from one test that has the engines alone to the next."""
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    alone = item.get_closest_marker("looks_at_engines") is not None
-    if not alone and not {"docker", "podman"} & set(getattr(item, "fixturenames", ())):
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    if not is_alone(item) and not uses_engines(item):
         return (yield)
-    with use_engines(alone=alone):
+    if not _held:
+        _engines.enter_context(use_engines(alone=is_alone(item)))
+        _held.append(item)
+    try:
         return (yield)
+    finally:
+        if not (is_alone(item) and is_alone(nextitem)):
+            _held.clear()
+            _engines.close()
+
+
+_held: list[pytest.Item] = []
+"""The test for which the engines were taken."""
 
 
 @pytest.fixture(scope="session")
