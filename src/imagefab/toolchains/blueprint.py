@@ -19,6 +19,9 @@ IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GLIBC_CLAIM = "imagefab.glibc"
 """The label that claims the newest glibc that binaries linked in the image need."""
 
+CPU_CLAIM = "imagefab.cpu"
+"""The label that names the processor that programs run on in the image, as QEMU writes it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractSpec:

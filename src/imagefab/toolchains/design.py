@@ -82,6 +82,7 @@ def design_image(recipe: Recipe, platform: HostPlatform) -> Blueprint:
         labels=(
             ("org.cross-rs.for-cross-target", recipe.target.triple),
             ("org.cross-rs.runs-with", runner.name),
+            *runner.labels,
             *([(PRIVATE, " ".join(private))] if private else []),
             ("org.opencontainers.image.title", recipe.name),
             ("org.opencontainers.image.description", recipe.description),

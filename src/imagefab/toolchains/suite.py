@@ -24,6 +24,8 @@ class Suite:
     """Whether picolibc's libraries for GCC's default variant are also available under that variant's name."""
     has_wide_time: bool = True
     """Whether GCC and the libraries use 64 bits for time and file offsets on 32-bit targets, except i386."""
+    has_arm_without_neon: bool = True
+    """Whether QEMU can take NEON, and half of the floating point registers, from an Arm processor."""
     riscv_machines: str = "qemu-system-riscv"
     """The package with QEMU's RISC-V machines."""
     emulators: str = "qemu-user"
@@ -40,6 +42,7 @@ _SUITES = {
         has_nostdlibcxx=False,
         has_semihosting=False,
         has_wide_time=False,
+        has_arm_without_neon=False,
         riscv_machines="qemu-system-misc",
         emulators="qemu-user-static",
         emulator_suffix="-static",
@@ -50,6 +53,7 @@ _SUITES = {
         has_nostdlibcxx=False,
         has_default_picolibc=True,
         has_wide_time=False,
+        has_arm_without_neon=False,
         riscv_machines="qemu-system-misc",
         emulators="qemu-user-static",
         emulator_suffix="-static",

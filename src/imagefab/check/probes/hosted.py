@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from imagefab.check.probe import Probe, Product, Row, skipped
+from imagefab.check.probes.cpu import make_cpu_probe
 from imagefab.check.probes.debug import make_debug_probe
 from imagefab.check.probes.headers import has_other_alignment, make_bindgen_probe, make_header_probes
 from imagefab.check.probes.text import place, run, words
@@ -52,6 +53,7 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
             + run(subject, "hello", "c++ says 42"),
             products=(Product(path="hello", static=bool(option)),),
         )
+    yield from make_cpu_probe(subject, cc)
     hello = place("hello.c") + f"{cc} -g -O0 -static hello.c -o hello\n"
     yield from make_debug_probe(subject, hello, "hello", "c says 42")
     if subject.find("CMAKE_TOOLCHAIN_FILE"):

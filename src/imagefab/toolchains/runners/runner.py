@@ -19,6 +19,7 @@ class Runner:
     layers: tuple[LayerSpec, ...] = ()
     """The same for every image with this runner and target, whatever the toolchain, so images share them."""
     env: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
     choices: tuple[str, ...] = ()
     """The values that CROSS_RUNNER accepts."""
     needs_sysroot: bool = False
