@@ -36,7 +36,7 @@ def make_hosted_probes(subject: Subject) -> Iterator[Probe]:
     runs = "" if lacks_loader(subject) else run(subject, "main", "library says 42")
     yield Probe(
         name="shared",
-        what="a shared library, and a program that finds it" if runs else "a shared library, and a program linked to it",
+        what=f"a shared library, and a program that {'finds it' if runs else 'is linked to it'}",
         script=place("part.c", "library.c")
         + place("main.c", "library-user.c")
         + f"{cc} -O2 -shared -fPIC part.c -o libpart.so\n"

@@ -1,8 +1,8 @@
 """Linux programs: run natively on the target's own platform, and under QEMU's user mode elsewhere.
 
 Only the emulator that the image needs is taken from the package of all emulators. The runner calls the emulator itself
-and relies neither on binfmt_misc nor on any variable: it must work under `env -i`. It asks for the oldest processor that
-the target's programs are for, so that what such a device would not run fails in the image, too.
+and relies neither on binfmt_misc nor on any variable: it must work under `env -i`. It asks for the oldest processor
+that the target's programs are for, so that what such a device would not run fails in the image, too.
 """
 
 from __future__ import annotations
