@@ -221,10 +221,10 @@ def test_keys_are_stable() -> None:
     assert {name: key.short for name, key in keys(plan()).items()} == {
         "base": "85790c025ed4",
         "tools": "d45d307369d1",
-        "runner-aarch64": "733842c519f1",
-        "gcc-aarch64-linux-gnu": "51e34fe07f82",
-        "build-systems": "9c2b4ba97566",
-        "extras": "eff3e0be2fc5",
+        "runner-aarch64": "9df885c59c4c",
+        "gcc-aarch64-linux-gnu": "fced71329091",
+        "build-systems": "e7d6b4566b5f",
+        "extras": "3347c9e5c9a2",
     }
 
 

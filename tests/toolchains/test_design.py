@@ -163,6 +163,7 @@ def test_labels(platform: object, name: str) -> None:
         "org.cross-rs.runs-with": name,
         "org.opencontainers.image.title": "small",
         "org.opencontainers.image.description": PLAIN.description,
+        **({"imagefab.cpu": "cortex-a53"} if name == "qemu-user" else {}),
     }
 
 

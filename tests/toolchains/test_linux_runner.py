@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.target import TARGETS
+from imagefab.toolchains.blueprint import CPU_CLAIM
 from imagefab.toolchains.runners import table
 from imagefab.toolchains.runners.linux import RUNNER
 
@@ -51,7 +53,7 @@ def run(runner: Path, *arguments: object, **env: str) -> tuple[str, int]:
 
 def test_a_foreign_program_is_emulated_with_nothing_in_the_environment(tmp_path: Path, program: Path) -> None:
     runner = make_runner(tmp_path, AMD64)
-    expected = f"emulated [-L] [/usr/aarch64-linux-gnu] [{program}] [a b] [$x]\n"
+    expected = f"emulated [-cpu] [cortex-a53] [-L] [/usr/aarch64-linux-gnu] [{program}] [a b] [$x]\n"
     assert run(runner, "aarch64", program, "a b", "$x") == (expected, 7)
 
 
@@ -59,6 +61,34 @@ def test_the_libraries_may_be_elsewhere(tmp_path: Path, program: Path) -> None:
     runner = make_runner(tmp_path, AMD64)
     assert "[-L] [/usr/my libs]" in run(runner, "aarch64", program, QEMU_LD_PREFIX="/usr/my libs")[0]
     assert "[-L] [/usr/aarch64-linux-gnu]" in run(runner, "aarch64", program, QEMU_LD_PREFIX="")[0]
+
+
+def test_the_processor_is_the_users_to_choose(tmp_path: Path, program: Path) -> None:
+    runner = make_runner(tmp_path, AMD64)
+    assert "[-cpu] [max]" in run(runner, "aarch64", program, QEMU_CPU="max")[0]
+    assert "[-cpu] [cortex-a53]" in run(runner, "aarch64", program, QEMU_CPU="")[0]
+
+
+@pytest.mark.parametrize(
+    ("triple", "suite", "cpu"),
+    [
+        ("aarch64-unknown-linux-musl", "trixie", "cortex-a53"),
+        ("arm-unknown-linux-gnueabi", "trixie", "arm1176"),
+        ("arm-unknown-linux-musleabihf", "trixie", "cortex-a9,neon=off,vfp-d32=off"),
+        ("armv7-unknown-linux-gnueabihf", "trixie", "cortex-a9,neon=off,vfp-d32=off"),
+        ("armv7-unknown-linux-gnueabihf", "bookworm", "cortex-a9"),
+        ("thumbv7neon-unknown-linux-gnueabihf", "trixie", "cortex-a9"),
+        ("riscv64gc-unknown-linux-gnu", "trixie", "sifive-u54"),
+        ("mips-unknown-linux-gnu", "trixie", ""),
+    ],
+)
+def test_the_oldest_processor_of_a_target(triple: str, suite: str, cpu: str) -> None:
+    recipe = make_recipe(target=TARGETS[triple])
+    (first, *others) = recipe.archives
+    recipe = replace(recipe, archives=(replace(first, suite=suite), *others))
+    runner = table.make_runner(recipe, AMD64)
+    assert dict(runner.labels).get(CPU_CLAIM, "") == cpu
+    assert (b" -cpu " in runner.layers[0].files[0].content) == bool(cpu)
 
 
 @pytest.mark.parametrize("choice", ["qemu-user", ""])

@@ -95,6 +95,7 @@ RUN --mount=type=bind,source=amd64/extras,target=/run/imagefab \
 FROM extras-amd64 AS image-amd64
 LABEL org.cross-rs.for-cross-target=aarch64-unknown-linux-gnu \
     org.cross-rs.runs-with=qemu-user \
+    imagefab.cpu=cortex-a53 \
     org.opencontainers.image.title=small \
     org.opencontainers.image.description="an \"image\" for \$5"
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -1,4 +1,3 @@
-ulimit -c 0
 status=0
 @runner@ ./newer >said 2>&1 || status=$?
 if [ "$status" != 132 ]; then
