@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from tests.sample_recipe import make_recipe
 
 from imagefab.platforms import AMD64, ARM64, HostPlatform
 from imagefab.recipe.target import TARGETS
-from imagefab.toolchains.blueprint import CPU_CLAIM
 from imagefab.toolchains.runners import table
 from imagefab.toolchains.runners.linux import RUNNER
 
@@ -67,28 +65,6 @@ def test_the_processor_is_the_users_to_choose(tmp_path: Path, program: Path) -> 
     runner = make_runner(tmp_path, AMD64)
     assert "[-cpu] [max]" in run(runner, "aarch64", program, QEMU_CPU="max")[0]
     assert "[-cpu] [cortex-a53]" in run(runner, "aarch64", program, QEMU_CPU="")[0]
-
-
-@pytest.mark.parametrize(
-    ("triple", "suite", "cpu"),
-    [
-        ("aarch64-unknown-linux-musl", "trixie", "cortex-a53"),
-        ("arm-unknown-linux-gnueabi", "trixie", "arm1176"),
-        ("arm-unknown-linux-musleabihf", "trixie", "cortex-a9,neon=off,vfp-d32=off"),
-        ("armv7-unknown-linux-gnueabihf", "trixie", "cortex-a9,neon=off,vfp-d32=off"),
-        ("armv7-unknown-linux-gnueabihf", "bookworm", "cortex-a9"),
-        ("thumbv7neon-unknown-linux-gnueabihf", "trixie", "cortex-a9"),
-        ("riscv64gc-unknown-linux-gnu", "trixie", "sifive-u54"),
-        ("mips-unknown-linux-gnu", "trixie", ""),
-    ],
-)
-def test_the_oldest_processor_of_a_target(triple: str, suite: str, cpu: str) -> None:
-    recipe = make_recipe(target=TARGETS[triple])
-    (first, *others) = recipe.archives
-    recipe = replace(recipe, archives=(replace(first, suite=suite), *others))
-    runner = table.make_runner(recipe, AMD64)
-    assert dict(runner.labels).get(CPU_CLAIM, "") == cpu
-    assert (b" -cpu " in runner.layers[0].files[0].content) == bool(cpu)
 
 
 @pytest.mark.parametrize("choice", ["qemu-user", ""])

@@ -10,8 +10,9 @@ from tests.sample_recipe import ROOT, TOOLS, make_recipe
 from imagefab.platforms import AMD64, ARM64
 from imagefab.recipe.model import Additions, Archive, Recipe
 from imagefab.recipe.target import TARGETS
-from imagefab.toolchains.blueprint import LayerSpec
+from imagefab.toolchains.blueprint import CPU_CLAIM, LayerSpec
 from imagefab.toolchains.design import design_image
+from imagefab.toolchains.runners.table import make_runner
 
 
 def recipe_on(suite: str, target: str = "aarch64-unknown-linux-gnu", kind: str = "gcc") -> Recipe:
@@ -86,3 +87,22 @@ def test_bare_metal(suite: str, old: bool, target: str) -> None:
         gcc = layer(recipe, "gcc-")
         assert bool(gcc.run) is not old
         assert (b"/lib/rv64imafdc/lp64d/" in gcc.files[0].content) is old
+
+
+@pytest.mark.parametrize(
+    ("triple", "suite", "cpu"),
+    [
+        ("aarch64-unknown-linux-musl", "trixie", "cortex-a53"),
+        ("arm-unknown-linux-gnueabi", "trixie", "arm1176"),
+        ("arm-unknown-linux-musleabihf", "trixie", "cortex-a9,neon=off,vfp-d32=off"),
+        ("armv7-unknown-linux-gnueabihf", "trixie", "cortex-a9,neon=off,vfp-d32=off"),
+        ("armv7-unknown-linux-gnueabihf", "bookworm", "cortex-a9"),
+        ("thumbv7neon-unknown-linux-gnueabihf", "trixie", "cortex-a9"),
+        ("riscv64gc-unknown-linux-gnu", "trixie", "sifive-u54"),
+        ("mips-unknown-linux-gnu", "trixie", ""),
+    ],
+)
+def test_the_oldest_processor_of_a_target(triple: str, suite: str, cpu: str) -> None:
+    runner = make_runner(recipe_on(suite, triple), AMD64)
+    assert dict(runner.labels).get(CPU_CLAIM, "") == cpu
+    assert (b" -cpu " in runner.layers[0].files[0].content) == bool(cpu)
