@@ -86,6 +86,7 @@ FAULTS: Mapping[str, list[Fault]] = {
         ("RUN rm -r /usr/aarch64-linux-gnu/include/c++", "c++", "iostream"),
         ("RUN install -m 744 /usr/bin/true /usr/local/bin/tool", "any-user", "/usr/local/bin/tool"),
         ("LABEL org.cross-rs.runs-with=banana", "labels", "banana"),
+        ("ENV QEMU_CPU=max", "cpu", "what is newer than cortex-a53 ends with 0"),
     ],
     "clang's arguments": [(f"ENV BINDGEN_EXTRA_CLANG_ARGS_{LOWER}=-nostdinc", "bindgen", "not found")],
     "another compiler": [(f"ENV CC_{LOWER}=x86_64-linux-gnu-gcc", "c", "Invalid ELF")],
@@ -106,8 +107,8 @@ ALSO = {
     "the host's compiler": HEADERS,
     "headers": HEADERS | {"cmake"},
     "clang's arguments": HEADERS,
-    "another compiler": {"c-static", "shared", "sizes"},
-    "broken packages": {"c", "c++", "c-static", "shared", "cmake", "host-cc", *HEADERS},
+    "another compiler": {"c-static", "shared", "cpu", "sizes"},
+    "broken packages": {"c", "c++", "c-static", "shared", "cpu", "cmake", "host-cc", *HEADERS},
     "a shell and a runner": {"c-static", "shared", "c++", "cmake"},
 }
 """What can't but fail along with it."""
