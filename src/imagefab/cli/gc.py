@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from imagefab.flows.workspace import Workspace
 
 NAME = "gc"
-HELP = "remove from the store what no lock of any project needs, or list what the registry keeps in vain"
+HELP = "remove from the store what no lock of any project needs, or find images on the registry that none names"
 _NIGHTS = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only print what would be removed")
     parser.add_argument(
-        "--registry", action="store_true", help="list images on the registry that no published.toml of late names"
+        "--registry", action="store_true", help="list images on the registry that no recent published.toml names"
     )
     parser.add_argument(
         "--nights",
         type=shared.read_count,
         metavar="N",
-        help=f"what the last N versions of each published.toml name is kept (default: {_NIGHTS})",
+        help=f"keep what the last N versions of each published.toml name (default: {_NIGHTS})",
     )
     parser.add_argument("--delete", action="store_true", help="with --registry: delete them")
 
@@ -54,7 +54,7 @@ def _run_on_registry(arguments: argparse.Namespace, workspace: Workspace) -> int
     from imagefab.flows.collect_tags import TagsRequest, survey_registry
 
     if arguments.delete and arguments.dry_run:
-        raise UsageError("--delete and --dry-run say the opposite")
+        raise UsageError("--delete and --dry-run contradict each other")
     request = TagsRequest(nights=arguments.nights or _NIGHTS, delete=arguments.delete)
     count = 0
     for survey in survey_registry(workspace, request):
@@ -62,11 +62,11 @@ def _run_on_registry(arguments: argparse.Namespace, workspace: Workspace) -> int
             write_out(f"{survey.repository}:{leftover.tag}@{leftover.digest}\n")
         count += len(survey.leftovers)
     if not count:
-        workspace.progress.say(f"the last {request.nights} versions of the records name all images there")
+        workspace.progress.say(f"the last {request.nights} versions of published.toml name all images there")
     elif request.delete:
         workspace.progress.say(f"deleted {count} images; their layers go when the registry collects its garbage")
     else:
-        workspace.progress.say(f"no record of late names {count} of the images there; --delete deletes them")
+        workspace.progress.say(f"no recent published.toml names {count} of the images there; --delete deletes them")
     return 0
 
 
