@@ -10,7 +10,6 @@ _PASSED_ON = {
     "RUSTFLAGS": "it counts for the target's code in the image, as here",
     "CARGO_BUILD_RUSTFLAGS": "it counts for the target's code in the image, as here",
     "CARGO_BUILD_RUSTC_WRAPPER": "the image has no such program",
-    "CARGO_BUILD_TARGET_DIR": "it names a folder that the image does not have",
     "CARGO_ENCODED_RUSTFLAGS": "it counts for the target's code in the image, as here",
 }
 """Variables of the host's that cross hands to the image: it passes on RUSTFLAGS, and all of cargo's."""

@@ -46,8 +46,6 @@ class Survey:
     """What was found in a repository."""
 
     repository: Repository
-    kept: int
-    """How many of its tags records name."""
     leftovers: tuple[Leftover, ...]
 
 
@@ -97,13 +95,12 @@ def _survey(client: Client, repository: Repository, named: list[Published], movi
     if moving in tags and (target := manifests.find(moving)) is not None:
         digests.add(target.digest)
     names = {published.tag for published in named}
-    own = [tag for tag in tags if _OWN_TAG.match(tag)]
     leftovers = []
-    for tag in sorted(tag for tag in own if tag not in names):
+    for tag in sorted(tag for tag in tags if _OWN_TAG.match(tag) and tag not in names):
         manifest = manifests.find(tag)
         if manifest is not None and manifest.digest not in digests:
             leftovers.append(Leftover(repository=repository, tag=tag, digest=manifest.digest))
-    return Survey(repository=repository, kept=len(own) - len(leftovers), leftovers=tuple(leftovers))
+    return Survey(repository=repository, leftovers=tuple(leftovers))
 
 
 def _delete(client: Client, leftover: Leftover) -> None:
